@@ -1,0 +1,58 @@
+"""Gates: where a deployment waits for the world. Each is ``waiting`` or ``open`` (procedures, "Words")."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class GateName(StrEnum):
+    """The gates that a plan may hold, in the words of the procedures."""
+
+    APPROVAL = "approval"
+    GATEWAY_CREATED = "gateway-created"
+    CONNECTION_POINT_CONNECTED = "connection-point-connected"
+    CONTENT_READY = "content-ready"
+    READY_TO_CUT_OVER = "ready-to-cut-over"
+    CNAME = "cname"
+    INSIDE_DNS = "inside-dns"
+    CLIENTS_MOVED = "clients-moved"
+    SITE_RECORD_REMOVED = "site-record-removed"
+    CONNECTION_POINT_REMOVED = "connection-point-removed"
+
+
+class Opener(StrEnum):
+    """Who or what opens a gate."""
+
+    PERSON = "person"
+    APP = "app"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate of one deployment. ``asked_at`` is the moment from which the deployment waits at it."""
+
+    name: GateName
+    opener: Opener
+    what_to_do: str
+    early: bool = False
+    """Whether it may be opened before the deployment waits at it."""
+    asked_at: datetime | None = None
+    opened_at: datetime | None = None
+    opened_by: str = ""
+    reason: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.opened_at is not None
+
+
+def until_next_look(waited: timedelta) -> timedelta:
+    """How long to wait before a gate is looked at again, given how long it has waited.
+
+    After 1, 2, 5, 15 and 30 s, then each minute, after an hour every 15 minutes (engine-protocol, "Settings that matter").
+    """
+    looks = (1, 3, 8, 23, 53)
+    for look in looks:
+        if waited < timedelta(seconds=look):
+            return timedelta(seconds=look) - waited
+    return timedelta(minutes=1) if waited < timedelta(hours=1) else timedelta(minutes=15)

@@ -1,0 +1,112 @@
+"""The plan of one deployment: everything that it will make, keep and delete, before anything is touched."""
+
+from datetime import timedelta
+from typing import Literal
+
+from cmg_core.domain.gates import Gate
+from cmg_core.domain.problems import Finding, Severity
+from cmg_core.domain.values import Frozen, Moment
+
+
+class Names(Frozen):
+    """A gateway's two names: what clients dial, and Azure's name of its address."""
+
+    service_name: str
+    label: str
+    deployment_name: str
+
+    @property
+    def has_own_domain(self) -> bool:
+        return self.service_name.lower() != self.deployment_name.lower()
+
+
+class NewResources(Frozen):
+    """The full IDs of what a deployment makes."""
+
+    resource_group: str
+    network_security_group: str
+    virtual_network: str
+    public_address: str
+    load_balancer: str
+    scale_set: str
+    zones: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """In the order in which they are made."""
+        return (
+            self.network_security_group,
+            self.virtual_network,
+            self.public_address,
+            self.load_balancer,
+            self.scale_set,
+        )
+
+
+class PinnedCertificate(Frozen):
+    """The certificate as it was read from Key Vault: its public part and the versioned ID, never the secret."""
+
+    vault_id: str
+    version: str
+    secret_id: str
+    thumbprint: str
+    """SHA-1 of the leaf in upper-case hex, as consoles show it."""
+    fingerprint: str
+    """SHA-256 of the leaf in lower-case hex: what comparisons use."""
+    subject: str
+    dns_names: tuple[str, ...]
+    not_after: Moment
+
+
+class Part(Frozen):
+    """One resource that a plan names. ``immutable_id`` is Azure's own (uniqueId, resourceGuid), empty where it gives none."""
+
+    id: str
+    immutable_id: str = ""
+
+
+class OldGateway(Frozen):
+    """The gateway to come from, as it was found."""
+
+    model: Literal["classic", "scale-set"]
+    resource_id: str
+    service_name: str
+    deployment_name: str
+    region: str
+    parts: tuple[Part, ...]
+    """What will be deleted, in this order."""
+    kept: tuple[str, ...]
+    """What stays in its resource group."""
+
+
+class ServiceRecord(Frozen):
+    """The CNAME of the service name, as it was found in the zone that the app may change."""
+
+    id: str
+    target: str
+    ttl: timedelta
+    etag: str
+
+
+class Plan(Frozen):
+    """What will happen, in which order, and everything that was found."""
+
+    findings: tuple[Finding, ...]
+    steps: tuple[str, ...] = ()
+    names: Names | None = None
+    certificate: PinnedCertificate | None = None
+    make: NewResources | None = None
+    keep: tuple[str, ...] = ()
+    delete: tuple[Part, ...] = ()
+    old_gateway: OldGateway | None = None
+    record: ServiceRecord | None = None
+    gates: tuple[Gate, ...] = ()
+    grace_period: timedelta | None = None
+    minimum_grace: timedelta | None = None
+    foretold_gap: timedelta = timedelta()
+    cost_of_parallel_days: str = ""
+
+    @property
+    def blocked_by(self) -> tuple[Finding, ...]:
+        """What keeps the plan from being carried out. A check that could not be made is never taken for fine."""
+        return tuple(f for f in self.findings if f.severity in (Severity.BLOCKS, Severity.UNKNOWN))

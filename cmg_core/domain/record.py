@@ -1,0 +1,186 @@
+"""A deployment's record, its state and the message that carries it on (engine-protocol: "Record", "Message")."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from cmg_core.domain.errors import ClaimRunsOut
+from cmg_core.domain.gates import Gate, GateName
+from cmg_core.domain.plans import PinnedCertificate, Plan
+from cmg_core.domain.problems import Problem
+from cmg_core.domain.requests import Request
+
+SCHEMA = 1
+LONGEST_CALL = timedelta(seconds=60)
+"""One call's time-out: a claim that does not last this long is not enough to write under."""
+
+
+class Status(StrEnum):
+    """Where a deployment is (architecture, "HTTP surface")."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    GRACE = "grace"
+    NEEDS_ATTENTION = "needs-attention"
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled-back"
+
+    @property
+    def is_end(self) -> bool:
+        return self in (Status.SUCCEEDED, Status.REFUSED, Status.CANCELLED, Status.ROLLED_BACK)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write in Azure for one deployment, until a moment (engine-protocol, rule 1)."""
+
+    invocation: str
+    message_id: str
+    until: datetime
+
+    def is_live(self, now: datetime) -> bool:
+        return now < self.until
+
+    def ensure_covers_a_call(self, now: datetime) -> None:
+        """Raise ClaimRunsOut when less than one call's time-out is left (rule 2)."""
+        if self.until - now < LONGEST_CALL:
+            raise ClaimRunsOut(f"the claim ends at {self.until.isoformat()}: too soon for another write")
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """One step of a deployment, laid out up front so that a person sees what is still to come."""
+
+    name: str
+    outcome: Literal["to-come", "running", "done", "failed", "skipped"] = "to-come"
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a deployment waits for, since when, and when it looks again."""
+
+    reason: str
+    since: datetime
+    next_look: datetime
+    gate: GateName | None = None
+    grace: bool = False
+
+
+@dataclass(frozen=True)
+class NewGateway:
+    """The new gateway as far as it stands."""
+
+    address: str = ""
+    created: tuple[str, ...] = ()
+    verified_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class CutOver:
+    """The change of the service name's record, moment by moment."""
+
+    ttl_before: timedelta | None = None
+    """The record's TTL before this deployment touched it."""
+    ttl_lowered_at: datetime | None = None
+    flipped_at: datetime | None = None
+    ttl_at_flip: timedelta | None = None
+    """The TTL that resolvers may still hold the old answer for, from the flip on."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a deployment knows. Steps hand on a new one, they never change it."""
+
+    request: Request
+    plan: Plan | None = None
+    certificate: PinnedCertificate | None = None
+    new: NewGateway = NewGateway()
+    gates: tuple[Gate, ...] = ()
+    cut_over: CutOver = CutOver()
+    grace_started_at: datetime | None = None
+    grace_ends_at: datetime | None = None
+    deleted: tuple[str, ...] = ()
+    waiting: Waiting | None = None
+    problem: Problem | None = None
+    progress: tuple[StepProgress, ...] = ()
+    operations: dict[str, str] = field(default_factory=dict)
+    """Resource ID to the address of its running operation: at most four, only to save time."""
+    retries: int = 0
+    """How often in a row the world said «try again»."""
+
+    def facts(self) -> "State":
+        """The state without what may be lost in a crash at no cost."""
+        return replace(self, operations={}, retries=0, progress=(), waiting=None)
+
+    def gate(self, name: GateName) -> Gate | None:
+        return next((gate for gate in self.gates if gate.name == name), None)
+
+    def with_gate(self, changed: Gate) -> "State":
+        return replace(self, gates=tuple(changed if gate.name == changed.name else gate for gate in self.gates))
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """A call to open a gate, noted while a step held its claim (rule 12)."""
+
+    gate: GateName
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Record:
+    """The ledger's truth about one deployment. ``revision`` counts saves."""
+
+    id: str
+    revision: int
+    step: str
+    status: Status
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    gateway: str
+    """What this deployment holds alone while it is active."""
+    body_hash: str
+    wake_at: datetime | None = None
+    sends: int = 0
+    saved_by: str = ""
+    claim: Claim | None = None
+    requested: tuple[GateRequest, ...] = ()
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a deployment's history."""
+
+    at: datetime
+    step: str
+    text: str
+    revision: int
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a queue carries: a copy of the record's state that saves a read, never the truth."""
+
+    deployment_id: str
+    step: str
+    revision: int
+    etag: str
+    state: State | None = None
+    schema: int = SCHEMA
+
+
+STATE = TypeAdapter(State)
+MESSAGE = TypeAdapter(Message)

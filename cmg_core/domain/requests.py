@@ -1,0 +1,152 @@
+"""What may be asked for, in the field's own words. Every key, default and limit of a request stands here."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from cmg_core.domain.values import Frozen, Moment, ResourceId
+
+SHORTEST_GRACE = timedelta(days=1)
+"""The mission's rule S8: wait at least one day before the old gateway goes."""
+
+VAULT_ADDRESS = re.compile(r"https://[a-z0-9-]{3,24}\.vault\.(azure\.net|usgovcloudapi\.net)/?", re.IGNORECASE)
+
+
+def _is_iso_duration(value: object) -> object:
+    if value is None or isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
+        return value
+    raise ValueError("give an ISO 8601 duration, such as «P2D» or «PT36H»")
+
+
+def _is_positive(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError("give a duration longer than nothing")
+    return value
+
+
+def _is_resource_id(value: str) -> str:
+    return str(ResourceId.parse(value))
+
+
+def _is_zone_id(value: str) -> str:
+    zone = ResourceId.parse(value)
+    if zone.type.lower() != "microsoft.network/dnszones":
+        raise ValueError("give the full resource ID of a public DNS zone (Microsoft.Network/dnsZones)")
+    return str(zone)
+
+
+def _is_vault(value: str) -> str:
+    if not VAULT_ADDRESS.fullmatch(value):
+        raise ValueError("give the vault's own address, such as «https://kv-cmg.vault.azure.net»")
+    return value.rstrip("/").lower()
+
+
+def _is_gateway_id(value: str) -> str:
+    gateway = ResourceId.parse(value)
+    if gateway.type.lower() not in ("microsoft.classiccompute/domainnames", "microsoft.compute/virtualmachinescalesets"):
+        raise ValueError(
+            "give the full resource ID of the old gateway's classic cloud service (Microsoft.ClassicCompute/domainNames) "
+            "or scale set (Microsoft.Compute/virtualMachineScaleSets)"
+        )
+    return str(gateway)
+
+
+Duration = Annotated[timedelta, BeforeValidator(_is_iso_duration), AfterValidator(_is_positive)]
+Guid = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)
+]
+AnyResourceId = Annotated[str, AfterValidator(_is_resource_id)]
+HostName = Annotated[
+    str,
+    StringConstraints(
+        max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
+    ),
+]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9]{2,23}$", to_lower=True)]
+"""The safe intersection of Microsoft's two rules for gateway names (domain.md section 2)."""
+
+
+class CertificateReference(Frozen):
+    """Where the server authentication certificate lies."""
+
+    vault: Annotated[str, AfterValidator(_is_vault)]
+    name: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,127}$")]
+
+
+class OldGatewayReference(Frozen):
+    """The gateway to come from, and what may go besides its own parts."""
+
+    resource_id: Annotated[str, AfterValidator(_is_gateway_id)]
+    service_name: HostName
+    also_delete: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
+    """Further resources to delete, each by its full ID: the old gateway's storage account or vault, for example."""
+    confirmed_parts: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
+    """The parts that the plan listed, each confirmed by a person: asked for where the resource group holds anything else."""
+
+
+class DnsReference(Frozen):
+    """The public zone that holds the service name, where the app may change it."""
+
+    zone_id: Annotated[str, AfterValidator(_is_zone_id)]
+
+
+class ClientsMoved(Frozen):
+    """How many clients must know the new gateway before the old one goes."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    active_days: Annotated[int, Field(ge=1, le=365)] = 30
+    deadline: Duration | None = None
+
+
+class GateChoices(Frozen):
+    """Which gates a person wants besides those that the procedure demands."""
+
+    ready_to_cut_over: Annotated[bool, Field(alias="ready-to-cut-over")] = True
+    approval: bool = False
+    connection_point_connected: Annotated[bool, Field(alias="connection-point-connected")] = True
+    clients_moved: Annotated[ClientsMoved | None, Field(alias="clients-moved")] = None
+
+
+class GatewayRequest(Frozen):
+    """What every request for a gateway says."""
+
+    provisioned_by: Literal["automation", "site", "existing"]
+    subscription_id: Guid
+    tenant_id: Guid
+    resource_group: Annotated[str, StringConstraints(pattern=r"^[-\w._()]{0,89}[-\w_()]$")]
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{2,31}$")]
+    certificate: CertificateReference
+    service_name: HostName | None = None
+    """Which of the certificate's DNS names, where it holds several."""
+    first_label: Label | None = None
+    """What stands for the asterisk of a wildcard certificate."""
+    size: Literal["Standard_B2s", "Standard_A2_v2", "Standard_A4_v2"] = "Standard_A2_v2"
+    instances: Annotated[int, Field(ge=1, le=16, strict=True)] = 1
+    configmgr_release: Annotated[str, StringConstraints(pattern=r"^\d{4}$")] | None = None
+    dns: DnsReference | None = None
+    gates: GateChoices = GateChoices()
+    cut_over_not_before: Moment | None = None
+    reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    external_reference: Annotated[str, StringConstraints(max_length=100)] | None = None
+    operation_ends: Literal["end", "cut-over"] = "end"
+
+
+class DeploymentRequest(GatewayRequest):
+    """A new gateway where none was."""
+
+    kind: Literal["deployment"] = "deployment"
+
+
+class MigrationRequest(GatewayRequest):
+    """A new gateway that takes an older one's place."""
+
+    kind: Literal["migration"] = "migration"
+    old_gateway: OldGatewayReference
+    grace_period: Duration = SHORTEST_GRACE
+    accept_gap: Duration | None = None
+    park_old_name: bool = False
+
+
+Request = Annotated[MigrationRequest | DeploymentRequest, Field(discriminator="kind")]

@@ -1,0 +1,318 @@
+"""What steps may use: ports, said in the product's own words. ``wiring.py`` puts the real parts behind them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from cmg_core.domain.record import Claim, Event, GateRequest, Message, Record, State, Status
+from cmg_core.domain.values import JsonObject
+
+
+class Clock(Protocol):
+    """The one source of the present moment (invariant 7: pure code never asks for now)."""
+
+    def now(self) -> datetime:
+        """This moment in UTC, with its offset."""
+        ...
+
+
+# --- Azure -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Started:
+    """Azure's answer to a write: the body it gave, and the operation that goes on behind it, if any."""
+
+    body: JsonObject
+    operation: str = ""
+    """Address of the running operation; empty when the write is complete."""
+    look_after: timedelta = timedelta()
+    """Azure's ``Retry-After``: no look before."""
+
+
+class OperationState(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class OperationLook:
+    """One look at a running operation. ``code`` and ``message`` are Azure's, where it failed or was cancelled."""
+
+    state: OperationState
+    look_after: timedelta = timedelta()
+    code: str = ""
+    message: str = ""
+
+
+class ResourceManager(Protocol):
+    """Azure Resource Manager, for one subscription with its own tenant's credential.
+
+    Bodies are JSON as the REST API speaks it. Every call may raise TryAgain (throttled, busy, cut off) or AzureRefused;
+    conditional writes raise ChangedMeanwhile. Writes take the claim they stand under and raise ClaimRunsOut when it does
+    not last for the call.
+    """
+
+    async def subscription(self) -> JsonObject:
+        """The subscription itself: ``state``, ``tenantId``."""
+        ...
+
+    async def providers(self) -> Mapping[str, str]:
+        """Each resource provider's namespace with its registration state."""
+        ...
+
+    async def register_provider(self, claim: Claim, namespace: str) -> None: ...
+
+    async def group(self, name: str) -> JsonObject | None:
+        """A resource group, or None where there is none."""
+        ...
+
+    async def put_group(self, claim: Claim, name: str, body: JsonObject) -> None: ...
+
+    async def resources_in_group(self, name: str) -> Sequence[JsonObject]:
+        """The group's resources (id, type, location, tags): none where the group is missing."""
+        ...
+
+    async def find(self, type: str, name: str) -> JsonObject | None:
+        """The resource of that type and name anywhere in the subscription (its short form), or None."""
+        ...
+
+    async def get(self, id: str) -> JsonObject | None:
+        """A resource by its full ID (any type that the gateway is made of, record sets too), or None where there is none."""
+        ...
+
+    async def put(self, claim: Claim, id: str, body: JsonObject, etag: str = "") -> Started:
+        """Create or replace a resource; with ``etag`` only while it is unchanged (ChangedMeanwhile otherwise)."""
+        ...
+
+    async def delete(self, claim: Claim, id: str) -> Started:
+        """Begin to delete a resource; one that is gone already is complete."""
+        ...
+
+    async def operation(self, address: str) -> OperationLook:
+        """Look at an operation. Raises ValueError when the address is not the cloud's Resource Manager."""
+        ...
+
+    async def instances(self, scale_set_id: str) -> Sequence[JsonObject]:
+        """A scale set's instances with their instance views: none where the scale set is missing."""
+        ...
+
+    async def sizes(self, region: str) -> Sequence[JsonObject]:
+        """The virtual machine sizes offered in a region, with their zones and restrictions."""
+        ...
+
+    async def usages(self, region: str) -> Sequence[JsonObject]:
+        """Compute usages and limits in a region."""
+        ...
+
+    async def label_is_free(self, region: str, label: str) -> bool:
+        """Whether a DNS label for a public address is free in a region."""
+        ...
+
+    async def records(self, zone_id: str) -> Sequence[JsonObject]:
+        """All record sets of a public DNS zone."""
+        ...
+
+    async def locks(self) -> Sequence[JsonObject]:
+        """Every resource lock of the subscription, whatever its scope."""
+        ...
+
+
+@dataclass(frozen=True)
+class VaultCertificate:
+    """A certificate as Key Vault shows it without its key."""
+
+    leaf: bytes
+    """DER."""
+    version: str
+    secret_id: str
+    """Versioned address under ``/secrets/``."""
+    enabled: bool
+    exportable: bool
+    key_type: str
+    key_size: int | None
+    content_type: str
+
+
+class Vaults(Protocol):
+    """Key Vault's data plane: certificates, never secrets or keys."""
+
+    async def certificate(self, vault: str, name: str) -> VaultCertificate | None:
+        """The newest version, or None where the vault holds none of that name. Raises TryAgain, AzureRefused."""
+        ...
+
+
+# --- The world as a client sees it -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NameView:
+    """What one DNS server says of a name. ``failure`` is set where it did not answer."""
+
+    server: str
+    targets: tuple[str, ...] = ()
+    """The CNAME chain in lower case without trailing dots; empty where the name is no alias."""
+    addresses: tuple[str, ...] = ()
+    ttl: timedelta = timedelta()
+    """Of the first link."""
+    failure: str = ""
+
+
+class PublicDns(Protocol):
+    """DNS as the internet sees it: the zone's authoritative servers and the public resolvers of the settings."""
+
+    async def views(self, name: str) -> Sequence[NameView]:
+        """One view a server, at least one. Never raises for a server's silence: that is a view with a failure."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dialed:
+    """What came of dialing a gateway. ``failure`` is set where no TLS session or no answer was had."""
+
+    leaf: bytes = b""
+    chain: tuple[bytes, ...] = ()
+    status: int = 0
+    status_text: str = ""
+    failure: str = ""
+
+
+class GatewayDialer(Protocol):
+    """Dials a gateway as a client does, without a token."""
+
+    async def dial(self, host: str, service_name: str) -> Dialed:
+        """TLS to ``host`` on 443 with ``service_name`` as server name, then one probe request. Never raises for a silent
+        gateway: that is an answer with a failure."""
+        ...
+
+
+# --- Ledger and queues -----------------------------------------------------------------------------------------------
+
+
+class LedgerConflict(Exception):
+    """A conditional ledger write found another ETag (HTTP 412), or a row that exists already (409)."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record with the ETag of its row."""
+
+    record: Record
+    etag: str
+
+
+@dataclass(frozen=True)
+class Save:
+    """What a save changes: revision up by one, claim and noted requests cleared, sends back to nought."""
+
+    revision: int
+    step: str
+    status: Status
+    state: State
+    wake_at: datetime | None
+    saved_by: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class ActiveRow:
+    """What ``wake-due`` and lists read of a deployment without its state."""
+
+    id: str
+    step: str
+    status: Status
+    gateway: str
+    wake_at: datetime | None
+    updated_at: datetime
+    summary: JsonObject
+    """service name, external reference, subscription: what lists show and filter by."""
+
+
+class Ledger(Protocol):
+    """The truth. Every method may raise TryAgain when storage does not answer; writes raise LedgerConflict."""
+
+    async def create(self, record: Record, events: Sequence[Event]) -> str:
+        """Insert record, events and active row in one batch; the record's ETag. LedgerConflict where the ID exists."""
+        ...
+
+    async def read(self, deployment_id: str) -> Stored | None: ...
+
+    async def claim(self, deployment_id: str, etag: str, claim: Claim) -> str:
+        """Note a claim while the ETag holds, without a new revision; the new ETag."""
+        ...
+
+    async def save(self, deployment_id: str, etag: str, save: Save, events: Sequence[Event]) -> str:
+        """Record, events and active row in one batch while the ETag holds; the new ETag. An ended deployment's active
+        row becomes a row of its month of ending."""
+        ...
+
+    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[GateRequest]) -> str:
+        """Replace the noted requests while the ETag holds, without a new revision; the new ETag."""
+        ...
+
+    async def touch(self, deployment_id: str, etag: str, wake_at: datetime, sends: int) -> str:
+        """Push the wake-up back and count sends while the ETag holds, without a new revision; the new ETag."""
+        ...
+
+    async def events(self, deployment_id: str) -> Sequence[Event]: ...
+
+    async def active(self) -> Sequence[ActiveRow]:
+        """All deployments that have not ended."""
+        ...
+
+    async def ended(self, month: str) -> Sequence[ActiveRow]:
+        """Those that ended in a month (``2026-11``)."""
+        ...
+
+    async def holder(self, gateway: str) -> tuple[str, str] | None:
+        """The deployment that reserved a gateway, with the reservation's ETag."""
+        ...
+
+    async def reserve(self, gateway: str, deployment_id: str, etag: str = "") -> None:
+        """Reserve a gateway; with an ETag, take over that reservation. LedgerConflict where somebody was faster."""
+        ...
+
+    async def release(self, gateway: str, etag: str) -> None:
+        """Give a reservation up; one that is gone already is fine."""
+        ...
+
+
+class Queues(Protocol):
+    """The way to the next step. A message never expires (``time_to_live=-1``)."""
+
+    async def send(self, message: Message, delay: timedelta = timedelta()) -> None:
+        """To queue ``cmg-<step>``, without its state where the body would exceed a queue message's 49,152 bytes.
+        Raises TryAgain."""
+        ...
+
+
+# --- All together ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The settings that steps obey."""
+
+    minimum_grace: timedelta
+    claim: timedelta
+    gateway_software: JsonObject
+    """The VM extension that turns an instance into a gateway, as the scale set's extension profile takes it."""
+
+
+class Services(Protocol):
+    """Everything that a step may reach."""
+
+    clock: Clock
+    limits: Limits
+    ledger: Ledger
+    queues: Queues
+    vaults: Vaults
+    dns: PublicDns
+    dialer: GatewayDialer
+
+    def azure(self, tenant_id: str, subscription_id: str) -> ResourceManager:
+        """The resource manager of one subscription, with that tenant's credential and no other."""
+        ...

@@ -1,0 +1,28 @@
+"""What a step run is given: the state, the world behind its ports, and the way to the right to write."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from cmg_core.domain.outcomes import Outcome
+from cmg_core.domain.record import Claim, State
+from cmg_core.services import ResourceManager, Services
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """One run of one step."""
+
+    deployment_id: str
+    state: State
+    services: Services
+    claim: Callable[[], Awaitable[Claim]]
+    """Take the claim before the first write (engine-protocol, rule 1). Raises Superseded or ClaimRunsOut."""
+
+    @property
+    def azure(self) -> ResourceManager:
+        """The resource manager of the request's subscription."""
+        request = self.state.request
+        return self.services.azure(request.tenant_id, request.subscription_id)
+
+
+type Step = Callable[[StepContext], Awaitable[Outcome]]
