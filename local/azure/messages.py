@@ -24,12 +24,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP response; the shell that sends it waits `delay_s` seconds first."""
+    """One HTTP response; the shell that sends it waits `delay_s` seconds first.
+
+    `reason` is the status line's text where it is not the usual one (gateways explain themselves there).
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     delay_s: float = 0
+    reason: str | None = None
 
     def header(self, name: str) -> str | None:
         """The first header of that name (any case), None without one."""

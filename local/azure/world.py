@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from local.azure.messages import Request, Response
 
 if TYPE_CHECKING:
+    from local.azure.dns import DnsLogEntry
     from local.azure.site import Site
 
 # Resource Manager's bodies are open JSON documents; each provider checks the members that it reads.
@@ -225,6 +226,7 @@ class World:
     skus: dict[str, Body] = field(default_factory=dict)
     quotas: dict[str, int] = field(default_factory=dict)
     inside_dns: list[InsideRecord] = field(default_factory=list)
+    dns_log: "list[DnsLogEntry]" = field(default_factory=list)
     seed_site: Body = field(default_factory=dict)
     site: "Site | None" = None
 
