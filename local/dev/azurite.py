@@ -1,0 +1,89 @@
+"""Azurite, Microsoft's storage emulator, with an account of its own, and the count of its transactions."""
+
+import asyncio
+import base64
+import json
+import re
+import secrets
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from local.dev.processes import READY_WITHIN_S, Child, ProcessError, inherited
+
+ACCOUNT: Final = "cmglocal"
+LISTENING: Final = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
+REQUEST: Final = re.compile(r'"([A-Z]+) /' + ACCOUNT + r'/?([^ "]*)[^"]*" \d{3}')
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def _program() -> list[str]:
+    """Node and Azurite as dev.py installed them."""
+    try:
+        tools = json.loads((ROOT / ".dev" / "tools.json").read_text())
+    except OSError as error:
+        raise ProcessError("Azurite is not installed; `python3 dev.py up` installs it") from error
+    return [tools["node"], tools["azurite"]]
+
+
+def service_of(method: str, target: str) -> str:
+    """Which service a line of the access log belongs to: `blob`, `queue` or `table`.
+
+    The log does not name it, but the paths tell: the only container is the host's own, entities carry parentheses or
+    are posted, and the rest is about queues.
+    """
+    path, _, query = target.partition("?")
+    first, _, rest = path.partition("/")
+    if first == "azure-webjobs-hosts" or "restype=container" in query:
+        return "blob"
+    if rest.startswith("messages"):
+        return "queue"
+    if "(" in path or method in ("POST", "PATCH", "MERGE") or first in ("Tables", "$batch"):
+        return "table"
+    return "queue"
+
+
+def count_transactions(log: str) -> Counter[str]:
+    """The transactions of an access log by service; a batch is one, as Azure bills it."""
+    return Counter(service_of(*match.groups()) for match in REQUEST.finditer(log))
+
+
+class Azurite:
+    """A running emulator on three free ports of loopback."""
+
+    def __init__(self, child: Child, connection: str) -> None:
+        self.child = child
+        self.connection = connection
+
+    @classmethod
+    async def start(cls, folder: Path, state: Path | None) -> "Azurite":
+        """Starts it with its data in memory, or in the state folder. Its access log goes to a file of `folder`.
+
+        Raises:
+            ProcessError: it is not installed, or does not start.
+        """
+        key = base64.b64encode(secrets.token_bytes(32)).decode()
+        data = ["--location", str(state / "azurite")] if state else ["--inMemoryPersistence"]
+        ports = [argument for service in ("blob", "queue", "table") for argument in (f"--{service}Port", "0")]
+        child = await Child.start(
+            "Azurite",
+            [*_program(), *ports, *data, "--skipApiVersionCheck", "--disableTelemetry"],
+            folder / "azurite.log",
+            {**inherited(), "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
+            talks=False,
+        )
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                while len(addresses := dict(LISTENING.findall(child.log.read_text()))) < 3:
+                    if not child.running:
+                        raise await child.death()
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            await child.end()
+            raise ProcessError(f"Azurite was not ready within {READY_WITHIN_S:.0f} s\n{child.tail()}") from error
+        endpoints = "".join(f"{service}Endpoint={address}/{ACCOUNT};" for service, address in addresses.items())
+        return cls(child, f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};{endpoints}")
+
+    def transactions(self) -> Counter[str]:
+        """What it served until now, by service."""
+        return count_transactions(self.child.log.read_text(errors="replace"))

@@ -1,0 +1,231 @@
+"""A local Azure: Azurite, the simulator and the host with the app, as one thing that starts and ends."""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypedDict
+
+from local.dev.azurite import ROOT, Azurite
+from local.dev.processes import Child, ProcessError, inherited, python
+
+RUN: Final = ROOT / ".dev" / "run"
+WRITTEN: Final = RUN / "environment.json"
+
+
+class StorageTransactions(TypedDict):
+    """`total` counts queue and table without idle polls; what timers need for themselves stands apart."""
+
+    total: int
+    queue: int
+    table: int
+    idle_polls: int
+    timers: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a local Azure is started; a port 0 takes a free one."""
+
+    port: int = 0
+    proxy_port: int = 0
+    time_scale: float = 0.01
+    state: Path | None = None
+    minimum_grace: str | None = None
+    message_hold_s: int | None = None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class LocalAzure:
+    """`async with LocalAzure(Options(...)) as azure:` starts it and ends it; or call `start` and `stop`.
+
+    Fields once started: `api` (with the route prefix), `key` and `master_key` of the app, `proxy`, `ca`, `sim`,
+    `identity_endpoint`, `identity_header`, `storage` (connection string), `dns`, and `folder` with the logs.
+    """
+
+    def __init__(self, options: Options = Options(), no_host: bool = False) -> None:
+        self._options = options
+        self._no_host = no_host
+        self._azurite: Azurite | None = None
+        self._simulator: Child | None = None
+        self._host: Child | None = None
+        self._port = options.port
+        self.key = secrets.token_urlsafe(24)
+        self.master_key = secrets.token_urlsafe(24)
+        self.proxy = self.ca = self.sim = self.dns = self.storage = self.identity_endpoint = self.identity_header = ""
+
+    async def __aenter__(self) -> Self:
+        await self.start(self._no_host)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self._port}/api"
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The running programs: `azurite`, `simulator`, `host`."""
+        azurite = self._azurite.child if self._azurite else None
+        children = {"azurite": azurite, "simulator": self._simulator, "host": self._host}
+        return {name: child.pid for name, child in children.items() if child is not None and child.running}
+
+    async def start(self, no_host: bool = False) -> None:
+        """Starts storage and simulator side by side, then the host.
+
+        Raises:
+            ProcessError: one of them did not start; what had started is ended again.
+        """
+        RUN.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="azure-", dir=RUN))
+        self._port = self._port or free_port()
+        if self._options.state:
+            (self._options.state / "azurite").mkdir(parents=True, exist_ok=True)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._start_azurite())
+                group.create_task(self._start_simulator())
+            if not no_host:
+                await self.start_host()
+        except BaseExceptionGroup as failures:
+            await self.stop()
+            raise failures.exceptions[0] from failures
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Ends everything in order: first the host, last the storage. Logs of a failed start stay."""
+        for child in (self._host, self._simulator, self._azurite.child if self._azurite else None):
+            if child is not None:
+                await child.end()
+
+    def forget(self) -> None:
+        """Removes the folder with the logs."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _start_azurite(self) -> None:
+        self._azurite = await Azurite.start(self.folder, self._options.state)
+        self.storage = self._azurite.connection
+
+    async def _start_simulator(self) -> None:
+        options = self._options
+        command = [
+            *python(),
+            "local.azure",
+            "--time-scale",
+            str(options.time_scale),
+            "--ca-out",
+            str(self.folder / "ca.pem"),
+        ]
+        for name, port in (("proxy", options.proxy_port), ("door", 0), ("dns", 0)):
+            command += [f"--{name}-port", str(port or free_port())]
+        if options.state:
+            command += ["--state", str(options.state / "azure.json")]
+        self._simulator = await Child.start("the simulator", command, self.folder / "simulator.log", inherited())
+        said = await self._simulator.ready()
+        self.proxy, self.ca, self.sim, self.dns = said["proxy"], said["ca"], said["sim"], said["dns"]
+        self.identity_endpoint, self.identity_header = said["identity_endpoint"], said["identity_header"]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that the host gets besides those of this process: the app's settings, as in App Service."""
+        grace = self._options.minimum_grace
+        return {
+            "HTTPS_PROXY": self.proxy,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "SSL_CERT_FILE": self.ca,
+            "REQUESTS_CA_BUNDLE": self.ca,
+            "CMG_DNS_SERVERS": self.dns,
+            "IDENTITY_ENDPOINT": self.identity_endpoint,
+            "IDENTITY_HEADER": self.identity_header,
+            "AzureWebJobsStorage": self.storage,
+            "CmgStorage": self.storage,
+            "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),
+            **({"CMG_MINIMUM_GRACE": grace} if grace else {}),
+        }
+
+    def host_arguments(self) -> list[str]:
+        hold = self._options.message_hold_s
+        arguments = ["--app", str(ROOT), "--port", str(self._port), "--tally", str(self._tally)]
+        return arguments + (["--message-hold", str(hold)] if hold else [])
+
+    async def start_host(self) -> None:
+        """Starts the app. Raises ProcessError when it cannot be indexed or the port is taken."""
+        command = [*python(), "local.host", *self.host_arguments()]
+        self._host = await Child.start("the host", command, self.folder / "host.log", inherited() | self.environment())
+        await self._host.ready()
+
+    async def kill_host(self) -> None:
+        """SIGKILL: nothing is finished, nothing is released."""
+        if self._host is not None:
+            await self._host.kill()
+
+    async def stop_host(self) -> None:
+        """SIGTERM: running functions end, nothing new is begun."""
+        if self._host is not None:
+            await self._host.end()
+
+    async def death(self) -> ProcessError:
+        """Waits until one of the programs ends by itself, and tells which and why."""
+        children = [self._azurite.child if self._azurite else None, self._simulator, self._host]
+        watching = [asyncio.create_task(child.death()) for child in children if child is not None]
+        ended, others = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        return ended.pop().result()
+
+    def storage_transactions(self) -> StorageTransactions:
+        """Counted by the storage itself; the polls that found nothing are counted by the host and taken off."""
+        assert self._azurite is not None
+        counts = self._azurite.transactions()
+        idle = self._tally.stat().st_size if self._tally.exists() else 0
+        queue = max(0, counts["queue"] - idle)
+        return {
+            "total": queue + counts["table"],
+            "queue": queue,
+            "table": counts["table"],
+            "idle_polls": idle,
+            "timers": counts["blob"],
+        }
+
+    @property
+    def _tally(self) -> Path:
+        return self.folder / "idle-polls"
+
+    def described(self) -> dict[str, str | int | None]:
+        """The line that `dev.py up --json` prints."""
+        return {
+            "api": self.api,
+            "key": self.key,
+            "dashboard": None,
+            "proxy": self.proxy,
+            "ca": self.ca,
+            "sim": self.sim,
+            "storage": self.storage,
+            "dns": self.dns,
+            "pid": os.getpid(),
+            "host_pid": self.pids.get("host"),
+        }
+
+    def write(self) -> None:
+        """Leaves for `dev.py host` what it needs; readable by this user only, since keys are in it."""
+        half = WRITTEN.with_suffix(".half")
+        half.unlink(missing_ok=True)
+        half.touch(mode=0o600)
+        half.write_text(json.dumps({"environment": self.environment(), "arguments": self.host_arguments()}))
+        half.replace(WRITTEN)

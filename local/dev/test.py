@@ -1,0 +1,41 @@
+"""`python3 dev.py test`: lint, format, types, and all tests; with arguments only pytest, which gets them."""
+
+import os
+import subprocess
+import sys
+import time
+
+from local.dev.azurite import ROOT
+from local.dev.processes import python
+
+SOURCES = ["cmg_core", "local", "tests", "dev.py", "function_app.py"]
+CHECKS = (
+    ("lint", ["ruff", "check", *SOURCES]),
+    ("format", ["ruff", "format", "--check", *SOURCES]),
+    ("types", ["mypy"]),
+)
+
+
+def run(headline: str, command: list[str]) -> int:
+    """Runs one check and returns its exit code."""
+    print(f"\n== {headline}: {' '.join(command)}", flush=True)
+    began = time.monotonic()
+    code = subprocess.run([*python(), *command], cwd=ROOT).returncode
+    if headline != "tests":
+        print(f"== {headline} {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - began:.1f} s", flush=True)
+    return code
+
+
+def main(arguments: list[str]) -> int:
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    if arguments:
+        return run("tests", ["pytest", *arguments])
+    failed = [headline for headline, command in CHECKS if run(headline, command)]
+    if failed:
+        print(f"\n== failed before the tests: {', '.join(failed)}", flush=True)
+    code = run("tests", ["pytest", "-n", "2"])
+    return code or int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
