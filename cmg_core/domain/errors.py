@@ -42,3 +42,15 @@ class StepFailed(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.title)
         self.problem = problem
+
+
+class UnreadableMessage(Exception):
+    """A queue held something that is no message of this product: it goes to the poison queue, as evidence."""
+
+
+class NewerSchema(Exception):
+    """A record was written by a newer release than this one: it is left alone until that release runs here."""
+
+
+class TooLarge(Exception):
+    """A deployment's state does not fit into the ledger."""

@@ -110,3 +110,8 @@ class Plan(Frozen):
     def blocked_by(self) -> tuple[Finding, ...]:
         """What keeps the plan from being carried out. A check that could not be made is never taken for fine."""
         return tuple(f for f in self.findings if f.severity in (Severity.BLOCKS, Severity.UNKNOWN))
+
+    @property
+    def record_ttl(self) -> timedelta:
+        """The TTL that the service name's record had when the plan was made; nothing where there was no record."""
+        return self.record.ttl if self.record else timedelta()

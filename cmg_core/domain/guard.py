@@ -1,0 +1,162 @@
+"""The deletion guard: what must hold at the very moment before anything of the old gateway goes (invariants 4 and 8)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.plans import Part, Plan
+from cmg_core.domain.problems import Finding, Severity
+from cmg_core.domain.record import State
+from cmg_core.domain.values import JsonObject, at, same_id, text_at
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at the world found, as plain facts."""
+
+    now: datetime
+    expected_instances: int
+    healthy_instances: int
+    shows_expected_certificate: bool
+    relays: bool
+    relay_answer: str
+    locks: Sequence[JsonObject]
+    still_there: Sequence[JsonObject]
+    """Those parts of the old gateway that Azure still holds, as a GET answers them."""
+    pointing_at_old_name: Sequence[str]
+    """Names of records, in any zone or view that can be seen, which still lead to the old deployment name."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``passing`` may cure itself and is waited for; ``standing`` needs a person."""
+
+    passing: tuple[Finding, ...] = ()
+    standing: tuple[Finding, ...] = ()
+
+    @property
+    def is_clear(self) -> bool:
+        return not self.passing and not self.standing
+
+
+def judge(state: State, plan: Plan, gates_before: Sequence[GateName], seen: Seen) -> Verdict:
+    """Everything that stands against removing the old gateway now, all at once."""
+    return Verdict(
+        passing=(*_time_and_gates(state, gates_before, seen), *_new_gateway(seen)),
+        standing=(*_locks(plan, seen), *_identities(plan, seen), *_dangling_names(seen), *_own_resources(plan)),
+    )
+
+
+def _blocks(code: str, seen: str, cure: str, resource: str = "") -> Finding:
+    return Finding(code=code, severity=Severity.BLOCKS, seen=seen, cure=cure, resource=resource)
+
+
+def _time_and_gates(state: State, gates_before: Sequence[GateName], seen: Seen) -> list[Finding]:
+    findings = []
+    if state.grace_ends_at is None or seen.now < state.grace_ends_at:
+        ends = state.grace_ends_at.isoformat() if state.grace_ends_at else "has not begun"
+        findings.append(_blocks("grace-period-runs", f"The grace period: {ends}.", "Wait; nothing is to be done."))
+    for name in gates_before:
+        gate = state.gate(name)
+        if gate is not None and not gate.is_open:
+            findings.append(_blocks("gate-closed", f"The gate {name} is not open.", gate.what_to_do))
+    return findings
+
+
+def _new_gateway(seen: Seen) -> list[Finding]:
+    findings = []
+    if not 0 < seen.expected_instances == seen.healthy_instances:
+        findings.append(
+            _blocks(
+                "new-gateway-unhealthy",
+                f"{seen.healthy_instances} of {seen.expected_instances} expected instances are healthy.",
+                "Look at the new scale set's instances. The old gateway stays until all are healthy.",
+            )
+        )
+    if not seen.shows_expected_certificate:
+        findings.append(
+            _blocks(
+                "new-gateway-certificate",
+                "The new gateway does not show the expected server authentication certificate.",
+                "Find out what answers on its address. The old gateway stays meanwhile.",
+            )
+        )
+    if not seen.relays:
+        findings.append(
+            _blocks(
+                "new-gateway-relays-not",
+                f"The new gateway does not relay: {seen.relay_answer}",
+                "See to its connection point. The old gateway stays meanwhile.",
+            )
+        )
+    return findings
+
+
+def _locks(plan: Plan, seen: Seen) -> list[Finding]:
+    findings = []
+    for lock in seen.locks:
+        lock_id = text_at(lock, "id")
+        scope = lock_id.lower().split("/providers/microsoft.authorization/locks/")[0]
+        held = [part.id for part in plan.delete if f"{part.id.lower()}/".startswith(f"{scope}/")]
+        findings += [
+            _blocks(
+                "locked",
+                f"The lock «{text_at(lock, 'name')}» ({text_at(lock, 'properties', 'level')}) on {scope} protects it.",
+                "Ask who set the lock whether the old gateway may go, and remove the lock.",
+                part_id,
+            )
+            for part_id in held
+        ]
+    return findings
+
+
+def _identities(plan: Plan, seen: Seen) -> list[Finding]:
+    findings = []
+    for body in seen.still_there:
+        planned = next(part for part in plan.delete if same_id(part.id, text_at(body, "id")))
+        found = immutable_id(body)
+        if planned.immutable_id and found != planned.immutable_id:
+            findings.append(
+                _blocks(
+                    "not-the-planned-resource",
+                    f"It was made anew after the plan: its immutable ID was {planned.immutable_id} and is {found or 'none'}.",
+                    "Nothing was deleted. Find out who made it and for what; remove the old gateway's rest by hand.",
+                    planned.id,
+                )
+            )
+    return findings
+
+
+def _dangling_names(seen: Seen) -> list[Finding]:
+    return [
+        _blocks(
+            "name-would-dangle",
+            f"«{name}» still leads to the old gateway's name, which anybody could claim once it is free.",
+            "Point that record elsewhere or remove it, then go on.",
+        )
+        for name in seen.pointing_at_old_name
+    ]
+
+
+def _own_resources(plan: Plan) -> list[Finding]:
+    made = plan.make.ids if plan.make else ()
+    return [
+        _blocks("part-of-the-new-gateway", "The plan names it for deletion and for the new gateway.", "Ask for a new plan.", part.id)
+        for part in plan.delete
+        if any(same_id(part.id, own) for own in made)
+    ]
+
+
+def immutable_id(body: JsonObject) -> str:
+    """Azure's own lasting identity of a resource: ``uniqueId`` (compute) or ``resourceGuid`` (network), if it gives one."""
+    for key in ("uniqueId", "resourceGuid"):
+        found = at(body, "properties", key)
+        if isinstance(found, str):
+            return found
+    return ""
+
+
+def part_of(body: JsonObject) -> Part:
+    """A resource as a plan names it."""
+    return Part(id=text_at(body, "id"), immutable_id=immutable_id(body))

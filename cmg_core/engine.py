@@ -1,0 +1,291 @@
+"""Message in, fence, run step, save, send: the protocol of docs/engine-protocol.md. Its rules' numbers stand beside the code."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import ValidationError
+
+from cmg_core.domain.azure_causes import problem_of
+from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, Superseded, TryAgain, UnreadableMessage
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
+from cmg_core.domain.problems import Problem
+from cmg_core.domain.record import MESSAGE, Claim, Event, GateRequest, Message, Record, State, Status, StepProgress, Waiting
+from cmg_core.plan import FIRST_STEP, step_after, step_named
+from cmg_core.services import LedgerConflict, Save, Services
+from cmg_core.steps.context import Step, StepContext
+
+log = logging.getLogger("cmg.engine")
+
+SLEPT_THROUGH = timedelta(seconds=20)
+"""Waits up to this long, in all, stay in the function (engine-protocol, "Settings that matter")."""
+LONGEST_DELAY = timedelta(hours=1)
+"""Longer waits have no message: ``wake_at`` in the ledger and the timer."""
+OVERDUE = timedelta(minutes=15)
+"""How long after its due time a message counts as lost: longer than the host's hold on a message (10 min)."""
+RETRIES = 20
+"""How often in a row a step may be told to try again: with the pauses below, more than an hour."""
+LONGEST_PAUSE = timedelta(minutes=5)
+CLAIM_TRIES = 3
+
+
+class Engine:
+    """Carries deployments on, one message at a time."""
+
+    def __init__(self, services: Services, jitter: Callable[[], float] = random.random) -> None:
+        self._services = services
+        self._jitter = jitter
+
+    async def handle(self, step: str, body: str, message_id: str, invocation_id: str) -> None:
+        """Run the step that a queue message asks for. Returning deletes the message, raising keeps it.
+
+        Raises UnreadableMessage for a message that is none (the host's poison queue keeps it as evidence), TryAgain
+        when storage does not answer, ClaimRunsOut when a slow run may not write any more.
+        """
+        try:
+            message = MESSAGE.validate_json(body)
+        except ValidationError as error:
+            raise UnreadableMessage(f"queue cmg-{step} holds a message that is none: {error.error_count()} errors") from None
+        if message.step != step:
+            raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{message.step}»")
+        try:
+            await _Run(self._services, self._jitter, message, message_id, invocation_id).carry_on()
+        except Superseded as reason:
+            log.info("deployment %s, step %s: %s", message.deployment_id, step, reason)
+
+
+@dataclass
+class _Run:
+    """One invocation's way through the protocol."""
+
+    services: Services
+    jitter: Callable[[], float]
+    message: Message
+    message_id: str
+    invocation_id: str
+    claim: Claim | None = None
+    etag: str = ""
+
+    async def carry_on(self) -> None:
+        self.etag = self.message.etag
+        before = await self._state()
+        started_at = self.services.clock.now()
+        outcome = await self._run_step(before)
+        change = self._change(outcome, before, started_at)
+        etag = await self._save(change, _told(outcome, before, self.message.step))
+        if etag is not None:
+            await self._send(change, etag)
+
+    async def _state(self) -> State:
+        """The message's copy; the ledger's where there is none, or where the step trusts nothing else."""
+        if self.message.state is not None and not step_named(self.message.step).reads_ledger:
+            return self.message.state
+        record = await self._fresh_record()
+        if record.claim and record.claim.is_live(self.services.clock.now()):
+            raise Superseded("another run holds the claim")
+        return record.state
+
+    async def _fresh_record(self) -> Record:
+        """The ledger's record at this message's revision, its ETag kept (rules 3 and 4). Raises Superseded."""
+        stored = await self.services.ledger.read(self.message.deployment_id)
+        if stored is None:
+            raise Superseded("there is no record of this deployment")
+        if stored.record.revision != self.message.revision:
+            if self._is_my_save(stored.record):
+                await self._send(stored.record, stored.etag)
+            raise Superseded("a newer revision is under way")
+        self.etag = stored.etag
+        return stored.record
+
+    def _is_my_save(self, record: Record) -> bool:
+        return (
+            record.revision == self.message.revision + 1 and record.claim is None and record.saved_by == self.message_id
+        )
+
+    async def _take_claim(self) -> Claim:
+        """The right to write (rules 1 to 7)."""
+        if self.claim is not None:
+            return self.claim
+        now = self.services.clock.now()
+        wanted = Claim(self.invocation_id, self.message_id, now + self.services.limits.claim)
+        for _ in range(CLAIM_TRIES):
+            try:
+                self.etag = await self.services.ledger.claim(self.message.deployment_id, self.etag, wanted)
+                self.claim = wanted
+                return wanted
+            except LedgerConflict:
+                held = (await self._fresh_record()).claim
+            if held is not None and held.invocation == self.invocation_id:
+                if not held.is_live(self.services.clock.now()):
+                    raise ClaimRunsOut("this run's claim is over")
+                self.claim = held
+                return held
+            if held is not None and held.is_live(self.services.clock.now()):
+                raise Superseded("another run holds the claim")
+        raise TryAgain("the ledger's record changes faster than it can be claimed")
+
+    async def _run_step(self, before: State) -> Outcome:
+        """Run the step, and again after each short wait that brings nothing new."""
+        run = step_named(self.message.step).run
+        state, slept = before, timedelta()
+        while True:
+            context = StepContext(self.message.deployment_id, state, self.services, self._take_claim)
+            outcome = await self._attempt(run, context)
+            if not isinstance(outcome, Wait) or slept + outcome.after > SLEPT_THROUGH:
+                return outcome
+            if _shows_something_new(outcome, before):
+                return outcome
+            await asyncio.sleep(outcome.after.total_seconds())
+            slept += outcome.after
+            state = outcome.state
+
+    async def _attempt(self, run: Step, context: StepContext) -> Outcome:
+        try:
+            outcome = await run(context)
+        except TryAgain as error:
+            return self._again_later(error, context.state)
+        except AzureRefused as error:
+            return Failed(context.state, problem_of(error, self.message.step))
+        except StepFailed as error:
+            return Failed(context.state, error.problem)
+        return replace(outcome, state=replace(outcome.state, retries=0))
+
+    def _again_later(self, error: TryAgain, state: State) -> Outcome:
+        """A pause that grows, with jitter, never shorter than Azure's ``Retry-After``, within a budget."""
+        if state.retries >= RETRIES:
+            return Failed(
+                state,
+                Problem(
+                    code="gave-up-trying",
+                    title="The step was tried again and again without success",
+                    detail=f"After {RETRIES} tries in a row the last answer was: {error.reason}",
+                    cure="Find out why the service named here does not answer; nothing that was made is removed.",
+                    step=self.message.step,
+                ),
+            )
+        grown = min(timedelta(seconds=2.0**state.retries), LONGEST_PAUSE)
+        pause = max(error.after, grown * (0.5 + self.jitter() / 2))
+        return Wait(replace(state, retries=state.retries + 1), pause, f"trying again: {error.reason}")
+
+    def _change(self, outcome: Outcome, before: State, started_at: datetime) -> Save:
+        """What the ledger will say of this run."""
+        now = self.services.clock.now()
+        step, status, state, wake_at = self.message.step, Status.RUNNING, outcome.state, now + OVERDUE
+        match outcome:
+            case Done():
+                state = _progressed(state, step, "done", started_at, now)
+                following = step_after(step, state.request)
+                state = replace(state, waiting=None, operations={})
+                if following is None:
+                    status, wake_at = Status.SUCCEEDED, None
+                else:
+                    step = following
+            case Wait():
+                state = _progressed(state, step, "running", started_at, None)
+                state = replace(state, waiting=_waiting(outcome, before.waiting, now))
+                status = Status.GRACE if outcome.grace else Status.WAITING if outcome.gate else Status.RUNNING
+                wake_at = now + outcome.after + (timedelta() if outcome.after > LONGEST_DELAY else OVERDUE)
+            case Failed():
+                state = _progressed(state, step, "failed", started_at, now)
+                problem = outcome.problem.model_copy(update={"step": step, "at": now, "correlation_id": self.invocation_id})
+                state = replace(state, waiting=None, problem=problem)
+                status = Status.REFUSED if step == FIRST_STEP else Status.NEEDS_ATTENTION
+                wake_at = None
+        return Save(
+            revision=self.message.revision + 1,
+            step=step,
+            status=status,
+            state=state,
+            wake_at=wake_at,
+            saved_by=self.message_id,
+            updated_at=now,
+        )
+
+    async def _save(self, change: Save, told: tuple[str, ...]) -> str | None:
+        """Rule 8. The new ETag, or None where somebody else has carried the deployment on."""
+        deployment_id = self.message.deployment_id
+        for _ in range(CLAIM_TRIES):
+            events = [Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id) for text in told]
+            try:
+                return await self.services.ledger.save(deployment_id, self.etag, change, events)
+            except LedgerConflict:
+                stored = await self.services.ledger.read(deployment_id)
+            if stored is None:
+                return None
+            record = stored.record
+            if self._is_my_save(record):
+                return stored.etag
+            mine = record.claim is not None and record.claim.invocation == self.invocation_id
+            if record.revision != self.message.revision or not mine:
+                return None
+            change = replace(change, state=with_requested(change.state, record.requested))
+            self.etag = stored.etag
+        raise TryAgain("the ledger's record changes faster than it can be saved")
+
+    async def _send(self, saved: Save | Record, etag: str) -> None:
+        """Rule 9: no message where nothing is to be done, or not within the hour."""
+        if saved.status.is_end or saved.status is Status.NEEDS_ATTENTION:
+            return
+        waiting = saved.state.waiting
+        delay = max(waiting.next_look - self.services.clock.now(), timedelta()) if waiting else timedelta()
+        if delay > LONGEST_DELAY:
+            return
+        message = Message(self.message.deployment_id, saved.step, saved.revision, etag, saved.state)
+        await self.services.queues.send(message, delay)
+
+
+def with_requested(state: State, requested: tuple[GateRequest, ...]) -> State:
+    """The state after the calls that came in while a run held the claim (rule 12)."""
+    for request in requested:
+        gate = state.gate(request.gate)
+        if gate is not None and not gate.is_open:
+            opened = replace(gate, opened_at=request.at, opened_by=request.by, reason=request.reason)
+            state = state.with_gate(opened)
+            waiting = state.waiting
+            if waiting is not None and waiting.gate == request.gate:
+                state = replace(state, waiting=replace(waiting, next_look=request.at))
+    return state
+
+
+def _waiting(outcome: Wait, before: Waiting | None, now: datetime) -> Waiting:
+    goes_on = before is not None and (before.gate, before.grace) == (outcome.gate, outcome.grace)
+    since = before.since if before is not None and goes_on else now
+    return Waiting(outcome.reason, since, now + outcome.after, outcome.gate, outcome.grace)
+
+
+def _shows_something_new(outcome: Wait, before: State) -> bool:
+    """Whether a wait is worth a save at once: a fact, or something that a person should see."""
+    seen: tuple[GateName | None, bool] = (None, False)
+    if before.waiting is not None:
+        seen = (before.waiting.gate, before.waiting.grace)
+    return outcome.state.facts() != before.facts() or seen != (outcome.gate, outcome.grace)
+
+
+def _progressed(
+    state: State, step: str, outcome: Literal["running", "done", "failed"], started_at: datetime, ended_at: datetime | None
+) -> State:
+    """The state with this run noted in the step's line of the progress."""
+    lines = tuple(
+        StepProgress(line.name, outcome, line.started_at or started_at, ended_at, line.attempts + 1)
+        if line.name == step
+        else line
+        for line in state.progress
+    )
+    return replace(state, progress=lines)
+
+
+def _told(outcome: Outcome, before: State, step: str) -> tuple[str, ...]:
+    """What the history says of a run: what the step tells, and what a person would ask for."""
+    match outcome:
+        case Done():
+            return (*outcome.told, f"{step} is done")
+        case Failed():
+            return (f"{step} failed: {outcome.problem.title}",)
+        case Wait():
+            begins = outcome.reason if (outcome.gate or outcome.grace) and _shows_something_new(outcome, before) else ""
+            return (*outcome.told, f"waits: {begins}") if begins else outcome.told

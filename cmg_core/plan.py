@@ -1,0 +1,71 @@
+"""READ FIRST: what the product does, in order. One step, one queue (``cmg-<step>``), one function, one file.
+
+The sequences and their reasons stand in docs/procedures.md; a request's plan lays out which of these steps it takes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cmg_core.domain.requests import MigrationRequest, Request
+from cmg_core.steps.context import Step
+from cmg_core.steps.cut_over import cut_over
+from cmg_core.steps.fetch_certificate import fetch_certificate
+from cmg_core.steps.preflight import preflight
+from cmg_core.steps.provision_network import provision_network
+from cmg_core.steps.provision_scale_set import provision_scale_set
+from cmg_core.steps.register_providers import register_providers
+from cmg_core.steps.retire_old_gateway import retire_old_gateway
+from cmg_core.steps.verify_gateway import verify_gateway
+
+
+def _always(_: Request) -> bool:
+    return True
+
+
+def _replaces_a_gateway(request: Request) -> bool:
+    return isinstance(request, MigrationRequest)
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step with its name, the function that runs it, and the requests that take it."""
+
+    name: str
+    run: Step
+    is_taken_by: Callable[[Request], bool] = _always
+    reads_ledger: bool = False
+    """Whether its state comes from the ledger only, never from the message: what it does cannot be undone."""
+
+
+STEPS = (
+    PlannedStep("preflight", preflight),
+    PlannedStep("register-providers", register_providers),
+    PlannedStep("fetch-certificate", fetch_certificate),
+    PlannedStep("provision-network", provision_network),
+    PlannedStep("provision-scale-set", provision_scale_set),
+    PlannedStep("verify-gateway", verify_gateway),
+    PlannedStep("cut-over", cut_over),
+    PlannedStep("retire-old-gateway", retire_old_gateway, is_taken_by=_replaces_a_gateway, reads_ledger=True),
+)
+
+FIRST_STEP = STEPS[0].name
+
+
+def step_named(name: str) -> PlannedStep:
+    """The step of that name. Raises KeyError for a name that is no step."""
+    found = next((step for step in STEPS if step.name == name), None)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def steps_of(request: Request) -> tuple[str, ...]:
+    """The names of the steps that a request takes, in order."""
+    return tuple(step.name for step in STEPS if step.is_taken_by(request))
+
+
+def step_after(name: str, request: Request) -> str | None:
+    """The step that follows, or None after the last one."""
+    taken = steps_of(request)
+    position = taken.index(name) + 1
+    return taken[position] if position < len(taken) else None

@@ -1,0 +1,230 @@
+"""cut-over: bring the clients' name to the new gateway without a moment in which none relays.
+
+The order is case 2 of docs/procedures.md with the gap closed beforehand: the new gateway relays before the record
+changes, both ends are held until the old answer has run out everywhere, and the inside view follows last. A new deployment
+(case 4) only sets its record and waits for its connection point where that was asked for.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from cmg_core.domain.errors import ChangedMeanwhile, StepFailed, TryAgain
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.names import record_set_id
+from cmg_core.domain.outcomes import Done, Outcome, Wait
+from cmg_core.domain.plans import Names, Plan
+from cmg_core.domain.problems import Problem
+from cmg_core.domain.record import State
+from cmg_core.domain.record_sets import RecordSet, low_ttl
+from cmg_core.domain.relay import relays
+from cmg_core.domain.requests import MigrationRequest
+from cmg_core.services import Dialed, NameView
+from cmg_core.steps.context import StepContext
+from cmg_core.steps.gates import is_closed, opened_by_observation, wait_at
+
+LOOK_AGAIN = timedelta(seconds=5)
+NEW_RECORD_TTL = timedelta(minutes=5)
+
+type Part = Callable[[StepContext, State], Awaitable[Done | Wait]]
+
+
+async def cut_over(context: StepContext) -> Outcome:
+    """Take each part in turn, as far as the world allows.
+
+    Raises TryAgain, AzureRefused, StepFailed, Superseded and ClaimRunsOut.
+    """
+    migration = (_lower_ttl, _connection_point, _ready, _change_record, _public_view, _inside_view, _start_grace)
+    deployment = (_change_record, _public_view, _connection_point)
+    parts: tuple[Part, ...] = migration if isinstance(context.state.request, MigrationRequest) else deployment
+    state, told = context.state, tuple[str, ...]()
+    for part in parts:
+        outcome = await part(context, state)
+        state, told = outcome.state, (*told, *outcome.told)
+        if isinstance(outcome, Wait):
+            return replace(outcome, told=told)
+    return Done(state, told)
+
+
+async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
+    """Lower the record's TTL ahead, so that the old answer is soon forgotten once it changes."""
+    names = _names(state)
+    if state.cut_over.ttl_before is not None or not _zone_is_ours(state):
+        return Done(state)
+    record = await _record(context, state)
+    if record is None:
+        raise StepFailed(_changed(state, "the record is gone"))
+    before = max(record.ttl_before or record.ttl, _plan(state).record_ttl)
+    if record.points_at(names.deployment_name):
+        return Done(state)
+    lowered = low_ttl(before)
+    if record.ttl > lowered:
+        await _put(context, state, record.with_ttl(lowered, before))
+    cut_over = replace(state.cut_over, ttl_before=before, ttl_lowered_at=context.services.clock.now())
+    told = f"lowered the TTL of {names.service_name} from {_seconds(before)} to {_seconds(lowered)}"
+    return Done(replace(state, cut_over=cut_over), (told,))
+
+
+async def _connection_point(context: StepContext, state: State) -> Done | Wait:
+    """Open when the new gateway relays: dialed by its own name, since clients still go to the old one."""
+    if not is_closed(state, GateName.CONNECTION_POINT_CONNECTED):
+        return Done(state)
+    dialed, now = await _dial_new(context, state), context.services.clock.now()
+    if not relays(dialed):
+        return wait_at(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(dialed))
+    return Done(opened_by_observation(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(dialed)))
+
+
+async def _ready(context: StepContext, state: State) -> Done | Wait:
+    """The last word of a person, and the moment before which nothing may change."""
+    now = context.services.clock.now()
+    if is_closed(state, GateName.READY_TO_CUT_OVER):
+        return wait_at(state, GateName.READY_TO_CUT_OVER, now)
+    not_before = state.request.cut_over_not_before
+    if not_before is not None and now < not_before and state.cut_over.flipped_at is None:
+        return Wait(state, not_before - now, f"The request allows the cut-over from {not_before.isoformat()} on.")
+    return Done(state)
+
+
+async def _change_record(context: StepContext, state: State) -> Done | Wait:
+    """Point the service name at the new gateway, once nobody holds the old answer for longer than the low TTL."""
+    if state.cut_over.flipped_at is not None or not _zone_is_ours(state):
+        return Done(state)
+    names, now, noted = _names(state), context.services.clock.now(), state.cut_over
+    if noted.ttl_before is not None and noted.ttl_lowered_at is not None:
+        forgotten_at = noted.ttl_lowered_at + noted.ttl_before
+        if now < forgotten_at:
+            return Wait(state, forgotten_at - now, f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL.")
+    is_migration = isinstance(state.request, MigrationRequest)
+    if is_migration and not relays(dialed := await _dial_new(context, state)):
+        return Wait(state, LOOK_AGAIN, f"The record changes only while the new gateway relays. {_seen(dialed)}")
+    record = await _record(context, state)
+    told = tuple[str, ...]()
+    if record is None and not is_migration:
+        record = RecordSet.alias(_record_id(state), NEW_RECORD_TTL, names.deployment_name)
+        await _put(context, state, record)
+        told = (f"made the record {names.service_name} → {names.deployment_name}",)
+    elif record is None:
+        raise StepFailed(_changed(state, "the record is gone"))
+    elif not record.points_at(names.deployment_name):
+        old = _plan(state).record
+        if old is None or not record.points_at(old.target):
+            raise StepFailed(_changed(state, f"it points at {record.target or 'no name'} now"))
+        await _put(context, state, record.pointing_at(names.deployment_name))
+        told = (f"changed the record {names.service_name} from {record.target} to {names.deployment_name}",)
+    longest_held = record.ttl if noted.ttl_lowered_at else max(record.ttl, _plan(state).record_ttl)
+    cut_over = replace(noted, flipped_at=context.services.clock.now(), ttl_at_flip=longest_held)
+    return Done(replace(state, cut_over=cut_over), told)
+
+
+async def _public_view(context: StepContext, state: State) -> Done | Wait:
+    """Open when the world sees the new target and nobody can hold the old one any more."""
+    if not is_closed(state, GateName.CNAME):
+        return Done(state)
+    names, now = _names(state), context.services.clock.now()
+    views = await context.services.dns.views(names.service_name)
+    noted = state.cut_over
+    if not _all_show(views, names.deployment_name):
+        longest = max((view.ttl for view in views), default=timedelta())
+        if noted.flipped_at is None and longest > (noted.ttl_before or timedelta()):
+            state = replace(state, cut_over=replace(noted, ttl_before=longest))
+        return wait_at(state, GateName.CNAME, now, _shown(views))
+    if noted.flipped_at is None or noted.ttl_at_flip is None:
+        noted = replace(noted, flipped_at=now, ttl_at_flip=max(noted.ttl_before or timedelta(), *(v.ttl for v in views)))
+        state = replace(state, cut_over=noted)
+    forgotten_at = (noted.flipped_at or now) + (noted.ttl_at_flip or timedelta())
+    if now < forgotten_at:
+        waiting = wait_at(state, GateName.CNAME, now, f"Until {forgotten_at.isoformat()} clients may hold the old answer.")
+        return replace(waiting, after=forgotten_at - now)
+    return Done(opened_by_observation(state, GateName.CNAME, now, _shown(views)))
+
+
+async def _inside_view(context: StepContext, state: State) -> Done | Wait:
+    """A person confirms that the company's inside view has followed: connection points dial by it."""
+    if is_closed(state, GateName.INSIDE_DNS):
+        return wait_at(state, GateName.INSIDE_DNS, context.services.clock.now())
+    return Done(state)
+
+
+async def _start_grace(context: StepContext, state: State) -> Done | Wait:
+    """The grace period starts when the new gateway relays under its public name (procedures, case 1 step 11)."""
+    request = state.request
+    if not isinstance(request, MigrationRequest) or state.grace_ends_at is not None:
+        return Done(state)
+    service_name = _names(state).service_name
+    dialed = await context.services.dialer.dial(service_name, service_name)
+    if not relays(dialed):
+        return Wait(state, LOOK_AGAIN, f"The new gateway does not relay under {service_name} yet. {_seen(dialed)}")
+    now = context.services.clock.now()
+    ends_at = now + request.grace_period
+    told = f"the new gateway relays under {service_name}; the grace period lasts until {ends_at.isoformat()}"
+    return Done(replace(state, grace_started_at=now, grace_ends_at=ends_at), (told,))
+
+
+async def _dial_new(context: StepContext, state: State) -> Dialed:
+    names = _names(state)
+    return await context.services.dialer.dial(names.deployment_name, names.service_name)
+
+
+async def _record(context: StepContext, state: State) -> RecordSet | None:
+    body = await context.azure.get(_record_id(state))
+    return RecordSet.of(body) if body is not None else None
+
+
+async def _put(context: StepContext, state: State, record: RecordSet) -> None:
+    claim = await context.claim()
+    try:
+        await context.azure.put(claim, record.id, record.body(), etag=record.etag)
+    except ChangedMeanwhile:
+        raise TryAgain(f"the record {_names(state).service_name} was changed by somebody else at the same moment") from None
+
+
+def _record_id(state: State) -> str:
+    if state.request.dns is None:
+        raise ValueError("the zone is not the app's to change")
+    return record_set_id(state.request.dns.zone_id, _names(state).service_name)
+
+
+def _zone_is_ours(state: State) -> bool:
+    return state.request.dns is not None and _names(state).has_own_domain
+
+
+def _plan(state: State) -> Plan:
+    if state.plan is None:
+        raise ValueError("cut-over needs the plan that preflight made")
+    return state.plan
+
+
+def _names(state: State) -> Names:
+    names = _plan(state).names
+    if names is None:
+        raise ValueError("cut-over needs the names that preflight fixed")
+    return names
+
+
+def _all_show(views: Sequence[NameView], target: str) -> bool:
+    """Whether the servers that answer all show the target, and most of them answer."""
+    answered = [view for view in views if not view.failure]
+    return len(answered) * 2 > len(views) and all(target.lower() in view.targets for view in answered)
+
+
+def _shown(views: Sequence[NameView]) -> str:
+    return "; ".join(f"{view.server}: {view.failure or ' → '.join(view.targets) or 'no alias'}" for view in views)
+
+
+def _seen(dialed: Dialed) -> str:
+    return f"It answered: {dialed.failure or f'{dialed.status} {dialed.status_text}'}."
+
+
+def _seconds(ttl: timedelta) -> str:
+    return f"{ttl.total_seconds():.0f} s"
+
+
+def _changed(state: State, what: str) -> Problem:
+    return Problem(
+        code="record-changed",
+        title="The record of the service name is not what the plan saw",
+        detail=f"{_names(state).service_name}: {what}. Somebody changed it after the plan was made; it was left as it is.",
+        cure="Find out who changed it. Set it back to the plan's target, or ask for a new plan.",
+        resource=_record_id(state),
+    )

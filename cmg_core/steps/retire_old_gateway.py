@@ -1,0 +1,189 @@
+"""retire-old-gateway: after the grace period, remove what the plan named and nothing else.
+
+The guard looks anew before the site's record goes, before the original connection point goes and before each DELETE
+(architecture, invariant 4). The state comes from the ledger only.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from cmg_core.domain.errors import StepFailed
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.guard import Seen, Verdict, judge
+from cmg_core.domain.health import healthy_instances
+from cmg_core.domain.outcomes import Done, Outcome, Wait
+from cmg_core.domain.plans import Names, Part, Plan
+from cmg_core.domain.problems import Problem
+from cmg_core.domain.record import State
+from cmg_core.domain.record_sets import RecordSet
+from cmg_core.domain.relay import relays, shows_certificate
+from cmg_core.domain.values import JsonObject, same_id, text_at
+from cmg_core.services import OperationState
+from cmg_core.steps.context import StepContext
+from cmg_core.steps.gates import is_closed, wait_at
+
+GATES_BEFORE_GRACE = (
+    GateName.CONNECTION_POINT_CONNECTED,
+    GateName.CONTENT_READY,
+    GateName.READY_TO_CUT_OVER,
+    GateName.CNAME,
+    GateName.INSIDE_DNS,
+)
+LAST_GATES = (GateName.CLIENTS_MOVED, GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED)
+LOOK_AGAIN = timedelta(minutes=1)
+PATIENCE = timedelta(hours=1)
+"""How long a finding that may cure itself is waited for before a person is called."""
+
+
+async def retire_old_gateway(context: StepContext) -> Outcome:
+    """Wait for the end of the grace period, pass the last gates under the guard, delete part by part, look once more.
+
+    Raises TryAgain, AzureRefused, StepFailed, Superseded and ClaimRunsOut.
+    """
+    state, now = context.state, context.services.clock.now()
+    if state.grace_ends_at is None:
+        raise StepFailed(_no_grace())
+    if now < state.grace_ends_at:
+        left = state.grace_ends_at - now
+        return Wait(state, left, f"The grace period ends at {state.grace_ends_at.isoformat()}.", grace=True)
+    if is_closed(state, GateName.CLIENTS_MOVED):
+        return wait_at(state, GateName.CLIENTS_MOVED, now)
+    passed = (*GATES_BEFORE_GRACE, GateName.CLIENTS_MOVED)
+    for gate in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
+        if is_closed(state, gate):
+            verdict = await _guard(context, passed)
+            return wait_at(state, gate, now) if verdict.is_clear else _held_up(state, verdict, context)
+        passed = (*passed, gate)
+    return await _delete(context, state, passed)
+
+
+async def _delete(context: StepContext, state: State, passed: tuple[GateName, ...]) -> Outcome:
+    """Delete the first part that is still there, or finish when none is."""
+    told = tuple[str, ...]()
+    for part in _plan(state).delete:
+        if part.id in state.deleted:
+            continue
+        running = state.operations.get(part.id)
+        if running:
+            look = await context.azure.operation(running)
+            if look.state is OperationState.RUNNING:
+                return Wait(state, max(look.look_after, timedelta(seconds=1)), f"Azure deletes {part.id}.", told=told)
+            state = replace(state, operations={})
+            if look.state is OperationState.FAILED:
+                raise StepFailed(_not_deleted(part, f"{look.code}: {look.message}"))
+        if await context.azure.get(part.id) is not None:
+            verdict = await _guard(context, passed)
+            if not verdict.is_clear:
+                return _held_up(state, verdict, context)
+            claim = await context.claim()
+            started = await context.azure.delete(claim, part.id)
+            state = replace(state, operations={part.id: started.operation} if started.operation else {})
+            after = max(started.look_after, timedelta(seconds=1))
+            return Wait(state, after, f"Azure deletes {part.id}.", told=(*told, f"began to delete {part.id}"))
+        state = replace(state, deleted=(*state.deleted, part.id))
+        told = (*told, f"{part.id} is gone")
+    return await _finish(context, state, told)
+
+
+async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> Outcome:
+    """The new gateway still relays; its record gets its TTL back."""
+    names = _names(state)
+    dialed = await context.services.dialer.dial(names.service_name, names.service_name)
+    if not relays(dialed):
+        return Wait(state, LOOK_AGAIN, f"Looking whether {names.service_name} still relays: {dialed.status_text}{dialed.failure}", told=told)
+    record = _plan(state).record
+    if record is not None:
+        body = await context.azure.get(record.id)
+        current = RecordSet.of(body) if body is not None else None
+        if current is not None and current.ttl_before is not None and current.points_at(names.deployment_name):
+            claim = await context.claim()
+            await context.azure.put(claim, current.id, current.with_ttl_restored().body(), etag=current.etag)
+            told = (*told, f"set the TTL of {names.service_name} back")
+    return Done(state, told)
+
+
+async def _guard(context: StepContext, gates_before: tuple[GateName, ...]) -> Verdict:
+    state, services = context.state, context.services
+    plan, names = _plan(state), _names(state)
+    if plan.make is None or plan.old_gateway is None:
+        raise ValueError("retire-old-gateway needs the plan of a migration")
+    dns = state.request.dns
+    instances, locks, parts, records, views, dialed = await asyncio.gather(
+        context.azure.instances(plan.make.scale_set),
+        context.azure.locks(),
+        asyncio.gather(*(context.azure.get(part.id) for part in plan.delete if part.id not in state.deleted)),
+        context.azure.records(dns.zone_id) if dns else _nothing(),
+        services.dns.views(names.service_name),
+        services.dialer.dial(names.service_name, names.service_name),
+    )
+    old_name = plan.old_gateway.deployment_name.lower()
+    pointing = [text_at(body, "name") for body in records if RecordSet.of(body).points_at(old_name)]
+    pointing += [f"{names.service_name} ({view.server})" for view in views if old_name in view.targets]
+    seen = Seen(
+        now=services.clock.now(),
+        expected_instances=state.request.instances,
+        healthy_instances=len(healthy_instances(instances)),
+        shows_expected_certificate=state.certificate is not None and shows_certificate(dialed, state.certificate),
+        relays=relays(dialed),
+        relay_answer=dialed.failure or f"{dialed.status} {dialed.status_text}",
+        locks=locks,
+        still_there=[body for body in parts if body is not None],
+        pointing_at_old_name=pointing,
+    )
+    return judge(state, plan, gates_before, seen)
+
+
+async def _nothing() -> list[JsonObject]:
+    return []
+
+
+def _held_up(state: State, verdict: Verdict, context: StepContext) -> Wait:
+    """Wait for what may cure itself, within limits; raise StepFailed for what needs a person."""
+    findings = (*verdict.standing, *verdict.passing)
+    seen = " ".join(f"{finding.seen} {finding.resource}".strip() for finding in findings)
+    waited_from = state.waiting.since if state.waiting and not state.waiting.gate and not state.waiting.grace else None
+    patient = waited_from is None or context.services.clock.now() - waited_from < PATIENCE
+    if not verdict.standing and patient:
+        return Wait(state, LOOK_AGAIN, f"Nothing is removed while this stands: {seen}")
+    raise StepFailed(
+        Problem(
+            code="removal-stopped",
+            title="The old gateway was not removed",
+            detail=f"The deletion guard found: {seen}",
+            cure="Cure each finding. Nothing more was deleted, and the new gateway stays as it is.",
+            findings=findings,
+        )
+    )
+
+
+def _plan(state: State) -> Plan:
+    if state.plan is None:
+        raise ValueError("retire-old-gateway needs the plan that preflight made")
+    return state.plan
+
+
+def _names(state: State) -> Names:
+    names = _plan(state).names
+    if names is None:
+        raise ValueError("retire-old-gateway needs the names that preflight fixed")
+    return names
+
+
+def _no_grace() -> Problem:
+    return Problem(
+        code="no-grace-period",
+        title="The grace period never began",
+        detail="The ledger holds no end of the grace period, so nothing may be removed.",
+        cure="This is a defect of the product: report it with the deployment's history.",
+    )
+
+
+def _not_deleted(part: Part, answer: str) -> Problem:
+    return Problem(
+        code="not-deleted",
+        title="Azure did not delete a part of the old gateway",
+        detail=answer,
+        cure="See what holds the resource. The new gateway is untouched and serves.",
+        resource=part.id,
+    )

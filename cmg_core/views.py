@@ -1,0 +1,98 @@
+"""A deployment as callers see it: for people, for pollers, in lists. Secrets cannot be here: the record holds none."""
+
+from pydantic import TypeAdapter
+
+from cmg_core.domain.gates import Gate
+from cmg_core.domain.plans import Plan
+from cmg_core.domain.record import Event, Record, Status, StepProgress
+from cmg_core.domain.requests import MigrationRequest
+from cmg_core.domain.values import Json, JsonObject
+from cmg_core.plan import step_after
+
+_JSON = TypeAdapter[Json](Json)
+_GATES = TypeAdapter(tuple[Gate, ...])
+_PROGRESS = TypeAdapter(tuple[StepProgress, ...])
+_EVENTS = TypeAdapter(tuple[Event, ...])
+
+
+def plan_view(plan: Plan) -> Json:
+    """The plan as ``POST /api/plans`` answers it."""
+    return _JSON.validate_python(plan.model_dump(mode="json") | {"can_start": not plan.blocked_by})
+
+
+def status_view(record: Record) -> JsonObject:
+    """Where a deployment is, what it waits for and who can open it, what comes next, what was made, kept and removed."""
+    state, request, plan = record.state, record.state.request, record.state.plan
+    view: JsonObject = {
+        "id": record.id,
+        "kind": request.kind,
+        "status": record.status,
+        "step": record.step,
+        "next_step": None if record.status.is_end else step_after(record.step, request),
+        "revision": record.revision,
+        "created_at": record.created_at.isoformat(),
+        "updated_at": record.updated_at.isoformat(),
+        "external_reference": request.external_reference,
+        "provisioned_by": request.provisioned_by,
+        "waits_for": _waits_for(record),
+        "problem": state.problem.as_problem_details(f"/api/deployments/{record.id}") if state.problem else None,
+        "steps": _PROGRESS.dump_python(state.progress, mode="json"),
+        "gates": _GATES.dump_python(state.gates, mode="json"),
+        "resources": {
+            "made": list(state.new.created),
+            "to_delete": [part.id for part in plan.delete if part.id not in state.deleted] if plan else [],
+            "deleted": list(state.deleted),
+            "kept": list(plan.keep) if plan else [],
+        },
+        "names": plan.names.model_dump(mode="json") if plan and plan.names else None,
+        "findings": [finding.model_dump(mode="json") for finding in plan.findings] if plan else [],
+    }
+    if isinstance(request, MigrationRequest):
+        view["grace"] = {
+            "period": request.model_dump(mode="json")["grace_period"],
+            "started_at": state.grace_started_at.isoformat() if state.grace_started_at else None,
+            "ends_at": state.grace_ends_at.isoformat() if state.grace_ends_at else None,
+        }
+    return view
+
+
+def _waits_for(record: Record) -> Json:
+    waiting = record.state.waiting
+    if waiting is None or record.status.is_end:
+        return None
+    gate = record.state.gate(waiting.gate) if waiting.gate else None
+    return {
+        "reason": waiting.reason,
+        "since": waiting.since.isoformat(),
+        "next_look": waiting.next_look.isoformat(),
+        "gate": gate.name if gate else None,
+        "opened_by": gate.opener if gate else None,
+    }
+
+
+def operation_has_ended(record: Record) -> bool:
+    """Whether a poller is told the result: at the deployment's end, or after cut-over where the request says so."""
+    if record.status.is_end:
+        return True
+    cut_over = next((line for line in record.state.progress if line.name == "cut-over"), None)
+    done = cut_over is not None and cut_over.outcome == "done"
+    return record.state.request.operation_ends == "cut-over" and done
+
+
+def operation_view(record: Record) -> JsonObject:
+    """An operation as pollers see it."""
+    ended = operation_has_ended(record)
+    failed = record.status in (Status.REFUSED, Status.CANCELLED, Status.ROLLED_BACK)
+    return {
+        "id": record.id,
+        "status": ("failed" if failed else "succeeded") if ended else "running",
+        "deployment_status": record.status,
+        "step": record.step,
+        "deployment": f"/api/deployments/{record.id}",
+        "problem": record.state.problem.as_problem_details(f"/api/operations/{record.id}") if record.state.problem else None,
+    }
+
+
+def events_view(events: tuple[Event, ...]) -> Json:
+    """A deployment's history, oldest first."""
+    return _JSON.validate_python(_EVENTS.dump_python(events, mode="json"))
