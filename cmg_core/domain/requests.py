@@ -45,24 +45,24 @@ def _is_vault(value: str) -> str:
 
 def _is_gateway_id(value: str) -> str:
     gateway = ResourceId.parse(value)
-    if gateway.type.lower() not in ("microsoft.classiccompute/domainnames", "microsoft.compute/virtualmachinescalesets"):
+    if gateway.type.lower() not in (
+        "microsoft.classiccompute/domainnames",
+        "microsoft.compute/virtualmachinescalesets",
+    ):
         raise ValueError(
-            "give the full resource ID of the old gateway's classic cloud service (Microsoft.ClassicCompute/domainNames) "
+            "give the full resource ID of the old gateway's classic cloud service "
+            "(Microsoft.ClassicCompute/domainNames) "
             "or scale set (Microsoft.Compute/virtualMachineScaleSets)"
         )
     return str(gateway)
 
 
 Duration = Annotated[timedelta, BeforeValidator(_is_iso_duration), AfterValidator(_is_positive)]
-Guid = Annotated[
-    str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)
-]
+Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)]
 AnyResourceId = Annotated[str, AfterValidator(_is_resource_id)]
 HostName = Annotated[
     str,
-    StringConstraints(
-        max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
-    ),
+    StringConstraints(max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"),
 ]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9]{2,23}$", to_lower=True)]
 """The safe intersection of Microsoft's two rules for gateway names (domain.md section 2)."""
@@ -83,7 +83,7 @@ class OldGatewayReference(Frozen):
     also_delete: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
     """Further resources to delete, each by its full ID: the old gateway's storage account or vault, for example."""
     confirmed_parts: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
-    """The parts that the plan listed, each confirmed by a person: asked for where the resource group holds anything else."""
+    """The parts that the plan listed, each confirmed by a person: needed where the resource group holds anything else."""
 
 
 class DnsReference(Frozen):
@@ -150,3 +150,13 @@ class MigrationRequest(GatewayRequest):
 
 
 Request = Annotated[MigrationRequest | DeploymentRequest, Field(discriminator="kind")]
+
+
+def held_gateway(request: Request) -> str:
+    """What a deployment holds alone while it is active: the old gateway, or the certificate's place in a resource group
+    where there is none (the service name is not known before the certificate is read)."""
+    if isinstance(request, MigrationRequest):
+        return request.old_gateway.resource_id.lower()
+    certificate, name = request.certificate, request.service_name or request.first_label or ""
+    group = f"/subscriptions/{request.subscription_id}/resourcegroups/{request.resource_group}"
+    return f"{group}|{certificate.vault}|{certificate.name}|{name}".lower()

@@ -1,0 +1,241 @@
+"""Bodies of requests: from JSON to a request, or to findings that name each mistake with its place and cure.
+
+Nothing of a value that could be a secret, and never more than 100 characters of any, is repeated.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cmg_core.domain.findings import blocks
+from cmg_core.domain.names import first_label_of, is_below
+from cmg_core.domain.problems import Finding
+from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, Request
+from cmg_core.domain.values import Json, JsonObject, ResourceId, at, text_at
+
+LONGEST_ECHO = 100
+MOST_FINDINGS = 50
+SECRET_LOOKING = re.compile(r"(sig|key|token|secret|password|pwd|code)\s*[=:]|-----BEGIN|^ey[\w-]+\.", re.IGNORECASE)
+
+type Kind = Literal["deployment", "migration"]
+
+_MODELS: dict[Kind, type[DeploymentRequest] | type[MigrationRequest]] = {
+    "deployment": DeploymentRequest,
+    "migration": MigrationRequest,
+}
+
+_WANTED = {
+    "/provisioned_by": "who makes the new gateway: «automation», «site» or «existing» (this release carries out "
+    "«automation»)",
+    "/kind": "nothing here: the address that is called says what is wanted",
+    "/subscription_id": "the subscription's ID, a GUID",
+    "/tenant_id": "the ID of the subscription's tenant, a GUID",
+    "/resource_group": "the name of the new gateway's resource group, up to 90 letters, digits and "
+    "«-_().», no dot at the end",
+    "/region": "an Azure region by its short name, such as «eastus»",
+    "/certificate": "an object with `vault` and `name`",
+    "/certificate/vault": "the vault's own address, such as «https://kv-cmg.vault.azure.net»",
+    "/certificate/name": "the certificate's name in the vault: letters, digits and «-»",
+    "/service_name": "one of the certificate's DNS names, such as «cmg.contoso.com»",
+    "/first_label": "3 to 24 letters and digits, a letter first: what stands for a wildcard certificate's asterisk",
+    "/size": "«Standard_B2s», «Standard_A2_v2» or «Standard_A4_v2»",
+    "/instances": "a whole number from 1 to 16",
+    "/configmgr_release": 'the site\'s release as four digits in quotes, such as «"2503"»',
+    "/dns": "an object with `zone_id`, or nothing where the zone is not the app's to change",
+    "/dns/zone_id": "the full resource ID of a public DNS zone (Microsoft.Network/dnsZones)",
+    "/old_gateway": "an object with `resource_id` and `service_name`; where there is no old gateway "
+    "call POST /api/deployments",
+    "/old_gateway/resource_id": "the full resource ID of the old gateway's classic cloud service "
+    "(Microsoft.ClassicCompute/domainNames) or scale set (Microsoft.Compute/virtualMachineScaleSets)",
+    "/old_gateway/service_name": "the name that clients dial today, such as «cmg.contoso.com»",
+    "/old_gateway/also_delete": "a list of at most 16 full resource IDs",
+    "/old_gateway/confirmed_parts": "a list of at most 16 full resource IDs, exactly those that the plan lists",
+    "/grace_period": "an ISO 8601 duration, such as «P2D»",
+    "/accept_gap": "an ISO 8601 duration, such as «PT30M», or leave it out",
+    "/gates": "an object that names the gates that are wanted",
+    "/gates/ready-to-cut-over": "true or false",
+    "/gates/approval": "true or false",
+    "/gates/connection-point-connected": "true or false",
+    "/gates/clients-moved": "an object with `share`, and `active_days` and `deadline` where wanted",
+    "/gates/clients-moved/share": "a number above 0 and up to 1, such as 0.98",
+    "/gates/clients-moved/active_days": "a whole number from 1 to 365",
+    "/gates/clients-moved/deadline": "an ISO 8601 duration, such as «P14D»",
+    "/cut_over_not_before": "a moment with its offset, such as «2026-12-01T20:00:00+01:00»",
+    "/park_old_name": "true or false",
+    "/reason": "a text of at most 1000 characters",
+    "/external_reference": "a text of at most 100 characters, such as a ticket's number",
+    "/operation_ends": "«end» or «cut-over»",
+}
+"""What each place of a request takes, by JSON pointer; places in lists are told by their list."""
+
+
+class InvalidRequest(Exception):
+    """A request with mistakes, all of them told at once."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(f"{len(findings)} mistakes in the request")
+        self.findings = tuple(findings)
+
+
+def kind_of_request(body: Json) -> Kind:
+    """What a plan is asked for: a migration where the body names an old gateway or says so."""
+    is_migration = isinstance(body, dict) and ("old_gateway" in body or body.get("kind") == "migration")
+    return "migration" if is_migration else "deployment"
+
+
+def read_request(body: Json, kind: Kind) -> Request:
+    """The request that a JSON body makes. Raises InvalidRequest with a finding for each mistake."""
+    findings: list[Finding] = []
+    request: Request | None = None
+    if not isinstance(body, dict):
+        raise InvalidRequest([blocks("not-an-object", f"The body is {_shown(body)}.", "Send a JSON object.")])
+    try:
+        request = _MODELS[kind].model_validate(body)
+    except ValidationError as error:
+        findings += [_finding(kind, detail) for detail in error.errors(include_url=False, include_context=False)]
+    pointers = {finding.pointer for finding in findings}
+    findings += [finding for finding in _cross_checks(body) if finding.pointer not in pointers]
+    if request is None or findings:
+        raise InvalidRequest(_capped(findings))
+    return request
+
+
+def _finding(kind: Kind, detail: ErrorDetails) -> Finding:
+    place, value = detail["loc"], detail["input"]
+    pointer = _pointer(place)
+    told = _WANTED.get(_pointer(part for part in place if isinstance(part, str)), "")
+    if detail["type"] == "extra_forbidden":
+        return blocks(
+            "unknown-key",
+            f"`{_cut(str(place[-1]))}` is not a key of a request.",
+            _nearest(kind, place),
+            pointer=pointer,
+        )
+    if detail["type"] == "missing":
+        return blocks("missing-key", f"`{place[-1]}` is missing.", f"Give {told}.", pointer=pointer)
+    return blocks("bad-value", f"The value is {_shown(value)}.", f"Give {told}.", pointer=pointer)
+
+
+def _pointer(place: Iterable[str | int]) -> str:
+    """RFC 6901, section 3."""
+    return "".join(f"/{_cut(str(part)).replace('~', '~0').replace('/', '~1')}" for part in place)
+
+
+def _nearest(kind: Kind, place: tuple[str | int, ...]) -> str:
+    key = str(place[-1])
+    if kind == "deployment" and place[0] in MigrationRequest.model_fields:
+        return "Leave it out, or call POST /api/migrations where a gateway takes an older one's place."
+    known = _known_keys(_MODELS[kind], place[:-1])
+    near = get_close_matches(key[:LONGEST_ECHO].lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    return f"Did you mean `{near[0]}`?" if near else f"Leave it out. Known here: {', '.join(f'`{k}`' for k in known)}."
+
+
+def _known_keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    for part in place:
+        annotation = model.model_fields[_field(model, str(part))].annotation
+        options = [annotation, *get_args(annotation)]
+        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+    return [field.alias or name for name, field in model.model_fields.items() if name != "kind"]
+
+
+def _field(model: type[BaseModel], key: str) -> str:
+    return next(name for name, field in model.model_fields.items() if key in (name, field.alias))
+
+
+def _shown(value: object) -> str:
+    """What a person may see of a value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return _cut(str(value) if abs(value) < 1e20 else "a very large number")
+        case str() if SECRET_LOOKING.search(value):
+            return "a text that looks like a secret, which is not repeated here"
+        case str():
+            return f"«{_cut(value)}»"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+    return "of another type"
+
+
+def _cut(text: str) -> str:
+    """At most 100 characters, fit for UTF-8."""
+    short = text if len(text) <= LONGEST_ECHO else f"{text[: LONGEST_ECHO - 1]}…"
+    return short.encode("utf-8", "replace").decode()
+
+
+def _cross_checks(body: JsonObject) -> list[Finding]:
+    """What one key says against another. Works on JSON that is wrong elsewhere: every mistake is told at once."""
+    return [
+        finding
+        for check in (_check_guids, _check_zone, _check_first_label, _check_deletions)
+        for finding in check(body)
+    ]
+
+
+def _check_guids(body: JsonObject) -> Iterable[Finding]:
+    if (tenant := text_at(body, "tenant_id")) and tenant.lower() == text_at(body, "subscription_id").lower():
+        yield blocks(
+            "tenant-is-subscription",
+            "`tenant_id` and `subscription_id` are the same.",
+            f"Give {_WANTED['/tenant_id']}.",
+            pointer="/tenant_id",
+        )
+
+
+def _check_zone(body: JsonObject) -> Iterable[Finding]:
+    try:
+        zone = ResourceId.parse(text_at(body, "dns", "zone_id")).name
+    except ValueError:
+        return
+    name = text_at(body, "service_name") or text_at(body, "old_gateway", "service_name")
+    if name and not is_below(name, zone):
+        yield blocks(
+            "service-name-outside-zone",
+            f"«{_cut(name)}» does not lie in the zone «{_cut(zone)}».",
+            "Give the zone that holds the service name's record, or leave `dns` out where the app does not change it.",
+            pointer="/dns/zone_id",
+        )
+
+
+def _check_first_label(body: JsonObject) -> Iterable[Finding]:
+    name, label = text_at(body, "service_name"), text_at(body, "first_label")
+    if name and label and first_label_of(name) != label.lower():
+        yield blocks(
+            "first-label-contradicts",
+            f"`first_label` «{_cut(label)}» is not the first label of `service_name` «{_cut(name)}».",
+            "Give one of the two.",
+            pointer="/first_label",
+        )
+
+
+def _check_deletions(body: JsonObject) -> Iterable[Finding]:
+    named = at(body, "old_gateway", "also_delete")
+    own = text_at(body, "old_gateway", "resource_id").strip("/").lower()
+    seen = {own}
+    for position, id in enumerate(named if isinstance(named, list) else []):
+        if isinstance(id, str) and (plain := id.strip("/").lower()):
+            if plain in seen:
+                yield blocks(
+                    "also-delete-twice",
+                    f"{_shown(id)} is named already." if plain != own else "This is the old gateway itself.",
+                    "Leave it out.",
+                    pointer=f"/old_gateway/also_delete/{position}",
+                )
+            seen.add(plain)
+
+
+def _capped(findings: Sequence[Finding]) -> Sequence[Finding]:
+    if len(findings) <= MOST_FINDINGS:
+        return findings
+    rest = len(findings) - MOST_FINDINGS
+    more = blocks("more-mistakes", f"There are {rest} more mistakes.", "Cure these first and send the request again.")
+    return [*findings[:MOST_FINDINGS], more]
