@@ -3,11 +3,11 @@
 The world is changed only by the simulator (and by seeding); it has no clock: time comes in with each request.
 """
 
-import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -82,6 +82,7 @@ class Resource:
 class Instance:
     """A virtual machine of a scale set (or of a classic service's role): runs at `running_at`, healthy at `healthy_at`.
 
+    `certificate_urls` are the versioned secret URLs it was given (a classic service's machines have none).
     `healthy` overrides the clock: False is a sick instance, True a healthy one; None follows `healthy_at`.
     """
 
@@ -92,6 +93,7 @@ class Instance:
     created_at: datetime
     running_at: datetime
     healthy_at: datetime
+    certificate_urls: tuple[str, ...] = ()
     latest_model: bool = True
     healthy: bool | None = None
     power: str = "running"
@@ -134,9 +136,10 @@ class CertificateVersion:
 
 @dataclass
 class Operation:
-    """A long-running operation. `status` is InProgress until `ready_at`, then `Failed` if `error` is set, else Succeeded.
+    """A long-running operation. `status` is InProgress until `ready_at`, then Failed if `error` is set, else Succeeded.
 
-    `kind` says what finishing does: `put`, `delete`, `delete-group`, `action`. `pushed_on_to` counts polls a minute.
+    `kind` says what finishing does: `put`, `delete`, `delete-group`, `register`, `action`. `after` names the operations
+    that had to be over before this one could start; `polls` are the times of the last minute's polls.
     """
 
     id: str
@@ -152,6 +155,7 @@ class Operation:
     status: str = "InProgress"
     error: Body | None = None
     ended_at: datetime | None = None
+    after: tuple[str, ...] = ()
     polls: list[datetime] = field(default_factory=list)
 
 
@@ -209,7 +213,7 @@ class World:
     identity: Identity
     token_key: bytes
     time_scale: float = 1.0
-    random: random.Random = field(default_factory=lambda: random.Random(1))
+    random: Random = field(default_factory=lambda: Random(1))
     tenants: list[str] = field(default_factory=list)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     groups: dict[str, ResourceGroup] = field(default_factory=dict)
@@ -220,6 +224,7 @@ class World:
     vault_readers: dict[str, set[str]] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    past_references: dict[str, frozenset[str]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     log: list[LoggedRequest] = field(default_factory=list)
     durations: dict[str, float] = field(default_factory=dict)
