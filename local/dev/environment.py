@@ -181,13 +181,21 @@ class LocalAzure:
             await self._host.end()
 
     async def death(self) -> ProcessError:
-        """Waits until one of the programs ends by itself, and tells which and why."""
-        children = [self._azurite.child if self._azurite else None, self._simulator, self._host]
-        watching = [asyncio.create_task(child.death()) for child in children if child is not None]
-        ended, others = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
-        for task in others:
-            task.cancel()
-        return ended.pop().result()
+        """Waits until storage or simulator ends by itself, and tells which and why."""
+        assert self._azurite is not None
+        assert self._simulator is not None
+        watching = [asyncio.create_task(child.death()) for child in (self._azurite.child, self._simulator)]
+        try:
+            ended, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+            return ended.pop().result()
+        finally:
+            for task in watching:
+                task.cancel()
+
+    async def host_death(self) -> ProcessError:
+        """Waits until the host ends, by itself or by somebody's hand, and tells why."""
+        assert self._host is not None
+        return await self._host.death()
 
     def storage_transactions(self) -> StorageTransactions:
         """Counted by the storage itself; the polls that found nothing are counted by the host and taken off."""
@@ -224,8 +232,13 @@ class LocalAzure:
 
     def write(self) -> None:
         """Leaves for `dev.py host` what it needs; readable by this user only, since keys are in it."""
-        half = WRITTEN.with_suffix(".half")
-        half.unlink(missing_ok=True)
+        half = WRITTEN.with_suffix(f".{os.getpid()}")
         half.touch(mode=0o600)
-        half.write_text(json.dumps({"environment": self.environment(), "arguments": self.host_arguments()}))
+        written = {"pid": os.getpid(), "environment": self.environment(), "arguments": self.host_arguments()}
+        half.write_text(json.dumps(written))
         half.replace(WRITTEN)
+
+    def unwrite(self) -> None:
+        """Takes away what `write` left, unless another local Azure has written since."""
+        if WRITTEN.exists() and json.loads(WRITTEN.read_text())["pid"] == os.getpid():
+            WRITTEN.unlink()

@@ -1,11 +1,12 @@
 """`python3 dev.py host`: the app alone, against the local Azure that `up` started, so that it can be killed and started
-again. Variables that are set already win over those of `up`."""
+again. Variables that are set already win, but for a proxy; without an `up` they must be all that is needed."""
 
 import argparse
 import json
 import os
 import sys
 
+from local.dev.azurite import ROOT
 from local.dev.environment import WRITTEN
 from local.dev.processes import inherited, python
 
@@ -16,19 +17,18 @@ def main() -> int:
     parser.add_argument("--port", help="another port than that of `up`")
     parser.add_argument("--message-hold", metavar="SECONDS", help="how long a message in work stays hidden")
     options = parser.parse_args()
-    try:
+    if WRITTEN.exists():
         written = json.loads(WRITTEN.read_text())
-    except OSError:
+        environment, arguments = written["environment"] | inherited(), written["arguments"]
+    elif "AzureWebJobsStorage" in os.environ:
+        environment, arguments = dict(os.environ), ["--app", str(ROOT)]
+    else:
         print("dev.py host: no local Azure is there; start one with `python3 dev.py up --no-host`", file=sys.stderr)
         return 1
-    more = [
-        text
-        for name, text in (("--port", options.port), ("--message-hold", options.message_hold))
-        if text
-        for text in (name, text)
-    ]
-    command = [*python(), "local.host", *written["arguments"], *more]
-    os.execve(command[0], command, written["environment"] | inherited())
+    for name, value in (("--port", options.port), ("--message-hold", options.message_hold)):
+        arguments += [name, value] if value else []
+    command = [*python(), "local.host", *arguments]
+    os.execve(command[0], command, environment)
 
 
 if __name__ == "__main__":

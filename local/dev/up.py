@@ -70,15 +70,26 @@ async def run(options: argparse.Namespace) -> int:
     azure.write()
     text = json.dumps(azure.described()) if options.json else explain(azure, time.monotonic() - began, options.no_host)
     print(text, flush=True)
+    watching = asyncio.create_task(tell_of_the_host(azure))
     dying = asyncio.create_task(azure.death())
     await asyncio.wait([dying, waiting], return_when=asyncio.FIRST_COMPLETED)
+    watching.cancel()
+    azure.unwrite()
+    await azure.stop()
     if dying.done() and not ending.is_set():
-        await azure.stop()
         raise dying.result()
     dying.cancel()
-    await azure.stop()
     azure.forget()
     return 0
+
+
+async def tell_of_the_host(azure: LocalAzure) -> None:
+    """The rest stays when the host ends, so that it can be started again by itself."""
+    if "host" in azure.pids:
+        print(
+            f"dev.py up: {await azure.host_death()}\nIts Azure stays; start it again: python3 dev.py host",
+            file=sys.stderr,
+        )
 
 
 def main() -> int:
