@@ -4,6 +4,7 @@ Sources, in this order: the inside view's own records, Azure DNS zones, the labe
 services. The public answers are what the DNS server gives; the inside ones are what connection points see.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ type Rcode = Literal["NOERROR", "NXDOMAIN", "SERVFAIL"]
 DEPLOYMENT_ZONES = ("cloudapp.azure.com", "cloudapp.net", "cloudapp.usgovcloudapi.net", "usgovcloudapp.net")
 NAME_SERVER_ZONES = ("azure-dns.com", "azure-dns.net", "azure-dns.org", "azure-dns.info")
 NAME_SERVERS = tuple(f"ns{n}-01.{zone}" for n, zone in enumerate(NAME_SERVER_ZONES, start=1))
+NAME_SERVER = re.compile(r"ns[1-4]-\d+\.azure-dns\.(com|net|org|info)")
 NAME_SERVER_ADDRESS = "127.0.0.1"
 # Observed on names under cloudapp.azure.com and cloudapp.net (general knowledge, not documented).
 LABEL_TTL = 10
@@ -133,7 +135,7 @@ def _records_at(world: World, name: str, view: View) -> list[Record] | None:
     zone = _azure_zone(world, name)
     if zone is not None:
         return _zone_records(world, zone, name)
-    if name in NAME_SERVERS:
+    if NAME_SERVER.fullmatch(name):
         return [Record(name, "A", 3600, NAME_SERVER_ADDRESS)]
     deployment = _deployment_address(world, name)
     if deployment is not None:

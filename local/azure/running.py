@@ -1,0 +1,44 @@
+"""The one simulator that the shells (proxy, DNS server, door) serve, and how its world is replaced."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from local.azure import site
+from local.azure.seed import build_world
+from local.azure.simulator import Simulator
+from local.azure.world import World
+
+
+class Running:
+    """Holds the simulator. `on_replaced` is called after the world was replaced; ports are known once all listen."""
+
+    def __init__(self, seed: Mapping[str, Any], time_scale: float) -> None:
+        self.time_scale = time_scale
+        self.proxy_port = 0
+        self.dns_port = 0
+        self.on_replaced: Callable[[], None] = lambda: None
+        self.simulator = Simulator(build_world(seed, time_scale=time_scale, now=self.now()))
+
+    @property
+    def world(self) -> World:
+        """The world as it is now."""
+        return self.simulator.world
+
+    def now(self) -> datetime:
+        """The world's time: the real one."""
+        return datetime.now(UTC)
+
+    def advanced(self) -> tuple[World, datetime]:
+        """The world brought up to this moment, and the moment."""
+        now = self.now()
+        site.advance(self.world, now)
+        return self.world, now
+
+    def replace(self, seed: Mapping[str, Any]) -> None:
+        """Another world, with the same identity header, so that a running app can still sign in."""
+        header = self.world.identity.header
+        world = build_world(seed, time_scale=self.time_scale, now=self.now())
+        world.identity.header = header
+        self.simulator = Simulator(world)
+        self.on_replaced()
