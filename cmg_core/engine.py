@@ -15,7 +15,18 @@ from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, Super
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import MESSAGE, Claim, Event, GateRequest, Message, Record, State, Status, StepProgress, Waiting
+from cmg_core.domain.record import (
+    MESSAGE,
+    Claim,
+    Event,
+    GateRequest,
+    Message,
+    Record,
+    State,
+    Status,
+    StepProgress,
+    Waiting,
+)
 from cmg_core.plan import FIRST_STEP, step_after, step_named
 from cmg_core.services import LedgerConflict, Save, Services
 from cmg_core.steps.context import Step, StepContext
@@ -50,7 +61,9 @@ class Engine:
         try:
             message = MESSAGE.validate_json(body)
         except ValidationError as error:
-            raise UnreadableMessage(f"queue cmg-{step} holds a message that is none: {error.error_count()} errors") from None
+            raise UnreadableMessage(
+                f"queue cmg-{step} holds a message that is none: {error.error_count()} errors"
+            ) from None
         if message.step != step:
             raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{message.step}»")
         try:
@@ -73,10 +86,9 @@ class _Run:
 
     async def carry_on(self) -> None:
         self.etag = self.message.etag
-        before = await self._state()
-        started_at = self.services.clock.now()
+        before = _begun(await self._state(), self.message.step, self.services.clock.now())
         outcome = await self._run_step(before)
-        change = self._change(outcome, before, started_at)
+        change = self._change(outcome, before)
         etag = await self._save(change, _told(outcome, before, self.message.step))
         if etag is not None:
             await self._send(change, etag)
@@ -172,13 +184,14 @@ class _Run:
         pause = max(error.after, grown * (0.5 + self.jitter() / 2))
         return Wait(replace(state, retries=state.retries + 1), pause, f"trying again: {error.reason}")
 
-    def _change(self, outcome: Outcome, before: State, started_at: datetime) -> Save:
+    def _change(self, outcome: Outcome, before: State) -> Save:
         """What the ledger will say of this run."""
         now = self.services.clock.now()
-        step, status, state, wake_at = self.message.step, Status.RUNNING, outcome.state, now + OVERDUE
+        step, status, state = self.message.step, Status.RUNNING, outcome.state
+        wake_at: datetime | None = now + OVERDUE
         match outcome:
             case Done():
-                state = _progressed(state, step, "done", started_at, now)
+                state = _ended(state, step, "done", now)
                 following = step_after(step, state.request)
                 state = replace(state, waiting=None, operations={})
                 if following is None:
@@ -186,13 +199,14 @@ class _Run:
                 else:
                     step = following
             case Wait():
-                state = _progressed(state, step, "running", started_at, None)
                 state = replace(state, waiting=_waiting(outcome, before.waiting, now))
                 status = Status.GRACE if outcome.grace else Status.WAITING if outcome.gate else Status.RUNNING
                 wake_at = now + outcome.after + (timedelta() if outcome.after > LONGEST_DELAY else OVERDUE)
             case Failed():
-                state = _progressed(state, step, "failed", started_at, now)
-                problem = outcome.problem.model_copy(update={"step": step, "at": now, "correlation_id": self.invocation_id})
+                state = _ended(state, step, "failed", now)
+                problem = outcome.problem.model_copy(
+                    update={"step": step, "at": now, "correlation_id": self.invocation_id}
+                )
                 state = replace(state, waiting=None, problem=problem)
                 status = Status.REFUSED if step == FIRST_STEP else Status.NEEDS_ATTENTION
                 wake_at = None
@@ -210,7 +224,9 @@ class _Run:
         """Rule 8. The new ETag, or None where somebody else has carried the deployment on."""
         deployment_id = self.message.deployment_id
         for _ in range(CLAIM_TRIES):
-            events = [Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id) for text in told]
+            events = [
+                Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id) for text in told
+            ]
             try:
                 return await self.services.ledger.save(deployment_id, self.etag, change, events)
             except LedgerConflict:
@@ -266,17 +282,23 @@ def _shows_something_new(outcome: Wait, before: State) -> bool:
     return outcome.state.facts() != before.facts() or seen != (outcome.gate, outcome.grace)
 
 
-def _progressed(
-    state: State, step: str, outcome: Literal["running", "done", "failed"], started_at: datetime, ended_at: datetime | None
-) -> State:
-    """The state with this run noted in the step's line of the progress."""
-    lines = tuple(
-        StepProgress(line.name, outcome, line.started_at or started_at, ended_at, line.attempts + 1)
-        if line.name == step
-        else line
-        for line in state.progress
+def _begun(state: State, step: str, now: datetime) -> State:
+    """The state with this run counted in the step's line of the progress."""
+    return _with_line(
+        state,
+        step,
+        lambda line: replace(
+            line, outcome="running", started_at=line.started_at or now, ended_at=None, attempts=line.attempts + 1
+        ),
     )
-    return replace(state, progress=lines)
+
+
+def _ended(state: State, step: str, outcome: Literal["done", "failed"], now: datetime) -> State:
+    return _with_line(state, step, lambda line: replace(line, outcome=outcome, ended_at=now))
+
+
+def _with_line(state: State, step: str, change: Callable[[StepProgress], StepProgress]) -> State:
+    return replace(state, progress=tuple(change(line) if line.name == step else line for line in state.progress))
 
 
 def _told(outcome: Outcome, before: State, step: str) -> tuple[str, ...]:

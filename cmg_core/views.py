@@ -89,7 +89,9 @@ def operation_view(record: Record) -> JsonObject:
         "deployment_status": record.status,
         "step": record.step,
         "deployment": f"/api/deployments/{record.id}",
-        "problem": record.state.problem.as_problem_details(f"/api/operations/{record.id}") if record.state.problem else None,
+        "problem": record.state.problem.as_problem_details(f"/api/operations/{record.id}")
+        if record.state.problem
+        else None,
     }
 
 

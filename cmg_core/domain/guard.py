@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cmg_core.domain.gates import GateName
-from cmg_core.domain.plans import Part, Plan
+from cmg_core.domain.health import Health
+from cmg_core.domain.locks import locks_against_deletion
+from cmg_core.domain.old_gateway import immutable_id
+from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.record import State
-from cmg_core.domain.values import JsonObject, at, same_id, text_at
+from cmg_core.domain.values import JsonObject, same_id, text_at
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,7 @@ class Seen:
     """What one look at the world found, as plain facts."""
 
     now: datetime
-    expected_instances: int
-    healthy_instances: int
+    health: Health
     shows_expected_certificate: bool
     relays: bool
     relay_answer: str
@@ -66,11 +68,12 @@ def _time_and_gates(state: State, gates_before: Sequence[GateName], seen: Seen) 
 
 def _new_gateway(seen: Seen) -> list[Finding]:
     findings = []
-    if not 0 < seen.expected_instances == seen.healthy_instances:
+    if not seen.health.is_whole:
         findings.append(
             _blocks(
                 "new-gateway-unhealthy",
-                f"{seen.healthy_instances} of {seen.expected_instances} expected instances are healthy.",
+                f"{seen.health.healthy} of {seen.health.expected} expected instances are healthy: "
+                f"{'; '.join(seen.health.missing)}.",
                 "Look at the new scale set's instances. The old gateway stays until all are healthy.",
             )
         )
@@ -94,21 +97,16 @@ def _new_gateway(seen: Seen) -> list[Finding]:
 
 
 def _locks(plan: Plan, seen: Seen) -> list[Finding]:
-    findings = []
-    for lock in seen.locks:
-        lock_id = text_at(lock, "id")
-        scope = lock_id.lower().split("/providers/microsoft.authorization/locks/")[0]
-        held = [part.id for part in plan.delete if f"{part.id.lower()}/".startswith(f"{scope}/")]
-        findings += [
-            _blocks(
-                "locked",
-                f"The lock «{text_at(lock, 'name')}» ({text_at(lock, 'properties', 'level')}) on {scope} protects it.",
-                "Ask who set the lock whether the old gateway may go, and remove the lock.",
-                part_id,
-            )
-            for part_id in held
-        ]
-    return findings
+    return [
+        _blocks(
+            "locked",
+            f"The {lock.level} lock {lock.id} protects it.",
+            "Ask who set the lock whether the old gateway may go, and remove the lock.",
+            part.id,
+        )
+        for part in plan.delete
+        for lock in locks_against_deletion(seen.locks, part.id)
+    ]
 
 
 def _identities(plan: Plan, seen: Seen) -> list[Finding]:
@@ -142,21 +140,12 @@ def _dangling_names(seen: Seen) -> list[Finding]:
 def _own_resources(plan: Plan) -> list[Finding]:
     made = plan.make.ids if plan.make else ()
     return [
-        _blocks("part-of-the-new-gateway", "The plan names it for deletion and for the new gateway.", "Ask for a new plan.", part.id)
+        _blocks(
+            "part-of-the-new-gateway",
+            "The plan names it for deletion and for the new gateway.",
+            "Ask for a new plan.",
+            part.id,
+        )
         for part in plan.delete
         if any(same_id(part.id, own) for own in made)
     ]
-
-
-def immutable_id(body: JsonObject) -> str:
-    """Azure's own lasting identity of a resource: ``uniqueId`` (compute) or ``resourceGuid`` (network), if it gives one."""
-    for key in ("uniqueId", "resourceGuid"):
-        found = at(body, "properties", key)
-        if isinstance(found, str):
-            return found
-    return ""
-
-
-def part_of(body: JsonObject) -> Part:
-    """A resource as a plan names it."""
-    return Part(id=text_at(body, "id"), immutable_id=immutable_id(body))

@@ -17,6 +17,12 @@ def low_ttl(before: timedelta) -> timedelta:
     return max(min(before // 10, LONGEST_LOW_TTL), timedelta(seconds=1))
 
 
+def record_set_id(zone_id: str, service_name: str) -> str:
+    """The full resource ID of a service name's CNAME record set in a zone that holds the name."""
+    zone = zone_id.rsplit("/", 1)[-1]
+    return f"{zone_id}/CNAME/{service_name[: -len(zone) - 1]}"
+
+
 @dataclass(frozen=True)
 class RecordSet:
     """A CNAME record set. ``target`` is empty where the set is no CNAME."""

@@ -87,7 +87,9 @@ class ResourceId:
     def __str__(self) -> str:
         namespace, *kinds = self.type.split("/")
         tail = "/".join(f"{kind}/{name}" for kind, name in zip(kinds, self.names, strict=True))
-        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}/providers/{namespace}/{tail}"
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}/providers/{namespace}/{tail}"
+        )
 
 
 def same_id(one: str, other: str) -> bool:

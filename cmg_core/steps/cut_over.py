@@ -11,12 +11,11 @@ from datetime import timedelta
 
 from cmg_core.domain.errors import ChangedMeanwhile, StepFailed, TryAgain
 from cmg_core.domain.gates import GateName
-from cmg_core.domain.names import record_set_id
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
-from cmg_core.domain.record_sets import RecordSet, low_ttl
+from cmg_core.domain.record_sets import RecordSet, low_ttl, record_set_id
 from cmg_core.domain.relay import relays
 from cmg_core.domain.requests import MigrationRequest
 from cmg_core.services import Dialed, NameView
@@ -94,7 +93,9 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
     if noted.ttl_before is not None and noted.ttl_lowered_at is not None:
         forgotten_at = noted.ttl_lowered_at + noted.ttl_before
         if now < forgotten_at:
-            return Wait(state, forgotten_at - now, f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL.")
+            return Wait(
+                state, forgotten_at - now, f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL."
+            )
     is_migration = isinstance(state.request, MigrationRequest)
     if is_migration and not relays(dialed := await _dial_new(context, state)):
         return Wait(state, LOOK_AGAIN, f"The record changes only while the new gateway relays. {_seen(dialed)}")
@@ -130,11 +131,15 @@ async def _public_view(context: StepContext, state: State) -> Done | Wait:
             state = replace(state, cut_over=replace(noted, ttl_before=longest))
         return wait_at(state, GateName.CNAME, now, _shown(views))
     if noted.flipped_at is None or noted.ttl_at_flip is None:
-        noted = replace(noted, flipped_at=now, ttl_at_flip=max(noted.ttl_before or timedelta(), *(v.ttl for v in views)))
+        noted = replace(
+            noted, flipped_at=now, ttl_at_flip=max(noted.ttl_before or timedelta(), *(v.ttl for v in views))
+        )
         state = replace(state, cut_over=noted)
     forgotten_at = (noted.flipped_at or now) + (noted.ttl_at_flip or timedelta())
     if now < forgotten_at:
-        waiting = wait_at(state, GateName.CNAME, now, f"Until {forgotten_at.isoformat()} clients may hold the old answer.")
+        waiting = wait_at(
+            state, GateName.CNAME, now, f"Until {forgotten_at.isoformat()} clients may hold the old answer."
+        )
         return replace(waiting, after=forgotten_at - now)
     return Done(opened_by_observation(state, GateName.CNAME, now, _shown(views)))
 
@@ -176,7 +181,9 @@ async def _put(context: StepContext, state: State, record: RecordSet) -> None:
     try:
         await context.azure.put(claim, record.id, record.body(), etag=record.etag)
     except ChangedMeanwhile:
-        raise TryAgain(f"the record {_names(state).service_name} was changed by somebody else at the same moment") from None
+        raise TryAgain(
+            f"the record {_names(state).service_name} was changed by somebody else at the same moment"
+        ) from None
 
 
 def _record_id(state: State) -> str:

@@ -8,17 +8,18 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+from cmg_core.domain.certificates import fingerprint
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.guard import Seen, Verdict, judge
-from cmg_core.domain.health import healthy_instances
+from cmg_core.domain.health import health_of
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import Names, Part, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet
-from cmg_core.domain.relay import relays, shows_certificate
-from cmg_core.domain.values import JsonObject, same_id, text_at
+from cmg_core.domain.relay import relays
+from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.services import OperationState
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
@@ -30,7 +31,6 @@ GATES_BEFORE_GRACE = (
     GateName.CNAME,
     GateName.INSIDE_DNS,
 )
-LAST_GATES = (GateName.CLIENTS_MOVED, GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED)
 LOOK_AGAIN = timedelta(minutes=1)
 PATIENCE = timedelta(hours=1)
 """How long a finding that may cure itself is waited for before a person is called."""
@@ -49,7 +49,7 @@ async def retire_old_gateway(context: StepContext) -> Outcome:
         return Wait(state, left, f"The grace period ends at {state.grace_ends_at.isoformat()}.", grace=True)
     if is_closed(state, GateName.CLIENTS_MOVED):
         return wait_at(state, GateName.CLIENTS_MOVED, now)
-    passed = (*GATES_BEFORE_GRACE, GateName.CLIENTS_MOVED)
+    passed: tuple[GateName, ...] = (*GATES_BEFORE_GRACE, GateName.CLIENTS_MOVED)
     for gate in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
         if is_closed(state, gate):
             verdict = await _guard(context, passed)
@@ -91,7 +91,12 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
     names = _names(state)
     dialed = await context.services.dialer.dial(names.service_name, names.service_name)
     if not relays(dialed):
-        return Wait(state, LOOK_AGAIN, f"Looking whether {names.service_name} still relays: {dialed.status_text}{dialed.failure}", told=told)
+        return Wait(
+            state,
+            LOOK_AGAIN,
+            f"Looking whether {names.service_name} still relays: {dialed.status_text}{dialed.failure}",
+            told=told,
+        )
     record = _plan(state).record
     if record is not None:
         body = await context.azure.get(record.id)
@@ -122,9 +127,9 @@ async def _guard(context: StepContext, gates_before: tuple[GateName, ...]) -> Ve
     pointing += [f"{names.service_name} ({view.server})" for view in views if old_name in view.targets]
     seen = Seen(
         now=services.clock.now(),
-        expected_instances=state.request.instances,
-        healthy_instances=len(healthy_instances(instances)),
-        shows_expected_certificate=state.certificate is not None and shows_certificate(dialed, state.certificate),
+        health=health_of(instances, state.request.instances),
+        shows_expected_certificate=state.certificate is not None
+        and fingerprint(dialed.leaf) == state.certificate.fingerprint,
         relays=relays(dialed),
         relay_answer=dialed.failure or f"{dialed.status} {dialed.status_text}",
         locks=locks,

@@ -1,0 +1,150 @@
+"""Runs one sample: seeds the world, asks the product, lets people and the site do their part, and measures."""
+
+import asyncio
+import time
+import uuid
+
+import aiohttp
+
+from cmg_core.domain.values import Json, JsonObject, at, text_at
+from local.demo.display import Display
+from local.demo.report import Watched, failures_of, make_report, print_report
+from local.demo.story import Story
+from local.dev.environment import LocalAzure, Options
+from local.sample import Sample, Then
+
+MINIMUM_GRACE = "PT1S"
+"""The demo's clock is the real one, so its grace period is seconds: plan, health and events say so."""
+LOOK_EVERY_S = 1.0
+LONGEST_RUN_S = 300.0
+ENDED = ("succeeded", "refused", "cancelled", "rolled-back", "needs-attention")
+
+
+class DemoFailed(Exception):
+    """The demo itself could not go on; the text says why."""
+
+
+async def run(sample: Sample, display: Display, time_scale: float, keep: bool) -> tuple[JsonObject, list[str]]:
+    """One sample from start to end: its report, and what its expectation finds wrong with it.
+
+    Raises DemoFailed and ProcessError.
+    """
+    began = time.monotonic()
+    display.title("A cloud management gateway moves")
+    display.plain(sample.about)
+    display.line("starting a local Azure: storage, the simulator, and the Functions app in its host")
+    azure = LocalAzure(Options(time_scale=time_scale, minimum_grace=MINIMUM_GRACE))
+    await azure.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            report, failures = await _Demo(sample, display, azure, session, began).play()
+            if keep:
+                await _keep_running(azure, display)
+            return report, failures
+    finally:
+        display.still()
+        await azure.stop()
+        azure.forget()
+
+
+async def _keep_running(azure: LocalAzure, display: Display) -> None:
+    display.title("All is left running until Ctrl-C")
+    for name, value in (("app", azure.api), ("key", azure.key), ("simulator", azure.sim), ("proxy", azure.proxy)):
+        display.plain(f"  {name:10} {value}")
+    await asyncio.Event().wait()
+
+
+class _Demo:
+    def __init__(
+        self, sample: Sample, display: Display, azure: LocalAzure, session: aiohttp.ClientSession, began: float
+    ) -> None:
+        self._sample, self._display, self._azure, self._session, self._began = sample, display, azure, session, began
+        self._story = Story(display)
+        self._left = list(sample.then)
+
+    async def play(self) -> tuple[JsonObject, list[str]]:
+        await self._simulator("POST", "/_sim/seed", self._sample.world)
+        before = await self._simulator("GET", "/_sim/state")
+        self._display.title("The world before")
+        serving = await self._serving()
+        self._story.world(serving)
+        await self._simulator("POST", "/_sim/clients/start", {"begin_when_relaying": not self._sample.is_migration})
+        deployment_id = await self._ask()
+        deployment = await self._follow(deployment_id)
+        self._display.still()
+        await asyncio.sleep(0.5)
+        clients = await self._simulator("POST", "/_sim/clients/stop", {})
+        watched = Watched(
+            deployment=deployment,
+            before=before,
+            after=await self._simulator("GET", "/_sim/state"),
+            serving_before=serving,
+            serving_after=await self._serving(),
+            requests=await self._simulator("GET", "/_sim/requests?since=0"),
+            clients=clients,
+            storage=dict(self._azure.storage_transactions()),
+            wall_seconds=time.monotonic() - self._began,
+        )
+        report = make_report(watched)
+        failures = failures_of(self._sample.expect, report, deployment)
+        print_report(self._display, report, deployment)
+        return report, failures
+
+    async def _ask(self) -> str:
+        kind = "migrations" if self._sample.is_migration else "deployments"
+        self._display.title(f"POST /api/{kind}")
+        status, answer = await self._call("POST", f"/api/{kind}", self._sample.request, str(uuid.uuid4()))
+        if status != 202:
+            raise DemoFailed(f"The product did not accept the request: {status} {answer}")
+        self._display.line(f"accepted: deployment {text_at(answer, 'id')}")
+        return text_at(answer, "id")
+
+    async def _follow(self, deployment_id: str) -> JsonObject:
+        """Watch until the end, doing what people and the site do when their moment comes."""
+        until = time.monotonic() + LONGEST_RUN_S
+        while time.monotonic() < until:
+            status, deployment = await self._call("GET", f"/api/deployments/{deployment_id}")
+            if status != 200 or not isinstance(deployment, dict):
+                raise DemoFailed(f"The deployment cannot be read: {status} {deployment}")
+            self._story.tell(deployment)
+            self._story.serving(await self._serving())
+            if text_at(deployment, "status") in ENDED:
+                return deployment
+            acted = False
+            while self._left and self._left[0].when.has_come(deployment):
+                await self._do(self._left.pop(0), deployment_id)
+                acted = True
+            await asyncio.sleep(LOOK_EVERY_S / 2 if acted else LOOK_EVERY_S)
+        raise DemoFailed(f"After {LONGEST_RUN_S:.0f} s the deployment has not ended; see what it waits for above.")
+
+    async def _do(self, then: Then, deployment_id: str) -> None:
+        if then.about:
+            self._display.line(f"☺ {then.about}", "cyan")
+        if then.world is not None:
+            await self._simulator("POST", "/_sim/site", then.world)
+        if then.call is not None:
+            path = then.call.path.replace("{id}", deployment_id)
+            status, answer = await self._call(then.call.method, path, then.call.body)
+            if status >= 400:
+                raise DemoFailed(f"{then.call.method} {path} was answered {status}: {answer}")
+
+    async def _serving(self) -> JsonObject:
+        """Who serves the clients' name now."""
+        known = at(self._sample.world, "site", "clients", "knows", 0)
+        name = known if isinstance(known, str) else text_at(self._sample.request, "old_gateway", "service_name")
+        return await self._simulator("GET", f"/_sim/serving?name={name}")
+
+    async def _call(self, method: str, path: str, body: JsonObject | None = None, key: str = "") -> tuple[int, Json]:
+        headers = {"x-functions-key": self._azure.key} | ({"Idempotency-Key": key} if key else {})
+        address = self._azure.api.removesuffix("/api") + path
+        async with self._session.request(method, address, json=body, headers=headers) as response:
+            return response.status, await response.json(content_type=None)
+
+    async def _simulator(self, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
+        async with self._session.request(method, self._azure.sim + path, json=body) as response:
+            answer: Json = await response.json(content_type=None)
+            if response.status >= 400:
+                raise DemoFailed(f"The simulator refused {path}: {answer}")
+            if isinstance(answer, list):
+                return {"requests": answer}
+            return answer if isinstance(answer, dict) else {}
