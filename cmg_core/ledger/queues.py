@@ -1,0 +1,76 @@
+"""The way to the next step: Azure Queue storage, one queue a step (engine-protocol, "Settings that matter")."""
+
+import math
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from cmg_core.domain.errors import TryAgain
+from cmg_core.domain.record import Message
+from cmg_core.ledger.codec import message_text
+from cmg_core.ledger.connection import StorageConnection, open_session, told_plainly, transport
+from cmg_core.services import LedgerConflict
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+    from azure.storage.queue.aio import QueueServiceClient
+
+
+def queue_name(step: str) -> str:
+    """The queue of a step."""
+    return f"cmg-{step}"
+
+
+class StorageQueues:
+    """The ``Queues`` port over one storage account. Close it at the end of the process."""
+
+    def __init__(self, connection: StorageConnection) -> None:
+        self._connection = connection
+        self._session: ClientSession | None = None
+        self._service: QueueServiceClient | None = None
+
+    async def send(self, message: Message, delay: timedelta = timedelta()) -> None:
+        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+        queue = self._client().get_queue_client(queue_name(message.step))
+        text = message_text(message)
+        hidden_for = math.ceil(delay.total_seconds())
+        try:
+            async with told_plainly(f"a message for {queue_name(message.step)}"):
+                try:
+                    await queue.send_message(text, visibility_timeout=hidden_for, time_to_live=-1)
+                    return
+                except ResourceNotFoundError:
+                    pass
+                with suppress(ResourceExistsError):
+                    await queue.create_queue()
+                await queue.send_message(text, visibility_timeout=hidden_for, time_to_live=-1)
+        except LedgerConflict as error:
+            raise TryAgain(f"queue {queue_name(message.step)} is being deleted or made at this moment") from error
+
+    async def close(self) -> None:
+        """Close the connections; the queues may be used again afterwards."""
+        if self._service and self._session:
+            await self._service.close()
+            await self._session.close()
+            self._service = self._session = None
+
+    def _client(self) -> "QueueServiceClient":
+        from azure.storage.queue.aio import QueueServiceClient
+
+        if self._service is None:
+            self._session = open_session()
+            settings: dict[str, Any] = {
+                "transport": transport(self._session),
+                "initial_backoff": 0.2,
+                "increment_base": 2,
+                "random_jitter_range": 0.1,
+                "retry_total": 5,
+            }
+            connection = self._connection
+            self._service = (
+                QueueServiceClient.from_connection_string(connection.connection_string, **settings)
+                if connection.connection_string
+                else QueueServiceClient(connection.queue_service, credential=connection.credential, **settings)
+            )
+        return self._service

@@ -1,0 +1,249 @@
+"""The ledger in Azure Table storage (engine-protocol, "Storage shape").
+
+One table, one of 64 partitions for each deployment, so that a save is one batch. Rows: ``r:<id>`` record,
+``e:<id>:<revision>.<n>`` event, ``a:<id>`` active deployment, ``m:<yyyymm>:<id>`` ended one. A reservation has a
+partition of its own.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cmg_core.domain.record import Claim, Event, GateRequest, Record
+from cmg_core.ledger import codec
+from cmg_core.ledger.connection import StorageConnection, error_code, open_session, told_plainly, transport
+from cmg_core.services import ActiveRow, LedgerConflict, Save, Stored
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+    from azure.data.tables.aio import TableClient
+
+TABLE = "CmgLedger"
+SHARDS = 64
+AT_ONCE = 16
+"""How many partitions are read at the same time."""
+
+# Operations of a batch: the client's name for each, the row, and its options.
+type Operation = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+
+
+class TableLedger:
+    """The ``Ledger`` port over one storage account. Close it at the end of the process."""
+
+    def __init__(self, connection: StorageConnection) -> None:
+        self._connection = connection
+        self._session: ClientSession | None = None
+        self._table: TableClient | None = None
+
+    async def create(self, record: Record, events: Sequence[Event]) -> str:
+        active = _row(record.id, f"a:{record.id}", codec.active_columns(record))
+        return await self._batch(
+            "a new deployment",
+            ("create", _row(record.id, f"r:{record.id}", codec.created_columns(record)), {}),
+            ("create", active, {}),
+            *_insert_events(record.id, events),
+        )
+
+    async def read(self, deployment_id: str) -> Stored | None:
+        row = await self._get(partition(deployment_id), f"r:{deployment_id}")
+        return None if row is None else Stored(codec.record_of(deployment_id, row), _etag(row))
+
+    async def claim(self, deployment_id: str, etag: str, claim: Claim) -> str:
+        return await self._merge(deployment_id, etag, codec.claim_columns(claim))
+
+    async def save(self, deployment_id: str, etag: str, save: Save, events: Sequence[Event]) -> str:
+        """One batch, as the port says. An ended deployment has no active row left: LedgerConflict when saved again."""
+        listed = f"a:{deployment_id}"
+        columns = codec.active_columns(save)
+        moved: list[Operation] = (
+            [
+                ("delete", _row(deployment_id, listed, {}), {}),
+                ("create", _row(deployment_id, f"m:{save.updated_at:%Y%m}:{deployment_id}", columns), {}),
+            ]
+            if save.status.is_end
+            else [_merged(_row(deployment_id, listed, columns))]
+        )
+        record = _row(deployment_id, f"r:{deployment_id}", codec.saved_columns(save))
+        return await self._batch("a save", _merged(record, etag), *moved, *_insert_events(deployment_id, events))
+
+    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[GateRequest]) -> str:
+        columns: codec.Columns = {"requested": codec.REQUESTED.dump_json(tuple(requested)).decode()}
+        return await self._merge(deployment_id, etag, columns)
+
+    async def touch(self, deployment_id: str, etag: str, wake_at: datetime, sends: int) -> str:
+        columns = codec.touched_columns(wake_at, sends)
+        return await self._batch(
+            "a later wake-up",
+            _merged(_row(deployment_id, f"r:{deployment_id}", columns), etag),
+            _merged(_row(deployment_id, f"a:{deployment_id}", {"wake_at": columns["wake_at"]})),
+        )
+
+    async def events(self, deployment_id: str) -> Sequence[Event]:
+        rows = await self._range(partition(deployment_id), f"e:{deployment_id}:")
+        return [codec.EVENT.validate_json(row["event"]) for row in rows]
+
+    async def active(self) -> Sequence[ActiveRow]:
+        return await self._list("a:")
+
+    async def ended(self, month: str) -> Sequence[ActiveRow]:
+        return await self._list(f"m:{month.replace('-', '')}:")
+
+    async def holder(self, gateway: str) -> tuple[str, str] | None:
+        row = await self._get(reservation_partition(gateway), "g")
+        return None if row is None else (row["deployment"], _etag(row))
+
+    async def reserve(self, gateway: str, deployment_id: str, etag: str = "") -> None:
+        from azure.core import MatchConditions
+        from azure.data.tables import UpdateMode
+
+        row = {
+            "PartitionKey": reservation_partition(gateway),
+            "RowKey": "g",
+            "gateway": gateway,
+            "deployment": deployment_id,
+        }
+        if not etag:
+            await self._ask("a reservation", lambda table: table.create_entity(row))
+            return
+        await self._ask(
+            "a reservation taken over",
+            lambda table: table.update_entity(
+                row, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+            ),
+        )
+
+    async def release(self, gateway: str, etag: str) -> None:
+        from azure.core import MatchConditions
+
+        # The client takes a row that is gone already for a success.
+        await self._ask(
+            "a reservation given up",
+            lambda table: table.delete_entity(
+                reservation_partition(gateway), "g", etag=etag, match_condition=MatchConditions.IfNotModified
+            ),
+        )
+
+    async def close(self) -> None:
+        """Close the connections; the ledger may be used again afterwards."""
+        if self._table and self._session:
+            await self._table.close()
+            await self._session.close()
+            self._table = self._session = None
+
+    def _client(self) -> "TableClient":
+        from azure.data.tables.aio import TableServiceClient
+
+        if self._table is None:
+            self._session = open_session()
+            connection = self._connection
+            settings: dict[str, Any] = {"transport": transport(self._session), "retry_backoff_factor": 0.2}
+            service = (
+                TableServiceClient.from_connection_string(connection.connection_string, **settings)
+                if connection.connection_string
+                else TableServiceClient(connection.table_service, credential=connection.credential, **settings)
+            )
+            self._table = service.get_table_client(TABLE)
+        return self._table
+
+    async def _ask[T](self, what: str, ask: "Callable[[TableClient], Awaitable[T]]") -> T:
+        """Ask the table, which is made when its absence is noticed."""
+        from azure.core.exceptions import HttpResponseError, ResourceExistsError
+
+        table = self._client()
+        async with told_plainly(what):
+            try:
+                return await ask(table)
+            except HttpResponseError as error:
+                if error_code(error) != "TableNotFound":
+                    raise
+            with suppress(ResourceExistsError):
+                await table.create_table()
+            return await ask(table)
+
+    async def _merge(self, deployment_id: str, etag: str, columns: codec.Columns) -> str:
+        from azure.core import MatchConditions
+        from azure.data.tables import UpdateMode
+
+        row = _row(deployment_id, f"r:{deployment_id}", columns)
+        answer = await self._ask(
+            "a note in the ledger",
+            lambda table: table.update_entity(
+                row, mode=UpdateMode.MERGE, etag=etag, match_condition=MatchConditions.IfNotModified
+            ),
+        )
+        return str(answer["etag"])
+
+    async def _batch(self, what: str, *operations: Operation) -> str:
+        """Send one transaction; the ETag of its first row."""
+        answers = await self._ask(what, lambda table: table.submit_transaction(operations))
+        return str(answers[0]["etag"])
+
+    async def _get(self, partition_key: str, row_key: str) -> Mapping[str, Any] | None:
+        try:
+            return await self._ask("a look into the ledger", lambda table: table.get_entity(partition_key, row_key))
+        except LedgerConflict:
+            return None
+
+    async def _range(self, partition_key: str, prefix: str) -> list[Mapping[str, Any]]:
+        """The rows of a partition whose key begins with ``prefix``, in order."""
+        keys = {"partition": partition_key, "first": prefix, "beyond": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
+        rows = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @beyond"
+
+        async def all_rows(table: "TableClient") -> list[Mapping[str, Any]]:
+            return [row async for row in table.query_entities(rows, parameters=keys)]
+
+        return await self._ask("a list from the ledger", all_rows)
+
+    async def _list(self, prefix: str) -> Sequence[ActiveRow]:
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(shard: int) -> list[ActiveRow]:
+            async with gate:
+                rows = await self._range(f"{shard:02}", prefix)
+            return [codec.active_row_of(row["RowKey"].removeprefix(prefix), row) for row in rows]
+
+        return [row for rows in await asyncio.gather(*map(one, range(SHARDS))) for row in rows]
+
+
+def partition(deployment_id: str) -> str:
+    """The partition of a deployment: one of 64, by hash."""
+    return f"{hashlib.sha256(deployment_id.encode()).digest()[0] % SHARDS:02}"
+
+
+def reservation_partition(gateway: str) -> str:
+    """The partition of a gateway's reservation; a hash, because keys may not hold slashes."""
+    return f"g:{hashlib.sha256(gateway.encode()).hexdigest()}"
+
+
+def _row(deployment_id: str, row_key: str, columns: codec.Columns) -> dict[str, Any]:
+    return {"PartitionKey": partition(deployment_id), "RowKey": row_key, **columns}
+
+
+def _merged(row: Mapping[str, Any], etag: str = "") -> Operation:
+    from azure.core import MatchConditions
+    from azure.data.tables import UpdateMode
+
+    condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+    return "update", row, {"mode": UpdateMode.MERGE, **condition}
+
+
+def _insert_events(deployment_id: str, events: Sequence[Event]) -> list[Operation]:
+    return [
+        (
+            "create",
+            _row(
+                deployment_id,
+                f"e:{deployment_id}:{event.revision:010}.{number:03}",
+                {"event": codec.EVENT.dump_json(event).decode()},
+            ),
+            {},
+        )
+        for number, event in enumerate(events)
+    ]
+
+
+def _etag(row: Mapping[str, Any]) -> str:
+    return str(row.metadata["etag"])  # type: ignore[attr-defined]

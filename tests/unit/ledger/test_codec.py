@@ -1,0 +1,78 @@
+"""What goes into storage comes back the same, and what must not travel stays behind."""
+
+import base64
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.record import MESSAGE, CutOver, GateRequest, Message, Record, State, Status
+from cmg_core.ledger import codec
+from tests.records import NOW, a_record, a_save, a_state
+
+moments = st.datetimes(timezones=st.just(NOW.tzinfo))
+spans = st.timedeltas(min_value=timedelta(), max_value=timedelta(days=400))
+texts = st.text(max_size=40)
+gates = st.builds(
+    Gate,
+    name=st.sampled_from(GateName),
+    opener=st.sampled_from(Opener),
+    what_to_do=texts,
+    asked_at=st.none() | moments,
+    opened_at=st.none() | moments,
+    reason=texts,
+)
+states = st.builds(
+    lambda **members: a_state(**members),
+    gates=st.lists(gates, max_size=4).map(tuple),
+    cut_over=st.builds(CutOver, ttl_before=st.none() | spans, flipped_at=st.none() | moments),
+    grace_ends_at=st.none() | moments,
+    deleted=st.lists(texts, max_size=4).map(tuple),
+    operations=st.dictionaries(texts, texts, max_size=4),
+    retries=st.integers(0, 99),
+)
+requests = st.builds(GateRequest, gate=st.sampled_from(GateName), by=texts, reason=texts, at=moments)
+
+
+@given(states)
+def test_a_state_comes_back(state: State) -> None:
+    assert codec.unpack(codec.pack(state)) == state
+
+
+@given(states, st.lists(requests, max_size=3).map(tuple), st.none() | moments, st.integers(0, 9))
+def test_a_record_comes_back(state: State, asked: tuple[GateRequest, ...], wake_at: None, sends: int) -> None:
+    record: Record = replace(a_record("d", state), requested=asked, wake_at=wake_at, sends=sends)
+    assert codec.record_of("d", codec.created_columns(record)) == record
+
+
+def test_a_save_merged_into_a_record_keeps_what_it_does_not_name() -> None:
+    row = codec.created_columns(a_record("d")) | codec.saved_columns(a_save(2, Status.GRACE))
+    record = codec.record_of("d", row)
+    assert (record.created_at, record.gateway, record.body_hash) == (NOW, a_record("d").gateway, "0" * 64)
+    assert (record.revision, record.status) == (2, Status.GRACE)
+
+
+def read(text: str) -> Message:
+    return MESSAGE.validate_json(base64.b64decode(text))
+
+
+@given(states, st.integers(0, 60_000))
+def test_a_message_always_fits_and_never_carries_addresses(state: State, padding: int) -> None:
+    message = Message("d", "preflight", 7, 'W/"7"', replace(state, deleted=("x" * padding,)))
+    text = codec.message_text(message)
+    assert len(text) <= 65_536
+    carried = read(text)
+    assert carried in (message, replace(message, state=None))
+    assert carried.state is None or not carried.state.operations
+
+
+def test_only_what_is_too_large_or_points_somewhere_stays_behind() -> None:
+    message = Message("d", "preflight", 7, 'W/"7"', a_state())
+    assert read(codec.message_text(message)) == message
+    pointing = replace(message, state=a_state(operations={"id": "https://management.azure.com/x"}))
+    assert read(codec.message_text(pointing)).state is None
+    room = codec.LARGEST_BODY - len(MESSAGE.dump_json(replace(message, etag=""), by_alias=True))
+    assert read(codec.message_text(replace(message, etag="e" * room))).state is not None
+    assert read(codec.message_text(replace(message, etag="e" * (room + 1)))).state is None
