@@ -1,0 +1,70 @@
+"""What a gateway's answer to a probe without a token says (procedures, "Relays")."""
+
+from enum import StrEnum
+from typing import Protocol
+
+from cmg_core.domain.certificates import fingerprint
+from cmg_core.domain.plans import PinnedCertificate
+
+GATEWAY = "CMGService_"
+"""A status text that begins so was made by the gateway itself."""
+CONNECTION_POINT = "CMGConnector_"
+"""A status text that begins so came through a connection point (inferred)."""
+
+
+class Reply(Protocol):
+    """What came of dialing: the leaf that was shown (DER), an HTTP status with its text, or a failure."""
+
+    @property
+    def leaf(self) -> bytes: ...
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def status_text(self) -> str: ...
+
+    @property
+    def failure(self) -> str: ...
+
+
+class Answer(StrEnum):
+    """What a client can make of an answer."""
+
+    SILENT = "silent"
+    FAILS = "fails"
+    """Any 5xx, whoever made it."""
+    UNPROVEN = "unproven"
+    """Something answers, nothing says that it is a gateway."""
+    ALIVE = "alive"
+    """The gateway itself answered; whether it relays is unproven."""
+    RELAYS = "relays"
+    """The answer came through a connection point, or is the management point's."""
+
+
+def answer_of(reply: Reply) -> Answer:
+    """Judge one answer. TLS alone proves nothing, so it is no argument here."""
+    if reply.failure or not reply.status:
+        return Answer.SILENT
+    if reply.status >= 500:
+        return Answer.FAILS
+    if reply.status_text.startswith(GATEWAY):
+        return Answer.ALIVE
+    if reply.status_text.startswith(CONNECTION_POINT) or 200 <= reply.status < 300:
+        return Answer.RELAYS
+    return Answer.UNPROVEN
+
+
+def relays(reply: Reply) -> bool:
+    """Whether the gateway answers for the management point."""
+    return answer_of(reply) is Answer.RELAYS
+
+
+def is_gateway(reply: Reply) -> bool:
+    """Whether a gateway's software answered, be it to say that no connection point is connected."""
+    return relays(reply) or (not reply.failure and reply.status_text.startswith((GATEWAY, CONNECTION_POINT)))
+
+
+def shows_certificate(reply: Reply, expected: PinnedCertificate) -> bool:
+    """Whether the leaf that was shown is exactly the expected one: compared by SHA-256, never by name."""
+    return bool(reply.leaf) and fingerprint(reply.leaf) == expected.fingerprint
