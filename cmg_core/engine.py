@@ -1,4 +1,4 @@
-"""Message in, fence, run step, save, send: the protocol of docs/engine-protocol.md. Its rules' numbers stand beside the code."""
+"""Message in, fence, run step, save, send: docs/engine-protocol.md, whose rules' numbers stand beside the code."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from cmg_core.domain.record import (
     StepProgress,
     Waiting,
 )
-from cmg_core.plan import FIRST_STEP, step_after, step_named
+from cmg_core.plan import STEPS, PlannedStep, step_after
 from cmg_core.services import LedgerConflict, Save, Services
 from cmg_core.steps.context import Step, StepContext
 
@@ -48,8 +48,14 @@ CLAIM_TRIES = 3
 class Engine:
     """Carries deployments on, one message at a time."""
 
-    def __init__(self, services: Services, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        services: Services,
+        steps: tuple[PlannedStep, ...] = STEPS,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._services = services
+        self._steps = steps
         self._jitter = jitter
 
     async def handle(self, step: str, body: str, message_id: str, invocation_id: str) -> None:
@@ -64,10 +70,10 @@ class Engine:
             raise UnreadableMessage(
                 f"queue cmg-{step} holds a message that is none: {error.error_count()} errors"
             ) from None
-        if message.step != step:
+        if message.step != step or step not in {known.name for known in self._steps}:
             raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{message.step}»")
         try:
-            await _Run(self._services, self._jitter, message, message_id, invocation_id).carry_on()
+            await _Run(self._services, self._steps, self._jitter, message, message_id, invocation_id).carry_on()
         except Superseded as reason:
             log.info("deployment %s, step %s: %s", message.deployment_id, step, reason)
 
@@ -77,6 +83,7 @@ class _Run:
     """One invocation's way through the protocol."""
 
     services: Services
+    steps: tuple[PlannedStep, ...]
     jitter: Callable[[], float]
     message: Message
     message_id: str
@@ -95,12 +102,16 @@ class _Run:
 
     async def _state(self) -> State:
         """The message's copy; the ledger's where there is none, or where the step trusts nothing else."""
-        if self.message.state is not None and not step_named(self.message.step).reads_ledger:
+        if self.message.state is not None and not self._step.reads_ledger:
             return self.message.state
         record = await self._fresh_record()
         if record.claim and record.claim.is_live(self.services.clock.now()):
             raise Superseded("another run holds the claim")
         return record.state
+
+    @property
+    def _step(self) -> PlannedStep:
+        return next(step for step in self.steps if step.name == self.message.step)
 
     async def _fresh_record(self) -> Record:
         """The ledger's record at this message's revision, its ETag kept (rules 3 and 4). Raises Superseded."""
@@ -111,6 +122,8 @@ class _Run:
             if self._is_my_save(stored.record):
                 await self._send(stored.record, stored.etag)
             raise Superseded("a newer revision is under way")
+        if stored.record.step != self.message.step:
+            raise Superseded(f"the ledger is at step {stored.record.step}")
         self.etag = stored.etag
         return stored.record
 
@@ -143,11 +156,10 @@ class _Run:
 
     async def _run_step(self, before: State) -> Outcome:
         """Run the step, and again after each short wait that brings nothing new."""
-        run = step_named(self.message.step).run
         state, slept = before, timedelta()
         while True:
             context = StepContext(self.message.deployment_id, state, self.services, self._take_claim)
-            outcome = await self._attempt(run, context)
+            outcome = await self._attempt(self._step.run, context)
             if not isinstance(outcome, Wait) or slept + outcome.after > SLEPT_THROUGH:
                 return outcome
             if _shows_something_new(outcome, before):
@@ -192,7 +204,7 @@ class _Run:
         match outcome:
             case Done():
                 state = _ended(state, step, "done", now)
-                following = step_after(step, state.request)
+                following = step_after(step, state.request, self.steps)
                 state = replace(state, waiting=None, operations={})
                 if following is None:
                     status, wake_at = Status.SUCCEEDED, None
@@ -208,7 +220,7 @@ class _Run:
                     update={"step": step, "at": now, "correlation_id": self.invocation_id}
                 )
                 state = replace(state, waiting=None, problem=problem)
-                status = Status.REFUSED if step == FIRST_STEP else Status.NEEDS_ATTENTION
+                status = Status.REFUSED if self._step is self.steps[0] else Status.NEEDS_ATTENTION
                 wake_at = None
         return Save(
             revision=self.message.revision + 1,

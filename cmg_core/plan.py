@@ -51,21 +51,13 @@ STEPS = (
 FIRST_STEP = STEPS[0].name
 
 
-def step_named(name: str) -> PlannedStep:
-    """The step of that name. Raises KeyError for a name that is no step."""
-    found = next((step for step in STEPS if step.name == name), None)
-    if found is None:
-        raise KeyError(name)
-    return found
-
-
-def steps_of(request: Request) -> tuple[str, ...]:
+def steps_of(request: Request, steps: tuple[PlannedStep, ...] = STEPS) -> tuple[str, ...]:
     """The names of the steps that a request takes, in order."""
-    return tuple(step.name for step in STEPS if step.is_taken_by(request))
+    return tuple(step.name for step in steps if step.is_taken_by(request))
 
 
-def step_after(name: str, request: Request) -> str | None:
+def step_after(name: str, request: Request, steps: tuple[PlannedStep, ...] = STEPS) -> str | None:
     """The step that follows, or None after the last one."""
-    taken = steps_of(request)
+    taken = steps_of(request, steps)
     position = taken.index(name) + 1
     return taken[position] if position < len(taken) else None

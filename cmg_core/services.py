@@ -1,7 +1,7 @@
 """What steps may use: ports, said in the product's own words. ``wiring.py`` puts the real parts behind them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -51,9 +51,9 @@ class OperationLook:
 class ResourceManager(Protocol):
     """Azure Resource Manager, for one subscription with its own tenant's credential.
 
-    Bodies are JSON as the REST API speaks it. Every call may raise TryAgain (throttled, busy, cut off) or AzureRefused;
-    conditional writes raise ChangedMeanwhile. Writes take the claim they stand under and raise ClaimRunsOut when it does
-    not last for the call.
+    Bodies are JSON as the REST API speaks it. Every call may raise TryAgain (throttled, busy, cut off) or
+    AzureRefused; conditional writes raise ChangedMeanwhile. Writes take the claim they stand under and raise
+    ClaimRunsOut when it does not last for the call.
     """
 
     async def subscription(self) -> JsonObject:
@@ -81,7 +81,7 @@ class ResourceManager(Protocol):
         ...
 
     async def get(self, id: str) -> JsonObject | None:
-        """A resource by its full ID (any type that the gateway is made of, record sets too), or None where there is none."""
+        """A resource by its full ID (any type that a gateway is made of, record sets too), or None."""
         ...
 
     async def put(self, claim: Claim, id: str, body: JsonObject, etag: str = "") -> Started:
@@ -184,8 +184,10 @@ class GatewayDialer(Protocol):
     """Dials a gateway as a client does, without a token."""
 
     async def dial(self, host: str, service_name: str) -> Dialed:
-        """TLS to ``host`` on 443 with ``service_name`` as server name, then one probe request. Never raises for a silent
-        gateway: that is an answer with a failure."""
+        """TLS to ``host`` on 443 with ``service_name`` as server name, then one probe request.
+
+        Never raises for a silent gateway: that is an answer with a failure.
+        """
         ...
 
 
@@ -298,7 +300,7 @@ class Limits:
 
     minimum_grace: timedelta
     claim: timedelta
-    gateway_software: JsonObject
+    gateway_software: JsonObject = field(repr=False)
     """The VM extension that turns an instance into a gateway, as the scale set's extension profile takes it."""
 
 

@@ -21,7 +21,7 @@ def plan_view(plan: Plan) -> Json:
 
 
 def status_view(record: Record) -> JsonObject:
-    """Where a deployment is, what it waits for and who can open it, what comes next, what was made, kept and removed."""
+    """Where a deployment is, what it waits for and who opens it, what comes next, what was made, kept and removed."""
     state, request, plan = record.state, record.state.request, record.state.plan
     view: JsonObject = {
         "id": record.id,

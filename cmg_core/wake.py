@@ -53,7 +53,7 @@ async def _call_for_attention(services: Services, stored: Stored) -> None:
     problem = Problem(
         code="no-progress",
         title=title,
-        detail="Each time the run ended without saving a result: the host was killed, or the step met an error that it does not know.",
+        detail="Each run ended without saving a result: the host was killed, or the step met an unknown error.",
         cure="Look in the application's log for this deployment and step, and into the step's poison queue.",
         step=record.step,
         at=now,

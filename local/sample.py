@@ -15,7 +15,7 @@ class _Part(BaseModel):
 
 
 class When(_Part):
-    """The moment in a deployment at which something is done: it waits at a gate, has come to a step, or has a status."""
+    """The moment at which something is done: a deployment waits at a gate, has come to a step, or has a status."""
 
     gate: str | None = None
     step: str | None = None
@@ -70,7 +70,7 @@ class Expect(_Part):
 
     outcome: str
     gap_within: Duration | None = None
-    """The longest time for which a synthetic client may find no gateway that relays; none at all where it is left out."""
+    """The longest time for which a synthetic client may find no gateway that relays; none where it is left out."""
     deleted: tuple[str, ...] | None = None
     kept: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()

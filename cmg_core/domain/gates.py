@@ -49,7 +49,7 @@ class Gate:
 def until_next_look(waited: timedelta) -> timedelta:
     """How long to wait before a gate is looked at again, given how long it has waited.
 
-    After 1, 2, 5, 15 and 30 s, then each minute, after an hour every 15 minutes (engine-protocol, "Settings that matter").
+    After 1, 2, 5, 15 and 30 s, then each minute, after an hour every 15 minutes (engine-protocol, "Settings").
     """
     looks = (1, 3, 8, 23, 53)
     for look in looks:

@@ -1,4 +1,4 @@
-"""The deletion guard: what must hold at the very moment before anything of the old gateway goes (invariants 4 and 8)."""
+"""The deletion guard: what must hold at the very moment before anything of the old gateway goes (invariants 4, 8)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def _identities(plan: Plan, seen: Seen) -> list[Finding]:
             findings.append(
                 _blocks(
                     "not-the-planned-resource",
-                    f"It was made anew after the plan: its immutable ID was {planned.immutable_id} and is {found or 'none'}.",
+                    f"It was made anew after the plan: its own ID was {planned.immutable_id} and is {found or 'none'}.",
                     "Nothing was deleted. Find out who made it and for what; remove the old gateway's rest by hand.",
                     planned.id,
                 )

@@ -1,8 +1,8 @@
 """cut-over: bring the clients' name to the new gateway without a moment in which none relays.
 
 The order is case 2 of docs/procedures.md with the gap closed beforehand: the new gateway relays before the record
-changes, both ends are held until the old answer has run out everywhere, and the inside view follows last. A new deployment
-(case 4) only sets its record and waits for its connection point where that was asked for.
+changes, both ends are held until the old answer has run out everywhere, and the inside view follows last. A new
+deployment (case 4) only sets its record and waits for its connection point where that was asked for.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -231,7 +231,7 @@ def _changed(state: State, what: str) -> Problem:
     return Problem(
         code="record-changed",
         title="The record of the service name is not what the plan saw",
-        detail=f"{_names(state).service_name}: {what}. Somebody changed it after the plan was made; it was left as it is.",
+        detail=f"{_names(state).service_name}: {what}. Changed after the plan was made; it was left as it is.",
         cure="Find out who changed it. Set it back to the plan's target, or ask for a new plan.",
         resource=_record_id(state),
     )

@@ -22,8 +22,8 @@ DEFAULT = SAMPLES / "s07-own-domain-from-classic.json"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="dev.py demo",
-        description="Move a cloud management gateway on this machine: the real Functions app, a simulated Azure, real DNS, "
-        "real TLS, and synthetic clients that count every moment in which no gateway relays.",
+        description="Move a cloud management gateway on this machine: the real Functions app, a simulated Azure, real "
+        "DNS, real TLS, and synthetic clients that count every moment in which no gateway relays.",
         epilog="Exit code 0 when the sample's expectation holds, 1 when it does not, 2 when the sample cannot be read.",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON report on stdout; progress goes to stderr")

@@ -1,0 +1,156 @@
+"""The report of a demo, as docs/architecture.md fixes it, and what a sample's expectation says of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
+from local.demo.display import Display
+from local.sample import Expect
+
+RESOURCE_MANAGERS = ("management.azure.com", "management.usgovcloudapi.net")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Everything that was seen of one run."""
+
+    deployment: JsonObject
+    before: JsonObject
+    """``GET /_sim/state`` before the request."""
+    after: JsonObject
+    serving_before: JsonObject
+    serving_after: JsonObject
+    requests: JsonObject
+    clients: JsonObject
+    storage: dict[str, int]
+    wall_seconds: float
+
+
+def make_report(watched: Watched) -> JsonObject:
+    """The report on one run, ready for JSON."""
+    deployment = watched.deployment
+    calls = [entry for entry in objects_at(watched.requests, "requests") if _is_resource_manager_call(entry)]
+    before, after = _ids(watched.before), _ids(watched.after)
+    methods = [text_at(call, "request", "method") for call in calls]
+    return {
+        "outcome": deployment["status"],
+        "deployment_id": deployment["id"],
+        "problem": deployment["problem"],
+        "steps": [_step(line, calls) for line in objects_at(deployment, "steps")],
+        "dns": {
+            "name": text_at(watched.serving_before, "name"),
+            "before": _target(watched.serving_before),
+            "after": _target(watched.serving_after),
+        },
+        "resources": {
+            "created": [id for key, id in after.items() if key not in before],
+            "kept": [id for key, id in before.items() if key in after],
+            "deleted": [id for key, id in before.items() if key not in after],
+        },
+        "azure_calls": {"total": len(calls), "by_method": {name: methods.count(name) for name in sorted(set(methods))}},
+        "storage_transactions": dict(watched.storage),
+        "gates": [
+            {"name": gate["name"], "opened_by": gate["opened_by"], "at": gate["opened_at"]}
+            for gate in objects_at(deployment, "gates")
+        ],
+        "synthetic_client": {
+            "attempts": at(watched.clients, "attempts"),
+            "failures": at(watched.clients, "failures"),
+            "longest_gap_s": at(watched.clients, "longest_gap_s"),
+            "foretold_gap_s": 0,
+        },
+        "wall_seconds": round(watched.wall_seconds, 1),
+        "critical_path_seconds": at(watched.after, "critical_path_seconds"),
+    }
+
+
+def failures_of(expect: Expect, report: JsonObject, deployment: JsonObject) -> list[str]:
+    """Where a run is not what its sample expects."""
+    failures = []
+    if report["outcome"] != expect.outcome:
+        failures.append(f"outcome {report['outcome']} instead of {expect.outcome}")
+    deleted, kept = (_lower(at(report, "resources", kind)) for kind in ("deleted", "kept"))
+    if expect.deleted is not None and deleted != {id.lower() for id in expect.deleted}:
+        failures.append(f"deleted were {sorted(deleted)}")
+    failures += [f"{id} was not kept" for id in expect.kept if id.lower() not in kept]
+    codes = {text_at(finding, "code") for finding in objects_at(deployment, "findings")}
+    failures += [f"the finding {code} is missing" for code in expect.findings if code not in codes]
+    attempts, gap = at(report, "synthetic_client", "attempts"), at(report, "synthetic_client", "longest_gap_s")
+    if expect.outcome == "succeeded" and not (isinstance(attempts, int) and attempts >= expect.attempts):
+        failures.append(f"the synthetic clients made {attempts} attempts, fewer than {expect.attempts}")
+    allowed = expect.gap_within.total_seconds() if expect.gap_within else 0.0
+    if at(report, "synthetic_client", "failures") and not (isinstance(gap, int | float) and 0 < gap <= allowed):
+        failures.append(f"synthetic clients found no gateway for {gap} s")
+    return failures
+
+
+def print_report(display: Display, report: JsonObject, deployment: JsonObject) -> None:
+    """The report for a person."""
+    display.title(f"The end: {report['outcome']}")
+    dns = report["dns"]
+    display.plain(f"  {text_at(dns, 'name')}")
+    display.plain(f"    before  {text_at(dns, 'before') or 'led nowhere'}")
+    display.plain(f"    after   {text_at(dns, 'after') or 'leads nowhere'}")
+    for title, kind in (("made", "created"), ("removed", "deleted"), ("kept", "kept")):
+        listed = at(report, "resources", kind)
+        display.plain(f"  {title}")
+        for id in listed if isinstance(listed, list) and listed else ["nothing"]:
+            display.plain(f"    {_short(str(id))}")
+    display.plain("  steps")
+    for step in objects_at(report, "steps"):
+        display.plain(f"    {step['name']!s:22} {step['outcome']!s:8} {step['azure_calls']!s:>3} Azure calls")
+    clients, storage = report["synthetic_client"], report["storage_transactions"]
+    display.plain(
+        f"  synthetic clients: {at(clients, 'attempts')} attempts, {at(clients, 'failures')} failures, "
+        f"longest gap {at(clients, 'longest_gap_s')} s"
+    )
+    display.plain(
+        f"  {at(report, 'azure_calls', 'total')} Resource Manager calls, {at(storage, 'total')} storage transactions, "
+        f"{report['wall_seconds']} s"
+    )
+
+
+def _is_resource_manager_call(entry: JsonObject) -> bool:
+    return text_at(entry, "request", "host") in RESOURCE_MANAGERS
+
+
+def _step(line: JsonObject, calls: list[JsonObject]) -> JsonObject:
+    """One step's line, with the Resource Manager calls that went out while it was at work."""
+    began, ended = text_at(line, "started_at"), text_at(line, "ended_at")
+    within: list[JsonObject] = []
+    if began and ended:
+        first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
+        within = [call for call in calls if first <= datetime.fromisoformat(text_at(call, "at")) <= last]
+    return {
+        "name": line["name"],
+        "outcome": line["outcome"],
+        "started_at": began or None,
+        "ended_at": ended or None,
+        "attempts": line["attempts"],
+        "azure_calls": len(within),
+    }
+
+
+def _target(serving: JsonObject) -> str | None:
+    """Where the name's own CNAME leads, or its address where it has none."""
+    name = text_at(serving, "name").lower()
+    for link in objects_at(serving, "chain"):
+        if text_at(link, "owner").rstrip(".").lower() == name:
+            return text_at(link, "value")
+    return None
+
+
+def _ids(state: JsonObject) -> dict[str, str]:
+    """The resources of a world: lower-case ID to ID."""
+    found = state.get("resources")
+    listed = list(found) if isinstance(found, dict) else [text_at(body, "id") for body in objects_at(state, "resources")]
+    return {id.lower(): id for id in listed}
+
+
+def _lower(ids: Json) -> set[str]:
+    return {str(id).lower() for id in ids} if isinstance(ids, list) else set()
+
+
+def _short(id: str) -> str:
+    """A resource ID without its subscription."""
+    return id.split("/", 3)[-1] if id.startswith("/subscriptions/") else id
