@@ -83,7 +83,7 @@ class OldGatewayReference(Frozen):
     also_delete: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
     """Further resources to delete, each by its full ID: the old gateway's storage account or vault, for example."""
     confirmed_parts: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
-    """The parts that the plan listed, each confirmed by a person: needed where the resource group holds anything else."""
+    """The parts that the plan listed, each confirmed by a person: needed where the group holds anything else."""
 
 
 class DnsReference(Frozen):
