@@ -1,0 +1,88 @@
+"""The management clients of one subscription, each made when it is first needed: importing them takes a second."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cmg_core.azure.cloud import Cloud
+from cmg_core.azure.transport import Transport
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.compute.aio import ComputeManagementClient
+    from azure.mgmt.dns.aio import DnsManagementClient
+    from azure.mgmt.network.aio import NetworkManagementClient
+    from azure.mgmt.resource.resources.aio import ResourceManagementClient
+
+USER_AGENT = "cmg-migrator/0.1.0"
+
+RESOURCES_API = "2022-09-01"
+"""The pinned version of Resource Manager's own types; the others stand beside their calls."""
+
+
+class Clients:
+    """Microsoft's management clients with the product's own pipeline.
+
+    The pipeline has no retries (waiting is the engine's business, as data), no redirects (a token goes where it
+    was meant to go), no logging of requests, and nothing that registers resource providers behind the plan's back.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        subscription_id: str,
+        credential: "Callable[[], AsyncTokenCredential]",
+        transport: Callable[[], Transport],
+    ) -> None:
+        self._cloud, self.subscription_id = cloud, subscription_id
+        self._credential, self._transport = credential, transport
+
+    @cached_property
+    def resources(self) -> "ResourceManagementClient":
+        """Resource groups, providers, and any resource by its ID."""
+        from azure.mgmt.resource.resources.aio import ResourceManagementClient
+
+        return ResourceManagementClient(api_version=RESOURCES_API, **self._options())
+
+    @cached_property
+    def network(self) -> "NetworkManagementClient":
+        """Networks, addresses, load balancers."""
+        from azure.mgmt.network.aio import NetworkManagementClient
+
+        return NetworkManagementClient(**self._options())
+
+    @cached_property
+    def compute(self) -> "ComputeManagementClient":
+        """Scale sets, sizes, quotas."""
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return ComputeManagementClient(**self._options())
+
+    @cached_property
+    def dns(self) -> "DnsManagementClient":
+        """Public zones and their record sets."""
+        from azure.mgmt.dns.aio import DnsManagementClient
+
+        return DnsManagementClient(**self._options())
+
+    # The clients take their options as untyped keywords.
+    def _options(self) -> dict[str, Any]:
+        from azure.core.pipeline import policies
+        from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
+
+        credential = self._credential()
+        return {
+            "credential": credential,
+            "subscription_id": self.subscription_id,
+            "base_url": self._cloud.resource_manager,
+            "credential_scopes": [self._cloud.scope],
+            "transport": self._transport(),
+            "policies": [
+                policies.RequestIdPolicy(),
+                policies.HeadersPolicy(),
+                policies.UserAgentPolicy(USER_AGENT, user_agent_use_env=False),
+                policies.ContentDecodePolicy(),
+                AsyncARMChallengeAuthenticationPolicy(credential, self._cloud.scope),
+                policies.CustomHookPolicy(),
+            ],
+        }

@@ -1,0 +1,38 @@
+"""Azure's clouds: where Resource Manager answers, and for whom a token must be made out."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CloudName(StrEnum):
+    """The clouds that a gateway can live in (Microsoft Learn, "Plan for the cloud management gateway")."""
+
+    PUBLIC = "public"
+    US_GOVERNMENT = "usgovernment"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One cloud's addresses (azure-mgmt-core, ``get_arm_endpoints``; Microsoft Learn, "Compare Azure Government and
+    global Azure")."""
+
+    resource_manager: str
+    """Scheme and host, without a slash at the end."""
+    scope: str
+    """The scope of Resource Manager's tokens."""
+    vault_suffix: str
+    """The domain under which every vault of this cloud lies."""
+
+
+CLOUDS = {
+    CloudName.PUBLIC: Cloud(
+        resource_manager="https://management.azure.com",
+        scope="https://management.azure.com/.default",
+        vault_suffix=".vault.azure.net",
+    ),
+    CloudName.US_GOVERNMENT: Cloud(
+        resource_manager="https://management.usgovcloudapi.net",
+        scope="https://management.core.usgovcloudapi.net/.default",
+        vault_suffix=".vault.usgovcloudapi.net",
+    ),
+}

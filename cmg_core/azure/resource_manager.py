@@ -1,0 +1,216 @@
+"""The ResourceManager port over Microsoft's management clients: JSON in, JSON out, errors in the domain's words."""
+
+import json
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cmg_core.azure.clients import Clients
+from cmg_core.azure.cloud import Cloud
+from cmg_core.azure.errors import clean, document_of, json_of, told_plainly
+from cmg_core.azure.operations import look, started
+from cmg_core.azure.routes import COMPUTE_API, DNS_API, NETWORK_API, Call, Route, route_to
+from cmg_core.domain.errors import AzureRefused
+from cmg_core.domain.record import Claim
+from cmg_core.domain.values import JsonObject, ResourceId, at, objects_at, text_at
+from cmg_core.services import Clock, OperationLook, Started
+
+if TYPE_CHECKING:
+    from azure.core.rest import AsyncHttpResponse
+
+SIZES_API = "2021-07-01"
+LOCKS_API = "2020-05-01"
+SUBSCRIPTIONS_API = "2022-12-01"
+
+NOT_ABSENCE = frozenset({"subscriptionnotfound", "invalidresourcetype", "invalidresourcenamespace"})
+"""Codes of a 404 that do not say that the resource is missing: it could pass for deleted."""
+
+
+class AzureResourceManager:
+    """Resource Manager for one subscription. Each answer is read as Azure sent it, past the clients' models."""
+
+    def __init__(self, clients: Clients, cloud: Cloud, clock: Clock) -> None:
+        self._clients, self._cloud, self._clock = clients, cloud, clock
+        self._root = f"/subscriptions/{clients.subscription_id}"
+
+    async def subscription(self) -> JsonObject:
+        return await self._by_id(self._root, SUBSCRIPTIONS_API)
+
+    async def providers(self) -> Mapping[str, str]:
+        listed = await self._list(f"{self._root}/providers", self._clients.resources.providers.list)
+        return {text_at(provider, "namespace"): text_at(provider, "registrationState") for provider in listed}
+
+    async def register_provider(self, claim: Claim, namespace: str) -> None:
+        self._ensure(claim)
+        register = self._clients.resources.providers.register
+        await self._ask(f"{self._root}/providers/{namespace}", partial(register, namespace))
+
+    async def group(self, name: str) -> JsonObject | None:
+        get = self._clients.resources.resource_groups.get
+        return await self._read(self._group_id(name), partial(get, name))
+
+    async def put_group(self, claim: Claim, name: str, body: JsonObject) -> None:
+        self._ensure(claim)
+        put: Call = self._clients.resources.resource_groups.create_or_update
+        await self._ask(self._group_id(name), partial(put, name, _bytes(body)))
+
+    async def resources_in_group(self, name: str) -> Sequence[JsonObject]:
+        resources = self._clients.resources.resources
+        where = f"{self._group_id(name)}/resources"
+        return await self._list_if_there(where, partial(resources.list_by_resource_group, name))
+
+    async def find(self, type: str, name: str) -> JsonObject | None:
+        asked = f"resourceType eq '{type}' and name eq '{name}'"
+        resources = self._clients.resources.resources
+        found = await self._list(f"{self._root}/resources", partial(resources.list, filter=asked))
+        return found[0] if found else None
+
+    async def get(self, id: str) -> JsonObject | None:
+        return await self._read(id, self._route(id).get)
+
+    async def put(self, claim: Claim, id: str, body: JsonObject, etag: str = "") -> Started:
+        """As the port says; a record set that is put without an ETag must be new (ChangedMeanwhile where it is not)."""
+        self._ensure(claim)
+        route = self._route(id)
+        condition = {"If-Match": etag} if etag else {"If-None-Match": "*"} if route.put_creates_only else {}
+        return self._started(await self._ask(id, partial(route.put, _bytes(body), headers=condition)))
+
+    async def delete(self, claim: Claim, id: str) -> Started:
+        self._ensure(claim)
+        try:
+            answer = await self._ask(id, self._route(id).delete)
+        except AzureRefused as refusal:
+            if _is_absence(refusal):
+                return Started({})
+            raise
+        return self._started(answer)
+
+    async def operation(self, address: str) -> OperationLook:
+        answer = await self._send(address)
+        return look(
+            answer.status_code, answer.headers, json_of(answer.text()), self._path_of(address), self._clock.now()
+        )
+
+    async def instances(self, scale_set_id: str) -> Sequence[JsonObject]:
+        scale_set, machines = ResourceId.parse(scale_set_id), self._clients.compute.virtual_machine_scale_set_vms
+        place = (scale_set.resource_group, scale_set.name)
+        return await self._list_if_there(
+            f"{scale_set_id}/virtualMachines",
+            partial(machines.list, *place, expand="instanceView", api_version=COMPUTE_API),
+        )
+
+    async def sizes(self, region: str) -> Sequence[JsonObject]:
+        skus = self._clients.compute.resource_skus
+        offered = await self._list(
+            f"{self._root}/providers/Microsoft.Compute/skus",
+            partial(skus.list, filter=f"location eq '{region}'", api_version=SIZES_API),
+        )
+        return [sku for sku in offered if text_at(sku, "resourceType") == "virtualMachines"]
+
+    async def usages(self, region: str) -> Sequence[JsonObject]:
+        usage = self._clients.compute.usage
+        return await self._list(
+            f"{self._root}/providers/Microsoft.Compute/locations/{region}/usages",
+            partial(usage.list, region, api_version=COMPUTE_API),
+        )
+
+    async def label_is_free(self, region: str, label: str) -> bool:
+        network = self._clients.network
+        answer = await self._ask(
+            f"{self._root}/providers/Microsoft.Network/locations/{region}/CheckDnsNameAvailability",
+            partial(network.check_dns_name_availability, region, domain_name_label=label, api_version=NETWORK_API),
+        )
+        return at(json_of(answer.text()), "available") is True
+
+    async def records(self, zone_id: str) -> Sequence[JsonObject]:
+        zone, record_sets = ResourceId.parse(zone_id), self._clients.dns.record_sets
+        return await self._list(
+            f"{zone_id}/recordsets",
+            partial(record_sets.list_by_dns_zone, zone.resource_group, zone.name, api_version=DNS_API),
+        )
+
+    async def locks(self) -> Sequence[JsonObject]:
+        where = f"{self._root}/providers/Microsoft.Authorization/locks"
+        page = await self._by_id(where, LOCKS_API)
+        found = objects_at(page, "value")
+        while address := text_at(page, "nextLink"):
+            page = document_of((await self._send(address)).text())
+            found += objects_at(page, "value")
+        return found
+
+    def _route(self, id: str) -> Route:
+        return route_to(self._clients, ResourceId.parse(id))
+
+    def _group_id(self, name: str) -> str:
+        return f"{self._root}/resourceGroups/{name}"
+
+    def _ensure(self, claim: Claim) -> None:
+        claim.ensure_covers_a_call(self._clock.now())
+
+    def _started(self, answer: "AsyncHttpResponse") -> Started:
+        return started(answer.status_code, answer.headers, json_of(answer.text()), self._clock.now())
+
+    def _path_of(self, address: str) -> str:
+        """The path of an address. Raises ValueError when its host is not the one that tokens are meant for."""
+        parts = urlsplit(address)
+        if f"{parts.scheme}://{parts.netloc}".lower() != self._cloud.resource_manager:
+            raise ValueError(
+                f"«{clean(address)}» is not an address of {self._cloud.resource_manager}: nothing was sent"
+            )
+        return parts.path
+
+    async def _ask(self, where: str, call: Call) -> "AsyncHttpResponse":
+        """The raw answer to one call of a client."""
+        answers: list[AsyncHttpResponse] = []
+        async with told_plainly(where, self._clock):
+            await call(raw_response_hook=lambda answer: answers.append(answer.http_response))
+        return answers[-1]
+
+    async def _send(self, address: str) -> "AsyncHttpResponse":
+        """The raw answer at a full address that Azure gave, whatever its status."""
+        from azure.core.rest import HttpRequest
+
+        where = self._path_of(address)
+        async with told_plainly(where, self._clock):
+            return await self._clients.resources.send_request(HttpRequest("GET", address))
+
+    async def _read(self, where: str, call: Call) -> JsonObject | None:
+        """A document, or None where there is none."""
+        try:
+            return document_of((await self._ask(where, call)).text())
+        except AzureRefused as refusal:
+            if _is_absence(refusal):
+                return None
+            raise
+
+    async def _by_id(self, where: str, api_version: str) -> JsonObject:
+        """What answers at a path that is no resource's."""
+        get = self._clients.resources.resources.get_by_id
+        answer = await self._ask(where, partial(get, where.lstrip("/"), api_version=api_version))
+        return document_of(answer.text())
+
+    async def _list(self, where: str, call: Callable[..., AsyncIterable[object]]) -> list[JsonObject]:
+        """The raw items of all pages."""
+        pages: list[AsyncHttpResponse] = []
+        async with told_plainly(where, self._clock):
+            async for _ in call(raw_response_hook=lambda answer: pages.append(answer.http_response)):
+                pass
+        return [item for page in pages for item in objects_at(json_of(page.text()), "value")]
+
+    async def _list_if_there(self, where: str, call: Callable[..., AsyncIterable[object]]) -> list[JsonObject]:
+        """The same; no items where there is nothing to list."""
+        try:
+            return await self._list(where, call)
+        except AzureRefused as refusal:
+            if _is_absence(refusal):
+                return []
+            raise
+
+
+def _is_absence(refusal: AzureRefused) -> bool:
+    return refusal.status == 404 and refusal.code.lower() not in NOT_ABSENCE
+
+
+def _bytes(body: JsonObject) -> bytes:
+    return json.dumps(body).encode()

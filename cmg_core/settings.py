@@ -1,0 +1,225 @@
+"""What an operator sets. The environment is read here, once, and nowhere else in the product."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Secret,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
+
+from cmg_core.azure.cloud import CloudName
+from cmg_core.azure.public_dns import DnsServer
+from cmg_core.domain.record import LONGEST_CALL
+from cmg_core.domain.requests import SHORTEST_GRACE
+from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.services import Limits
+
+MESSAGE_HOLD = timedelta(minutes=10)
+"""How long the queue trigger hides a message while a function works on it; claims must end sooner (engine protocol)."""
+
+
+@dataclass(frozen=True)
+class SettingProblem:
+    """One setting that cannot be obeyed. ``seen`` is empty where the value is secret."""
+
+    name: str
+    seen: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.name}{f' is «{self.seen}»' if self.seen else ''}: {self.cure}"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be obeyed, all of them at once. The app does no work until they are put right."""
+
+    def __init__(self, problems: tuple[SettingProblem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def _servers(value: str) -> tuple[DnsServer, ...]:
+    return tuple(_server(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _server(text: str) -> DnsServer:
+    parts = urlsplit(f"//{text}")
+    try:
+        address, port = ipaddress.ip_address(parts.hostname or ""), parts.port or 53
+    except ValueError:
+        raise ValueError(f"«{text}» is no IP address with a port") from None
+    return DnsServer(str(address), port)
+
+
+def _software(value: str) -> JsonObject:
+    try:
+        software: JsonObject = TypeAdapter(JsonObject).validate_json(value)
+    except ValidationError:
+        raise ValueError("it is not a JSON object") from None
+    wanted = (("name",), *(("properties", key) for key in ("publisher", "type", "typeHandlerVersion")))
+    missing = [".".join(path) for path in wanted if not text_at(software, *path)]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    return software
+
+
+def _grace(value: str, info: ValidationInfo) -> timedelta:
+    grace = _duration(value)
+    if grace < SHORTEST_GRACE and info.context and info.context["in_azure"]:
+        raise ValueError(
+            "less than a day is for trials outside Azure: clients that are off over night would lose both gateways"
+        )
+    return grace
+
+
+def _duration(value: str) -> timedelta:
+    try:
+        duration = TypeAdapter(timedelta).validate_python(value) if value.startswith("P") else timedelta()
+    except ValidationError:
+        duration = timedelta()
+    if duration <= timedelta():
+        raise ValueError("it is no duration longer than nothing")
+    return duration
+
+
+def _claim(value: str) -> timedelta:
+    claim = timedelta(seconds=int(value) if value.isdecimal() and len(value) < 6 else 0)
+    if not LONGEST_CALL < claim < MESSAGE_HOLD:
+        raise ValueError("a claim must outlast one call and end before the queue shows the message again")
+    return claim
+
+
+def _probe(value: str) -> str:
+    if not value.startswith("/") or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("it is no path")
+    return value
+
+
+def _proxy(value: str) -> SecretStr:
+    parts = urlsplit(value)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError("it is no address of an HTTP proxy")
+    return SecretStr(value)
+
+
+class Settings(BaseModel):
+    """The settings, checked. A field's alias is the setting's name, its description the cure where it is wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    dns_servers: Annotated[tuple[DnsServer, ...], BeforeValidator(_servers)] = Field(
+        default=(),
+        alias="CMG_DNS_SERVERS",
+        description="give IP addresses of DNS servers that see the internet's view, with or without a port, such as "
+        "«9.9.9.9, 127.0.0.1:5353»; leave it out for public resolvers and the zone's own servers",
+    )
+    gateway_software: Annotated[Secret[JsonObject], BeforeValidator(_software)] = Field(
+        default=Secret({}),
+        alias="CMG_GATEWAY_SOFTWARE",
+        description="give the VM extension that makes a gateway of an instance, as JSON: an entry of the scale set's "
+        "virtualMachineProfile.extensionProfile.extensions, with properties.publisher, .type and .typeHandlerVersion",
+    )
+    minimum_grace: Annotated[timedelta, BeforeValidator(_grace)] = Field(
+        default=SHORTEST_GRACE,
+        alias="CMG_MINIMUM_GRACE",
+        description="give an ISO 8601 duration of a day or more, such as «P1D», or leave it out",
+    )
+    probe_path: Annotated[str, BeforeValidator(_probe)] = Field(
+        default="/CCM_Proxy_ServerAuth/ServiceMetadata",
+        alias="CMG_PROBE_PATH",
+        description="give the path that a gateway is probed at, beginning with a slash",
+    )
+    claim: Annotated[timedelta, BeforeValidator(_claim)] = Field(
+        default=timedelta(minutes=5),
+        alias="CMG_CLAIM_SECONDS",
+        description=f"give whole seconds, more than {LONGEST_CALL.seconds} and less than {MESSAGE_HOLD.seconds}",
+    )
+    cloud: CloudName = Field(default=CloudName.PUBLIC, alias="CMG_CLOUD", description="give «public» or «usgovernment»")
+    client_id: str = Field(
+        default="", alias="CMG_CLIENT_ID", description="give the client ID of a user-assigned identity, or leave it out"
+    )
+    storage: SecretStr = Field(default=SecretStr(""), alias="CmgStorage", description="give a connection string")
+    queue_service: str = Field(
+        default="", alias="CmgStorage__queueServiceUri", description="give the queue service's address"
+    )
+    table_service: str = Field(
+        default="", alias="CmgStorage__tableServiceUri", description="give the table service's address"
+    )
+    storage_client_id: str = Field(
+        default="", alias="CmgStorage__clientId", description="give the client ID of a user-assigned identity"
+    )
+    proxy: Annotated[SecretStr, BeforeValidator(_proxy)] = Field(
+        default=SecretStr(""),
+        alias="HTTPS_PROXY",
+        description="give the proxy's address, such as «http://proxy.contoso.com:8080»",
+    )
+    no_proxy: str = Field(default="", alias="NO_PROXY", description="give host names")
+
+    @property
+    def limits(self) -> Limits:
+        """What steps obey."""
+        return Limits(self.minimum_grace, self.claim, self.gateway_software.get_secret_value())
+
+
+SECRET = frozenset({"CMG_GATEWAY_SOFTWARE", "CmgStorage", "HTTPS_PROXY"})
+
+PROXY_SPELLINGS = {"https_proxy": "HTTPS_PROXY", "no_proxy": "NO_PROXY"}
+"""Both spellings are common; Azure's clients, too, obey either."""
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment. An empty one counts as left out. Raises SettingsError with every problem."""
+    spelled = {PROXY_SPELLINGS.get(name, name): value for name, value in environment.items()}
+    given = {name: value.strip() for name, value in spelled.items() if value.strip()}
+    problems = _storage_problems(given)
+    try:
+        settings = Settings.model_validate(given, context={"in_azure": "WEBSITE_SITE_NAME" in given})
+    except ValidationError as error:
+        problems += [
+            _problem(str(one["loc"][0]), one["msg"].removeprefix("Value error, "), given)
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+    if problems:
+        raise SettingsError(tuple(problems))
+    return settings
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Raises SettingsError."""
+    return read(os.environ)
+
+
+def _problem(name: str, reason: str, given: Mapping[str, str]) -> SettingProblem:
+    cures = {field.alias: field.description for field in Settings.model_fields.values()}
+    return SettingProblem(name, "" if name in SECRET else given[name], f"{reason}; {cures[name]}")
+
+
+def _storage_problems(given: Mapping[str, str]) -> list[SettingProblem]:
+    """The storage account is given either by connection string or by both services' addresses."""
+    addresses = ("CmgStorage__queueServiceUri", "CmgStorage__tableServiceUri")
+    named = [name for name in addresses if name in given]
+    cure = f"give either a connection string in CmgStorage, or {' and '.join(addresses)} (managed identity)"
+    if "CmgStorage" in given:
+        return [SettingProblem("CmgStorage", "", f"it is set beside {named[0]}; {cure}")] if named else []
+    missing = [name for name in addresses if name not in given] if named else ["CmgStorage"]
+    badly = [
+        SettingProblem(name, given[name], "it is no https address; give the service's address without a query")
+        for name in named
+        if urlsplit(given[name]).scheme != "https" or urlsplit(given[name]).query
+    ]
+    return [*badly, *(SettingProblem(name, "", f"it is missing; {cure}") for name in missing)]

@@ -1,0 +1,66 @@
+"""The one place that puts real parts behind the ports."""
+
+import logging
+from datetime import UTC, datetime
+from functools import cache
+
+from cmg_core.azure.cloud import CLOUDS
+from cmg_core.azure.connections import Connections
+from cmg_core.azure.credentials import managed_identity
+from cmg_core.azure.dialer import TlsDialer
+from cmg_core.azure.public_dns import AskedDns
+from cmg_core.ledger.connection import StorageConnection
+from cmg_core.ledger.queues import StorageQueues
+from cmg_core.ledger.table import TableLedger
+from cmg_core.services import Clock, GatewayDialer, Ledger, Limits, PublicDns, Queues, ResourceManager, Vaults
+from cmg_core.settings import Settings, settings
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RealServices:
+    """The ports over Azure, storage and the network. Making them opens nothing: each connects when it is first used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._storage_credential = managed_identity(settings.storage_client_id) if settings.queue_service else None
+        storage = StorageConnection(
+            connection_string=settings.storage.get_secret_value(),
+            table_service=settings.table_service,
+            queue_service=settings.queue_service,
+            credential=self._storage_credential,
+        )
+        self._table_ledger, self._storage_queues = TableLedger(storage), StorageQueues(storage)
+        self.clock: Clock = SystemClock()
+        self._connections = Connections(CLOUDS[settings.cloud], self.clock, client_id=settings.client_id)
+        self.limits: Limits = settings.limits
+        self.ledger: Ledger = self._table_ledger
+        self.queues: Queues = self._storage_queues
+        self.vaults: Vaults = self._connections.vaults
+        self.dns: PublicDns = AskedDns(settings.dns_servers)
+        self.dialer: GatewayDialer = TlsDialer(
+            self.dns, settings.probe_path, settings.proxy.get_secret_value(), settings.no_proxy
+        )
+
+    def azure(self, tenant_id: str, subscription_id: str) -> ResourceManager:
+        """The resource manager of one subscription, with that tenant's credential and no other."""
+        return self._connections.resource_manager(tenant_id, subscription_id)
+
+    async def aclose(self) -> None:
+        """Close every connection; the services cannot be used afterwards."""
+        await self._storage_queues.close()
+        await self._table_ledger.close()
+        if self._storage_credential:
+            await self._storage_credential.close()
+        await self._connections.aclose()
+
+
+@cache
+def services() -> RealServices:
+    """The services of this process. Raises SettingsError, with every setting that cannot be obeyed."""
+    logging.getLogger("azure").setLevel(logging.WARNING)  # below that, Azure's clients log requests and their headers
+    return RealServices(settings())
