@@ -10,23 +10,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypedDict
+from typing import Final, Self
 
 from local.dev.azurite import ROOT, Azurite
 from local.dev.processes import Child, ProcessError, inherited, python
 
 RUN: Final = ROOT / ".dev" / "run"
 WRITTEN: Final = RUN / "environment.json"
-
-
-class StorageTransactions(TypedDict):
-    """`total` counts queue and table without idle polls; what timers need for themselves stands apart."""
-
-    total: int
-    queue: int
-    table: int
-    idle_polls: int
-    timers: int
 
 
 @dataclass(frozen=True)
@@ -197,8 +187,11 @@ class LocalAzure:
         assert self._host is not None
         return await self._host.death()
 
-    def storage_transactions(self) -> StorageTransactions:
-        """Counted by the storage itself; the polls that found nothing are counted by the host and taken off."""
+    def storage_transactions(self) -> dict[str, int]:
+        """`total` (queue and table without idle polls), `queue`, `table`, `idle_polls`; apart `timers` and `setup`.
+
+        The storage itself counts; the polls that found nothing are counted by the hosts and taken off.
+        """
         assert self._azurite is not None
         counts = self._azurite.transactions()
         idle = self._tally.stat().st_size if self._tally.exists() else 0
@@ -209,6 +202,7 @@ class LocalAzure:
             "table": counts["table"],
             "idle_polls": idle,
             "timers": counts["blob"],
+            "setup": counts["setup"],
         }
 
     @property

@@ -26,6 +26,12 @@ def test_the_service_of_a_request(method: str, target: str, service: str) -> Non
     assert service_of(method, target) == service
 
 
+def test_the_first_creation_of_a_queue_or_the_table_is_setup_and_no_other() -> None:
+    requests = ("PUT /cmglocal/cmg-cut-over", "POST /cmglocal/Tables", "PUT /cmglocal/cmg-cut-over")
+    log = "".join(f'127.0.0.1 - - [date] "{request} HTTP/1.1" 201 -\n' for request in requests)
+    assert count_transactions(log) == {"setup": 2, "queue": 1}
+
+
 def test_only_requests_of_the_account_are_counted() -> None:
     log = """\
 Azurite Queue service is successfully listening at http://127.0.0.1:10001
