@@ -1,10 +1,12 @@
 """What a caller may ask for: accept a request, make a plan, open a gate, look. HTTP itself lies in ``triggers/``."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Problem
@@ -14,6 +16,8 @@ from cmg_core.engine import OVERDUE, with_requested
 from cmg_core.plan import FIRST_STEP, steps_of
 from cmg_core.services import LedgerConflict, Save, Services, Stored
 from cmg_core.steps.preflight import look
+
+log = logging.getLogger("cmg.calls")
 
 DEPLOYMENTS = uuid.UUID("6f0c3f0e-6a67-5d0e-9d2c-2a3f6a1c8b11")
 """Namespace of deployment IDs that are made from a caller and its Idempotency-Key (engine-protocol, rule 13)."""
@@ -78,7 +82,7 @@ async def accept(services: Services, request: Request, asked: Asked) -> str:
         if known is None:
             raise
         return _replayed(known.record, asked)
-    await services.queues.send(Message(deployment_id, FIRST_STEP, 1, etag, state))
+    await _send(services, Message(deployment_id, FIRST_STEP, 1, etag, state))
     return deployment_id
 
 
@@ -172,8 +176,7 @@ async def open_gate(services: Services, deployment_id: str, name: str, by: str, 
         request = GateRequest(gate.name, by, reason, now)
         try:
             if record.claim is not None and record.claim.is_live(now):
-                await services.ledger.note_request(deployment_id, stored.etag, (*record.requested, request))
-                return record
+                return await _note(services, stored, request)
             state = with_requested(record.state, (*record.requested, request))
             status = Status.RUNNING if _goes_on(record, gate.name) else record.status
             save = Save(
@@ -189,9 +192,27 @@ async def open_gate(services: Services, deployment_id: str, name: str, by: str, 
             etag = await services.ledger.save(deployment_id, stored.etag, save, [event])
         except LedgerConflict:
             continue
-        await services.queues.send(Message(deployment_id, save.step, save.revision, etag, state))
+        await _send(services, Message(deployment_id, save.step, save.revision, etag, state))
         return replace(record, revision=save.revision, status=status, state=state)
     raise CallRefused(_changes_too_fast(deployment_id))
+
+
+async def _note(services: Services, stored: Stored, request: GateRequest) -> Record:
+    """Leave the call for the run that holds the claim: it takes it up when it saves."""
+    record = stored.record
+    if any(noted.gate is request.gate for noted in record.requested):
+        return record
+    requested = (*record.requested, request)
+    await services.ledger.note_request(record.id, stored.etag, requested)
+    return replace(record, requested=requested)
+
+
+async def _send(services: Services, message: Message) -> None:
+    """Send what the ledger says already. Where the queue does not answer nothing is lost: ``wake-due`` sends again."""
+    try:
+        await services.queues.send(message)
+    except TryAgain as reason:
+        log.warning("deployment %s waits for wake-due: %s", message.deployment_id, reason)
 
 
 def _goes_on(record: Record, gate: GateName) -> bool:

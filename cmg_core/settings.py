@@ -61,7 +61,7 @@ def _server(text: str) -> DnsServer:
     try:
         address, port = ipaddress.ip_address(parts.hostname or ""), parts.port or 53
     except ValueError:
-        raise ValueError(f"«{text}» is no IP address with a port") from None
+        raise ValueError("one of them is no IP address with a port") from None
     return DnsServer(str(address), port)
 
 

@@ -1,5 +1,7 @@
 """A deployment as callers see it: for people, for pollers, in lists. Secrets cannot be here: the record holds none."""
 
+from datetime import timedelta
+
 from pydantic import TypeAdapter
 
 from cmg_core.domain.gates import Gate
@@ -8,8 +10,10 @@ from cmg_core.domain.record import Event, Record, Status, StepProgress
 from cmg_core.domain.requests import MigrationRequest
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.plan import step_after
+from cmg_core.services import ActiveRow
 
 _JSON = TypeAdapter[Json](Json)
+_DURATION = TypeAdapter(timedelta)
 _GATES = TypeAdapter(tuple[Gate, ...])
 _PROGRESS = TypeAdapter(tuple[StepProgress, ...])
 _EVENTS = TypeAdapter(tuple[Event, ...])
@@ -38,6 +42,10 @@ def status_view(record: Record) -> JsonObject:
         "problem": state.problem.as_problem_details(f"/api/deployments/{record.id}") if state.problem else None,
         "steps": _PROGRESS.dump_python(state.progress, mode="json"),
         "gates": _GATES.dump_python(state.gates, mode="json"),
+        "requested": [
+            {"gate": asked.gate, "by": asked.by, "reason": asked.reason, "at": asked.at.isoformat()}
+            for asked in record.requested
+        ],
         "resources": {
             "made": list(state.new.created),
             "to_delete": [part.id for part in plan.delete if part.id not in state.deleted] if plan else [],
@@ -98,3 +106,20 @@ def operation_view(record: Record) -> JsonObject:
 def events_view(events: tuple[Event, ...]) -> Json:
     """A deployment's history, oldest first."""
     return _JSON.validate_python(_EVENTS.dump_python(events, mode="json"))
+
+
+def row_view(row: ActiveRow) -> JsonObject:
+    """A deployment in a list."""
+    return {
+        "id": row.id,
+        "status": row.status,
+        "step": row.step,
+        "gateway": row.gateway,
+        **{key: row.summary.get(key) for key in ("service_name", "external_reference", "subscription_id")},
+        "updated_at": row.updated_at.isoformat(),
+    }
+
+
+def duration_view(span: timedelta) -> Json:
+    """A span of time as an ISO 8601 duration."""
+    return _JSON.validate_python(_DURATION.dump_python(span, mode="json"))

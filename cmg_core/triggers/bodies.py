@@ -1,0 +1,155 @@
+"""Bodies of calls: from bytes to JSON that nothing behind this file stumbles over. No text of a body is repeated."""
+
+import json
+import math
+import re
+
+from pydantic import Field, ValidationError
+
+from cmg_core.calls import CallRefused
+from cmg_core.domain.findings import blocks
+from cmg_core.domain.problems import Finding, Problem
+from cmg_core.domain.validation import InvalidRequest
+from cmg_core.domain.values import Frozen, Json, JsonObject, Text
+
+LARGEST_BODY = 256 * 1024
+DEEPEST = 32
+LARGEST_NUMBER = 2**53
+"""Beyond it senders and readers no longer agree on a whole number (RFC 7493, section 2.2)."""
+MOST_FINDINGS = 50
+LONGEST_KEY = 100
+
+_PLAIN_KEY = re.compile(r"[a-z][a-z_-]{0,39}")
+
+
+class GateCall(Frozen):
+    """Who opens a gate, and why."""
+
+    by: Text
+    reason: Text
+    payload: JsonObject = Field(default_factory=dict, max_length=0)
+    """Figures for the gates that take some: none of this release does."""
+
+
+def read_json(raw: bytes) -> Json:
+    """The JSON value of a body. Raises CallRefused: 413 for a body above 256 KiB, 400 for one that is no plain JSON."""
+    if len(raw) > LARGEST_BODY:
+        raise CallRefused(
+            Problem(
+                code="body-too-large",
+                title="The body is too large",
+                detail=f"The body has {len(raw)} bytes; a call takes at most {LARGEST_BODY}.",
+                cure="Send only the keys that the call knows; a request needs a few kilobytes.",
+                status=413,
+            )
+        )
+    try:
+        body: Json = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        raise _unreadable(f"The byte at position {error.start} is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise _unreadable(f"The body is no JSON at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        raise _unreadable("The body holds a number with thousands of digits.") from None
+    _check_values(body)
+    return body
+
+
+def read_gate_call(body: Json) -> GateCall:
+    """The call that opens a gate. Raises InvalidRequest with a finding for each mistake."""
+    if not isinstance(body, dict):
+        cure = "Send an object with `by` and `reason`."
+        raise InvalidRequest([blocks("not-an-object", "The body is no JSON object.", cure)])
+    try:
+        return GateCall.model_validate(body)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest([_finding(d["type"], str(d["loc"][0])) for d in details[:MOST_FINDINGS]]) from None
+
+
+def _finding(mistake: str, key: str) -> Finding:
+    shown = key[:LONGEST_KEY]
+    pointer = "/" + shown.replace("~", "~0").replace("/", "~1")
+    match key, mistake:
+        case "by" | "reason", "missing":
+            return blocks("missing-key", f"`{key}` is missing.", _GATE_CURES[key], pointer=pointer)
+        case "payload", "too_long":
+            seen = "The gates of this release take no payload: it would be lost."
+            return blocks("payload-not-taken", seen, "Leave it out, and say what matters in `reason`.", pointer=pointer)
+        case "by" | "reason" | "payload", _:
+            return blocks("bad-value", f"`{key}` has a value that it does not take.", _GATE_CURES[key], pointer=pointer)
+    return blocks(
+        "unknown-key",
+        f"`{shown}` is not a key of this call.",
+        "Leave it out. Known here: `by`, `reason`, `payload`.",
+        pointer=pointer,
+    )
+
+
+_GATE_CURES = {
+    "by": "Give who opens the gate, a text of at most 1024 characters.",
+    "reason": "Give why it may open, a text of at most 1024 characters.",
+    "payload": "Leave it out, or give an object.",
+}
+
+
+def _object(pairs: list[tuple[str, Json]]) -> JsonObject:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    keys = [key for key, _ in pairs]
+    twice = next(key for key in keys if keys.count(key) > 1)
+    shown = f" (`{twice}`)" if _PLAIN_KEY.fullmatch(twice) else ""
+    raise _unreadable(f"An object holds the same key twice{shown}: which one counts is anybody's guess.")
+
+
+def _constant(name: str) -> Json:
+    raise _unreadable(f"{name} is no JSON number.")
+
+
+def _check_values(body: Json) -> None:
+    here = [body]
+    for _ in range(DEEPEST):
+        for value in here:
+            _check_value(value)
+        here = [inner for value in here for inner in _inside(value)]
+        if not here:
+            return
+    raise _too_deep()
+
+
+def _inside(value: Json) -> list[Json]:
+    match value:
+        case dict():
+            return [*value.keys(), *value.values()]
+        case list():
+            return value
+    return []
+
+
+def _check_value(value: Json) -> None:
+    match value:
+        case str() if any("\ud800" <= character <= "\udfff" for character in value):
+            raise _unreadable("A text holds half of a surrogate pair.")
+        case float() if not math.isfinite(value):
+            raise _unreadable("A number is larger than a double can hold.")
+        case int() if abs(value) > LARGEST_NUMBER:
+            raise _unreadable(f"A whole number lies beyond {LARGEST_NUMBER}.")
+
+
+def _too_deep() -> CallRefused:
+    return _unreadable(f"The body nests objects and lists more than {DEEPEST} deep.")
+
+
+def _unreadable(detail: str) -> CallRefused:
+    return CallRefused(
+        Problem(
+            code="unreadable-body",
+            title="The body cannot be read as JSON",
+            detail=detail,
+            cure="Send one JSON object (RFC 8259) in UTF-8, with each key once.",
+            status=400,
+        )
+    )

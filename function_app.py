@@ -1,0 +1,26 @@
+"""Registers the triggers, nothing else. What they do lies in ``cmg_core``: begin with ``cmg_core/plan.py``."""
+
+import azure.functions as func
+
+from cmg_core.ledger.queues import queue_name
+from cmg_core.plan import STEPS
+from cmg_core.triggers.http import ROUTES, answering
+from cmg_core.triggers.masking import mask_logs
+from cmg_core.triggers.queues import running
+from cmg_core.triggers.timers import EACH_MINUTE, waking
+from cmg_core.wiring import services
+
+mask_logs()
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+for route in ROUTES:
+    at_route = app.route(route=route.path, methods=[route.method], auth_level=route.level)
+    app.function_name(route.name)(at_route(answering(route.handler, services)))
+
+for step in STEPS:
+    from_queue = app.queue_trigger(arg_name="message", queue_name=queue_name(step.name), connection="CmgStorage")
+    app.function_name(step.name)(from_queue(running(step.name, services)))
+
+each_minute = app.timer_trigger(arg_name="timer", schedule=EACH_MINUTE)
+app.function_name("wake-due")(each_minute(waking(services)))
