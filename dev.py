@@ -164,7 +164,7 @@ def lock() -> Iterator[None]:
 
 def make_packages(python: str, folder: Path) -> None:
     """A virtual environment holds its own path, so it is made in place and marked when it is whole."""
-    if (folder / "complete").exists():
+    if (folder / "complete").exists() and (folder / "bin" / "python").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
     with progress("installing the Python packages"):

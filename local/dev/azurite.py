@@ -94,9 +94,11 @@ class Azurite:
                     if not child.running:
                         raise await child.death()
                     await asyncio.sleep(0.02)
-        except TimeoutError as error:
+        except BaseException as error:
             await child.end()
-            raise ProcessError(f"Azurite was not ready within {READY_WITHIN_S:.0f} s\n{child.tail()}") from error
+            if isinstance(error, TimeoutError):
+                raise ProcessError(f"Azurite was not ready within {READY_WITHIN_S:.0f} s\n{child.tail()}") from error
+            raise
         endpoints = "".join(f"{service}Endpoint={address}/{ACCOUNT};" for service, address in addresses.items())
         return cls(child, f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};{endpoints}")
 

@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 class LocalAzure:
-    """`async with LocalAzure(Options(...)) as azure:` starts it and ends it; or call `start` and `stop`.
+    """`async with LocalAzure(Options(...)) as azure:` starts it and ends it; or call `start`, `stop` and `forget`.
 
     Fields once started: `api` (with the route prefix), `key` and `master_key` of the app, `proxy`, `ca`, `sim`,
     `identity_endpoint`, `identity_header`, `storage` (connection string), `dns`, and `folder` with the logs.
@@ -63,6 +63,8 @@ class LocalAzure:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        if error is None:
+            self.forget()
 
     @property
     def api(self) -> str:

@@ -1,6 +1,5 @@
 """`python3 dev.py test`: lint, format, types, and all tests; with arguments only pytest, which gets them."""
 
-import os
 import subprocess
 import sys
 import time
@@ -27,7 +26,6 @@ def run(headline: str, command: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     if arguments:
         return run("tests", ["pytest", *arguments])
     failed = [headline for headline, command in CHECKS if run(headline, command)]
