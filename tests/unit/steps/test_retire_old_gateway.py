@@ -1,0 +1,227 @@
+"""retire-old-gateway: what must hold before anything goes, and that nothing goes which the plan did not name."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cmg_core.domain.errors import StepFailed
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.outcomes import Done, Outcome, Wait
+from cmg_core.domain.plans import Part
+from cmg_core.domain.record import State, Waiting
+from cmg_core.domain.record_sets import RecordSet
+from cmg_core.domain.values import JsonObject
+from cmg_core.services import OperationLook, OperationState
+from cmg_core.steps.retire_old_gateway import retire_old_gateway
+from tests.fakes import CLASSIC_ID, OLD_GROUP, SUBSCRIPTION, ZONE_ID, FakeServices, context_of, leaf
+from tests.stories import (
+    ALIVE,
+    MAKE,
+    NEW_NAME,
+    OLD_NAME,
+    OLD_STORAGE,
+    RECORD_ID,
+    RELAYS,
+    SCALE_SET,
+    SERVICE,
+    after_grace,
+    closed,
+    healthy_instance,
+)
+
+
+def run(services: FakeServices, state: State) -> Outcome:
+    return asyncio.run(retire_old_gateway(context_of(services, state)))
+
+
+def to_the_end(services: FakeServices, state: State) -> Outcome:
+    """Run the step as often as it asks to be run."""
+    for _ in range(10):
+        outcome = run(services, state)
+        if isinstance(outcome, Done):
+            return outcome
+        state = outcome.state
+    raise AssertionError(f"the step does not end: {outcome}")
+
+
+def deleted(services: FakeServices) -> list[str]:
+    return [write for write in services.resource_manager.writes if write.startswith("DELETE")]
+
+
+def stopped_by(services: FakeServices, state: State) -> set[str]:
+    """The codes of the findings which stop the removal; nothing was deleted."""
+    try:
+        outcome = run(services, state)
+    except StepFailed as failed:
+        assert deleted(services) == []
+        return {finding.code for finding in failed.problem.findings}
+    assert isinstance(outcome, Wait) and deleted(services) == []
+    return {outcome.reason}
+
+
+def test_the_old_gateway_goes_and_everything_else_stays() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    there = set(services.resource_manager.resources)
+    outcome = to_the_end(services, state)
+    assert there - set(services.resource_manager.resources) == {CLASSIC_ID.lower()}
+    assert outcome.state.deleted == (CLASSIC_ID,)
+    assert OLD_STORAGE.lower() in services.resource_manager.resources
+
+
+def test_invariant_5_nothing_goes_before_the_grace_period_is_over() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    assert state.grace_ends_at is not None
+    ends = services.clock.now() + timedelta(seconds=1)
+    outcome = run(services, replace(state, grace_ends_at=ends))
+    assert isinstance(outcome, Wait) and outcome.grace and outcome.after == timedelta(seconds=1)
+    assert deleted(services) == []
+    with pytest.raises(StepFailed):
+        run(services, replace(state, grace_ends_at=None))
+
+
+@pytest.mark.parametrize("gate", [GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED])
+def test_the_last_gates_are_asked_for_in_turn_and_only_under_a_clear_guard(gate: GateName) -> None:
+    services = FakeServices()
+    state = closed(after_grace(services), gate)
+    outcome = run(services, state)
+    assert isinstance(outcome, Wait) and outcome.gate is gate
+    services.dialer.answers[SERVICE.lower()] = ALIVE
+    held_up = run(services, state)
+    assert isinstance(held_up, Wait) and held_up.gate is None and "does not relay" in held_up.reason
+
+
+@pytest.mark.parametrize("gate", [GateName.CONNECTION_POINT_CONNECTED, GateName.CNAME, GateName.INSIDE_DNS])
+def test_invariant_4_a_closed_gate_stops_the_removal(gate: GateName) -> None:
+    services = FakeServices()
+    [reason] = stopped_by(services, closed(after_grace(services), gate))
+    assert gate in reason
+
+
+@pytest.mark.parametrize("instances", [[], [healthy_instance(0)], [healthy_instance(n) for n in range(3)]])
+def test_invariant_4_expected_must_equal_healthy(instances: list[JsonObject]) -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.resource_manager.instance_views[SCALE_SET.lower()] = instances
+    [reason] = stopped_by(services, state)
+    assert "healthy" in reason
+
+
+def test_invariant_4_another_certificate_stops_the_removal() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dialer.answers[SERVICE.lower()] = replace(RELAYS, leaf=leaf(SERVICE))
+    [reason] = stopped_by(services, state)
+    assert "certificate" in reason
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        f"/subscriptions/{SUBSCRIPTION}",
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{OLD_GROUP.upper()}",
+        CLASSIC_ID,
+    ],
+)
+def test_invariant_4_a_lock_on_any_scope_stops_the_removal(scope: str) -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.resource_manager.lock_list = [
+        {
+            "id": f"{scope}/providers/Microsoft.Authorization/locks/keep",
+            "name": "keep",
+            "properties": {"level": "CanNotDelete"},
+        }
+    ]
+    assert stopped_by(services, state) == {"locked"}
+
+
+def test_invariant_4_a_namesake_made_after_the_plan_stays() -> None:
+    services = FakeServices()
+    state = after_grace(services, immutable_id="first")
+    services.resource_manager.add({"id": CLASSIC_ID, "properties": {"uniqueId": "second"}})
+    assert stopped_by(services, state) == {"not-the-planned-resource"}
+
+
+def test_invariant_8_a_record_that_still_points_at_the_label_stops_the_removal() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.resource_manager.add(
+        {
+            "id": f"{ZONE_ID}/CNAME/forgotten",
+            "properties": {"TTL": 60, "CNAMERecord": {"cname": f"{OLD_NAME.upper()}."}},
+        }
+    )
+    assert stopped_by(services, state) == {"name-would-dangle"}
+
+
+def test_invariant_8_a_public_resolver_that_still_leads_to_the_old_gateway_stops_the_removal() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dns.point(SERVICE, OLD_NAME)
+    assert stopped_by(services, state) == {"name-would-dangle"}
+
+
+def test_a_plan_that_names_the_new_gateway_for_deletion_is_not_carried_out() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    assert state.plan is not None
+    services.resource_manager.add({"id": MAKE.load_balancer})
+    plan = state.plan.model_copy(update={"delete": (Part(id=MAKE.load_balancer.upper()),)})
+    assert stopped_by(services, replace(state, plan=plan)) == {"part-of-the-new-gateway"}
+
+
+def test_the_guard_looks_anew_before_each_delete() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    assert state.plan is not None
+    services.resource_manager.add({"id": OLD_STORAGE})
+    plan = state.plan.model_copy(update={"delete": (Part(id=CLASSIC_ID), Part(id=OLD_STORAGE))})
+    first = run(services, replace(state, plan=plan))
+    assert deleted(services) == [f"DELETE {CLASSIC_ID}"]
+    services.dialer.answers[SERVICE.lower()] = ALIVE
+    held_up = run(services, first.state)
+    assert isinstance(held_up, Wait) and "does not relay" in held_up.reason
+    assert deleted(services) == [f"DELETE {CLASSIC_ID}"]
+
+
+def test_a_failed_deletion_calls_a_person() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.resource_manager.finishes[CLASSIC_ID.lower()] = OperationLook(
+        OperationState.FAILED, code="InUse", message="held by something"
+    )
+    outcome = run(services, state)
+    with pytest.raises(StepFailed) as failed:
+        run(services, outcome.state)
+    assert failed.value.problem.code == "not-deleted" and "held by something" in failed.value.problem.detail
+
+
+def test_what_may_cure_itself_is_waited_for_an_hour_and_then_calls_a_person() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dialer.answers[SERVICE.lower()] = ALIVE
+    assert isinstance(run(services, state), Wait)
+    since = services.clock.now()
+    waiting = replace(state, waiting=Waiting("", since, since))
+    services.clock.pass_by(timedelta(minutes=59))
+    assert isinstance(run(services, waiting), Wait)
+    services.clock.pass_by(timedelta(minutes=1))
+    with pytest.raises(StepFailed) as failed:
+        run(services, waiting)
+    assert {finding.code for finding in failed.value.problem.findings} == {"new-gateway-relays-not"}
+
+
+def test_the_records_ttl_is_set_back_in_the_end() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    lowered = RecordSet(RECORD_ID, timedelta(seconds=300), NEW_NAME).with_ttl(
+        timedelta(seconds=30), timedelta(seconds=300)
+    )
+    services.resource_manager.add({"id": RECORD_ID, "etag": "e9", **lowered.body()})
+    to_the_end(services, state)
+    restored = RecordSet.of(services.resource_manager.resources[RECORD_ID.lower()])
+    assert restored.ttl == timedelta(seconds=300) and restored.ttl_before is None
