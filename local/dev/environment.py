@@ -17,6 +17,17 @@ from local.dev.processes import Child, ProcessError, inherited, python
 
 RUN: Final = ROOT / ".dev" / "run"
 WRITTEN: Final = RUN / "environment.json"
+SOFTWARE: Final = {
+    "name": "gateway-software",
+    "properties": {
+        "publisher": "Microsoft.Compute",
+        "type": "CustomScriptExtension",
+        "typeHandlerVersion": "1.10",
+        "autoUpgradeMinorVersion": True,
+        "settings": {"commandToExecute": "powershell -File install-gateway.ps1"},
+    },
+}
+"""Stands for the instance software that whoever runs gateways of their own brings along."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,7 @@ class LocalAzure:
             "AzureWebJobsStorage": self.storage,
             "CmgStorage": self.storage,
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),
+            "CMG_GATEWAY_SOFTWARE": os.environ.get("CMG_GATEWAY_SOFTWARE", json.dumps(SOFTWARE)),
             **({"CMG_MINIMUM_GRACE": grace} if grace else {}),
         }
 
