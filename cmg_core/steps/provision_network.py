@@ -24,7 +24,6 @@ from cmg_core.steps.writing import (
     refusal_of,
     standing,
     start,
-    timed,
     together,
 )
 
@@ -54,7 +53,6 @@ def parts_of(gateway: Blueprint) -> tuple[Part, ...]:
     )
 
 
-@timed(STEP)
 async def provision_network(context: StepContext) -> Outcome:
     """Done when all four stand as wanted; then the state knows them and the address."""
     gateway = blueprint(context)

@@ -22,7 +22,6 @@ from cmg_core.steps.writing import (
     pause,
     refusal_of,
     start,
-    timed,
 )
 
 STEP = "provision-scale-set"
@@ -32,7 +31,6 @@ LONGEST = timedelta(hours=1)
 """The slowest recorded creation took six minutes."""
 
 
-@timed(STEP)
 async def provision_scale_set(context: StepContext) -> Outcome:
     """Done when Azure says that the scale set is made. A PUT goes out only where none of that name stands."""
     gateway = blueprint(context)

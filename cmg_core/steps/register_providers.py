@@ -5,7 +5,7 @@ from datetime import timedelta
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.writing import elapsed, pause, timed, together
+from cmg_core.steps.writing import elapsed, pause, together
 
 STEP = "register-providers"
 PROVIDERS = ("Microsoft.KeyVault", "Microsoft.Storage", "Microsoft.Network", "Microsoft.Compute")
@@ -14,7 +14,6 @@ LONGEST = timedelta(hours=1)
 """Registering takes a minute or two; one that takes hours needs Microsoft's help."""
 
 
-@timed(STEP)
 async def register_providers(context: StepContext) -> Outcome:
     """Done when all four are registered. What is being registered or unregistered by anybody is waited for."""
     states = {namespace.lower(): state.lower() for namespace, state in (await context.azure.providers()).items()}

@@ -15,14 +15,13 @@ from cmg_core.domain.relay import answer_of, is_gateway, shows_certificate
 from cmg_core.domain.shown_chain import CODE, chain_finding
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.writing import blueprint, elapsed, pause, timed
+from cmg_core.steps.writing import blueprint, elapsed, pause
 
 STEP = "verify-gateway"
 LONGEST = timedelta(minutes=45)
 """Instances come up in minutes; a public resolver may remember for a while that the name did not exist."""
 
 
-@timed(STEP)
 async def verify_gateway(context: StepContext) -> Outcome:
     """Done when nothing is missing. Relaying is not asked for: no connection point is connected yet."""
     gateway, state = blueprint(context), context.state

@@ -8,17 +8,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from functools import wraps
 
 from cmg_core.domain.azure_causes import problem_of
 from cmg_core.domain.errors import AzureRefused, StepFailed, TryAgain
 from cmg_core.domain.gateway_resources import OWNER_TAG, Blueprint, holds
-from cmg_core.domain.outcomes import Failed, Outcome, Wait
+from cmg_core.domain.outcomes import Failed, Wait
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Claim, State
 from cmg_core.domain.values import JsonObject, ResourceId, tags_of, text_at
 from cmg_core.services import OperationLook, OperationState, Started
-from cmg_core.steps.context import Step, StepContext
+from cmg_core.steps.context import StepContext
 
 type Write = Callable[[Claim], Awaitable[Started]]
 
@@ -43,24 +42,6 @@ def blueprint(context: StepContext) -> Blueprint:
     request, plan = context.state.request, context.state.plan
     assert plan is not None and plan.names is not None and plan.make is not None
     return Blueprint(context.deployment_id, request.region, request.size, request.instances, plan.names, plan.make)
-
-
-def timed(name: str) -> Callable[[Step], Step]:
-    """Let a step note when it was first run: what it waits for is looked at by that clock, and given up by it."""
-
-    def with_beginning(step: Step) -> Step:
-        @wraps(step)
-        async def run(context: StepContext) -> Outcome:
-            now = context.services.clock.now()
-            lines = tuple(
-                replace(line, started_at=now) if line.name == name and line.started_at is None else line
-                for line in context.state.progress
-            )
-            return await step(replace(context, state=replace(context.state, progress=lines)))
-
-        return run
-
-    return with_beginning
 
 
 def elapsed(context: StepContext, step: str) -> timedelta:
