@@ -95,12 +95,18 @@ def _is_for_servers(leaf: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.SERVER_AUTH in usage
 
 
-def judge_certificate(certificate: ServerCertificate, *, now: datetime, grace_period: timedelta) -> tuple[Finding, ...]:
+def judge_certificate(
+    certificate: ServerCertificate, *, now: datetime, grace_period: timedelta | None
+) -> tuple[Finding, ...]:
     """Everything that keeps a certificate from use, or that a person should know. Its names are judged elsewhere.
 
-    It is about to expire when it ends within 30 days after the planned grace period.
+    It is about to expire when it ends within 30 days after the planned grace period (None where there is none).
     """
-    return (*_judge_time(certificate, now, grace_period), *_judge_key(certificate), *_judge_kind(certificate))
+    return (
+        *_judge_time(certificate, now, grace_period or timedelta()),
+        *_judge_key(certificate),
+        *_judge_kind(certificate),
+    )
 
 
 def _judge_time(certificate: ServerCertificate, now: datetime, grace_period: timedelta) -> tuple[Finding, ...]:

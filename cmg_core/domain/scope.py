@@ -1,0 +1,171 @@
+"""What a request asks for against what this release, its settings and the field's rules allow."""
+
+from datetime import timedelta
+
+from cmg_core.domain.findings import blocks, tells
+from cmg_core.domain.names import GOVERNMENT_REGIONS
+from cmg_core.domain.old_gateway import CLASSIC, type_of
+from cmg_core.domain.problems import Finding
+from cmg_core.domain.procedure import connection_ports
+from cmg_core.domain.releases import judge_release, tell_retirements
+from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, Request
+from cmg_core.domain.values import ResourceId
+
+
+def judge_request(request: Request, minimum_grace: timedelta, *, has_software: bool) -> tuple[Finding, ...]:
+    """Everything that follows from the request and the settings alone."""
+    found = [*_judge_maker(request, has_software=has_software), *_judge_place(request)]
+    from_classic = False
+    if isinstance(request, MigrationRequest):
+        from_classic = type_of(request.old_gateway.resource_id) == CLASSIC
+        found += [*_judge_grace(request, minimum_grace), *_judge_wishes(request)]
+    found += [*judge_release(request.configmgr_release, from_classic=from_classic)]
+    if isinstance(request, MigrationRequest) and not from_classic and request.reason is None:
+        found.append(
+            tells(
+                "no-reason-to-move",
+                "The old gateway is on a scale set already, and the request gives no reason. A deployment by "
+                "Resource Manager "
+                "need not be redeployed.",
+                "Without a reason, leave it as it is. The site changes the size in place.",
+                pointer="/reason",
+            )
+        )
+    if request.instances > 1:
+        found.append(
+            tells(
+                "connection-point-ports",
+                f"Connection points reach a gateway of {request.instances} instances "
+                f"{connection_ports(request.instances)}, "
+                "over HTTPS only; ports 10140 to 10155 are not used.",
+                "Open these ports from the connection points to the new address.",
+            )
+        )
+    return (*found, *tell_retirements(from_classic=from_classic))
+
+
+def _judge_maker(request: Request, *, has_software: bool) -> list[Finding]:
+    if request.provisioned_by != "automation":
+        return [
+            blocks(
+                "provisioned-by-later",
+                f"`provisioned_by` «{request.provisioned_by}» comes with a later release.",
+                "This release makes the gateway itself («automation»), with the software that the settings name.",
+                pointer="/provisioned_by",
+            )
+        ]
+    found = [
+        tells(
+            "not-supported-by-microsoft",
+            "The app makes the gateway resource by resource. Microsoft supports only gateways that the site makes.",
+            "Go on only if that is what you want.",
+            pointer="/provisioned_by",
+        )
+    ]
+    if not has_software:
+        found.append(
+            blocks(
+                "gateway-software-missing",
+                "No software is set that turns an instance into a gateway.",
+                "Set CMG_GATEWAY_SOFTWARE to the virtual machine extension that installs it, as JSON.",
+            )
+        )
+    return found
+
+
+def _judge_place(request: Request) -> list[Finding]:
+    found: list[Finding] = []
+    if request.region.startswith(GOVERNMENT_REGIONS) or "usgovcloudapi" in request.certificate.vault:
+        found.append(
+            blocks(
+                "government-later",
+                "Azure US Government comes with a later release.",
+                "Use a region and a vault of Azure's public cloud.",
+                pointer="/region",
+            )
+        )
+    elsewhere = [("/dns/zone_id", request.dns.zone_id)] if request.dns else []
+    if isinstance(request, MigrationRequest):
+        elsewhere.append(("/old_gateway/resource_id", request.old_gateway.resource_id))
+    found += [
+        blocks(
+            "other-subscription-later",
+            "It lies in another subscription than the new gateway. That comes with a later release.",
+            "Deploy into that subscription."
+            + (" Or leave `dns` out: then somebody else changes the record." if pointer == "/dns/zone_id" else ""),
+            resource=id,
+            pointer=pointer,
+        )
+        for pointer, id in elsewhere
+        if ResourceId.parse(id).subscription_id.lower() != request.subscription_id
+    ]
+    return found
+
+
+def _judge_grace(request: MigrationRequest, minimum_grace: timedelta) -> list[Finding]:
+    found: list[Finding] = []
+    if request.grace_period < minimum_grace:
+        found.append(
+            blocks(
+                "grace-period-too-short",
+                f"The grace period is {request.grace_period}; at least {minimum_grace} is needed, so that "
+                "clients learn of the "
+                "new gateway before the old one goes.",
+                f"Give a `grace_period` of at least {minimum_grace}.",
+                pointer="/grace_period",
+            )
+        )
+    if minimum_grace < SHORTEST_GRACE:
+        found.append(
+            tells(
+                "minimum-grace-shortened",
+                f"CMG_MINIMUM_GRACE allows grace periods from {minimum_grace} on, less than the rule of "
+                f"{SHORTEST_GRACE}.",
+                "For demonstrations and tests only.",
+            )
+        )
+    return found
+
+
+def _judge_wishes(request: MigrationRequest) -> list[Finding]:
+    found: list[Finding] = []
+    if request.accept_gap is not None:
+        found.append(
+            blocks(
+                "accept-gap-later",
+                "A cut-over with a gap comes with a later release: this one closes the gap beforehand.",
+                "Leave `accept_gap` out. The second connection point then dials the new gateway before the "
+                "record changes.",
+                pointer="/accept_gap",
+            )
+        )
+    if request.park_old_name:
+        found.append(
+            blocks(
+                "park-old-name-later",
+                "Parking the old gateway's name comes with a later release.",
+                "Leave `park_old_name` out. No address goes while a record still leads to it.",
+                pointer="/park_old_name",
+            )
+        )
+    if not request.gates.connection_point_connected:
+        found.append(
+            tells(
+                "connection-point-gate-stays",
+                "A migration without a gap needs the gate `connection-point-connected`: it stays in the plan.",
+                "Nothing to do.",
+                pointer="/gates/connection-point-connected",
+            )
+        )
+    if request.gates.clients_moved is not None:
+        found.append(
+            tells(
+                "clients-moved-by-person",
+                "This release does not read the site's figures: a person opens the gate `clients-moved`, and "
+                "no deadline "
+                "passes it.",
+                "Read the share from the site's figures before opening it.",
+                pointer="/gates/clients-moved",
+            )
+        )
+    return found

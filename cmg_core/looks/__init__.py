@@ -1,0 +1,1 @@
+"""Looks at the world that change nothing, gathered for a plan."""

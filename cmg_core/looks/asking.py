@@ -1,0 +1,70 @@
+"""Asking without falling over: a look that fails becomes a finding, so that all the others still tell theirs."""
+
+import re
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+from cmg_core.domain.errors import AzureRefused, TryAgain
+from cmg_core.domain.findings import blocks, unknown
+from cmg_core.domain.problems import Finding
+
+ACTION = re.compile(r"action '([\w./*-]+)'", re.IGNORECASE)
+"""How Azure names a missing permission (AuthorizationFailed, ForbiddenByRbac)."""
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A look that brought nothing."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True)
+class Busy(Missed):
+    """A look that brought no answer: asking again may cure it."""
+
+    reason: TryAgain
+
+
+async def ask[T](what: str, permission: str, look: Awaitable[T]) -> T | Missed:
+    """What a look finds. ``what`` names it to a person; ``permission`` is what it needs."""
+    try:
+        return await look
+    except TryAgain as busy:
+        seen = f"Looking at {what} brought no answer: {busy.reason}"
+        return Busy(unknown("look-not-answered", seen, "Ask again in a little while."), busy)
+    except AzureRefused as refused:
+        return Missed(_refusal(what, permission, refused))
+
+
+def _refusal(what: str, permission: str, refused: AzureRefused) -> Finding:
+    if refused.status == 401:
+        return blocks(
+            "sign-in-refused",
+            f"Azure does not take the app's sign-in for this tenant: {refused.code}.",
+            "Check `tenant_id`, and that the app's identity is known in that tenant.",
+            pointer="/tenant_id",
+        )
+    if refused.code == "SubscriptionNotFound":
+        return blocks(
+            "subscription-not-found",
+            "There is no such subscription in the tenant, or the app's identity has no role in it.",
+            "Check `subscription_id`, and give the app's identity a role in the subscription.",
+            pointer="/subscription_id",
+        )
+    if refused.status == 403:
+        named = ACTION.search(refused.message)
+        return unknown(
+            "look-not-permitted",
+            f"The app may not look at {what}: {refused.code}. {refused.message}",
+            f"Give the app's identity {named[1] if named else permission}, and let firewalls pass it. A new "
+            "role assignment "
+            "takes some minutes to spread.",
+            resource=refused.target,
+        )
+    return unknown(
+        "look-refused",
+        f"Azure refused to show {what}: {refused.status} {refused.code}. {refused.message}",
+        "Cure what Azure names and ask again.",
+        resource=refused.target,
+    )

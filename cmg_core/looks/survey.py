@@ -1,0 +1,328 @@
+"""From a request to its plan: every look, judged by the rules, in one pass."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from cmg_core.domain.capacity import Offer, judge_offer, judge_quota, offer_of
+from cmg_core.domain.certificates import choose_service_name, judge_certificate
+from cmg_core.domain.findings import blocks, tells, warns
+from cmg_core.domain.names import NameKind, deployment_name, judge_service_name, kind_of, label_candidates
+from cmg_core.domain.old_gateway import (
+    CLASSIC,
+    PUBLIC_ADDRESS,
+    Parts,
+    Surroundings,
+    immutable_id,
+    judge_also_delete,
+    judge_confirmation,
+    judge_shared,
+    parts_of_scale_set,
+    type_of,
+)
+from cmg_core.domain.plans import Names, NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
+from cmg_core.domain.problems import Finding
+from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost, steps_of
+from cmg_core.domain.requests import MigrationRequest, Request
+from cmg_core.domain.scope import judge_request
+from cmg_core.domain.service_record import find_record, judge_foreign_zone, judge_silence
+from cmg_core.domain.target import (
+    judge_existing,
+    judge_group,
+    judge_locks_on_old,
+    judge_locks_on_target,
+    judge_providers,
+    judge_subscription,
+    judge_vault,
+    new_resources,
+)
+from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.looks.asking import Busy, Missed
+from cmg_core.looks.certificate import certificate_missing, certificate_of, pinned_certificate
+from cmg_core.looks.facts import Facts, OldFacts, chains_of, free_label, gather_facts
+from cmg_core.services import Services
+from cmg_core.steps.register_providers import PROVIDERS
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """A plan, and the looks that brought no answer."""
+
+    plan: Plan
+    busy: tuple[Busy, ...]
+
+
+async def survey(request: Request, services: Services, deployment_id: str) -> Surveyed:
+    """Look at everything and make the plan. Changes nothing, and never raises for Azure's refusals."""
+    facts = await gather_facts(request, services, deployment_id)
+    notes = _Notes()
+    limits = services.limits
+    notes.add(judge_request(request, limits.minimum_grace, has_software=bool(limits.gateway_software)))
+    notes.judge(facts.rival, _judge_rival)
+    _note_target(notes, request, facts)
+    offer = _note_capacity(notes, request, facts)
+    certificate, names = await _note_certificate(notes, request, services, facts)
+    make = new_resources(request, names.label, offer.zones if offer else ()) if names else None
+    if make is not None:
+        notes.judge(facts.contents, lambda contents: judge_existing(contents, make, deployment_id))
+    old = _note_old_gateway(notes, request, facts, make)
+    record = await _note_public_name(notes, request, services, facts, names, old)
+    is_migration = isinstance(request, MigrationRequest)
+    plan = Plan(
+        findings=tuple(dict.fromkeys(notes.findings)),
+        steps=steps_of(request),
+        names=names,
+        certificate=certificate,
+        make=make,
+        keep=old.kept if old else (),
+        delete=old.parts if old else (),
+        old_gateway=old,
+        record=record,
+        gates=gates_of(request, names, connection_ports(request.instances)) if names else (),
+        grace_period=request.grace_period if isinstance(request, MigrationRequest) else None,
+        minimum_grace=limits.minimum_grace if is_migration else None,
+        cost_of_parallel_days=parallel_cost(request) if isinstance(request, MigrationRequest) else "",
+    )
+    return Surveyed(plan, tuple(notes.busy))
+
+
+class _Notes:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.busy: list[Busy] = []
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        self.findings += findings
+
+    def judge[T](self, seen: T | Missed, judge: Callable[[T], Iterable[Finding]]) -> None:
+        """Note what a rule finds in what was seen, or that it could not be seen."""
+        if isinstance(seen, Missed):
+            self.miss(seen)
+        else:
+            self.add(judge(seen))
+
+    def miss(self, missed: Missed) -> None:
+        self.findings.append(missed.finding)
+        if isinstance(missed, Busy):
+            self.busy.append(missed)
+
+
+def _judge_rival(rival: str) -> Iterable[Finding]:
+    if rival:
+        yield blocks(
+            "another-migration",
+            f"Deployment {rival} holds this gateway and has not ended.",
+            f"See GET /api/deployments/{rival}: let it end first.",
+        )
+
+
+def _note_target(notes: _Notes, request: Request, facts: Facts) -> None:
+    notes.judge(facts.subscription, lambda body: judge_subscription(body, request))
+    notes.judge(facts.providers, lambda states: judge_providers(states, PROVIDERS))
+    notes.judge(facts.group, lambda body: judge_group(body, request))
+    notes.judge(facts.vault, lambda body: judge_vault(body, request))
+    notes.judge(facts.locks, lambda locks: judge_locks_on_target(locks, request))
+
+
+def _note_capacity(notes: _Notes, request: Request, facts: Facts) -> Offer | None:
+    if isinstance(facts.sizes, Missed):
+        notes.miss(facts.sizes)
+        return None
+    offer = offer_of(facts.sizes, request.size, request.region)
+    notes.add(judge_offer(offer, request.size, request.region))
+    if offer is not None:
+        notes.judge(facts.usages, lambda usages: judge_quota(usages, offer, request.instances, request.region))
+    return offer
+
+
+async def _note_certificate(
+    notes: _Notes, request: Request, services: Services, facts: Facts
+) -> tuple[PinnedCertificate | None, Names | None]:
+    """The certificate as it will be pinned, and the names that follow from it."""
+    place = request.certificate
+    if isinstance(facts.certificate, Missed):
+        notes.miss(facts.certificate)
+        return None, None
+    if facts.certificate is None:
+        notes.add([certificate_missing(request)])
+        return None, None
+    try:
+        certificate = certificate_of(facts.certificate)
+    except ValueError:
+        notes.add(
+            [
+                blocks(
+                    "certificate-unreadable",
+                    f"What {place.vault} holds as «{place.name}» cannot be read as a certificate.",
+                    "Import the server authentication certificate again.",
+                    pointer="/certificate/name",
+                )
+            ]
+        )
+        return None, None
+    migration = request if isinstance(request, MigrationRequest) else None
+    grace_period = migration.grace_period if migration else None
+    notes.add(judge_certificate(certificate, now=services.clock.now(), grace_period=grace_period))
+    old_name = migration.old_gateway.service_name if migration else None
+    chosen = choose_service_name(certificate, request.service_name, request.first_label, old_name)
+    notes.add(chosen.findings)
+    vault_id = text_at(facts.vault, "id") if isinstance(facts.vault, dict) else ""
+    pinned = pinned_certificate(certificate, facts.certificate, vault_id)
+    if chosen.service_name is None:
+        return pinned, None
+    notes.add(judge_service_name(chosen.service_name, request.region))
+    notes.add(judge_case(request, chosen.service_name))
+    return pinned, await _note_label(notes, request, services, chosen.service_name)
+
+
+async def _note_label(notes: _Notes, request: Request, services: Services, service_name: str) -> Names | None:
+    """Fix the deployment name: the first label where it is free, else the next that is."""
+    kind = kind_of(service_name, request.region)
+    if kind not in (NameKind.OWN_DOMAIN, NameKind.REGION):
+        return None
+    candidates = label_candidates(service_name, request.region)
+    azure = services.azure(request.tenant_id, request.subscription_id)
+    label = await free_label(azure, request.region, candidates)
+    if isinstance(label, Missed):
+        notes.miss(label)
+        return None
+    if not label:
+        tried = ", ".join(f"«{candidate}»" for candidate in candidates)
+        notes.add(
+            [
+                blocks(
+                    "deployment-name-taken",
+                    f"The DNS labels {tried} are taken in {request.region}.",
+                    "Use a certificate for another name, or another region."
+                    if kind is NameKind.REGION
+                    else "Use another region, or a service name with another first label.",
+                    pointer="/region",
+                )
+            ]
+        )
+        return None
+    name = deployment_name(label, request.region)
+    if label != candidates[0]:
+        seen = f"«{deployment_name(candidates[0], request.region)}» is taken; the deployment name will be «{name}»."
+        notes.add([tells("deployment-name-differs", seen, "Nothing to do: clients dial the service name.")])
+    return Names(service_name=service_name, label=label, deployment_name=name)
+
+
+def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewResources | None) -> OldGateway | None:
+    if not isinstance(request, MigrationRequest) or facts.old is None:
+        return None
+    if isinstance(facts.old, Missed):
+        notes.miss(facts.old)
+        return None
+    if isinstance(facts.old_group, Missed):
+        notes.miss(facts.old_group)
+        return None
+    if facts.old.body is None:
+        notes.add([_old_gateway_missing(request)])
+        return None
+    is_classic = type_of(request.old_gateway.resource_id) == CLASSIC
+    parts = _parts(facts.old, facts.old.body, is_classic=is_classic)
+    besides = _note_besides(notes, request, facts.old, facts.old_group, parts, make)
+    notes.add(judge_shared(parts))
+    notes.add(judge_confirmation(request, parts.parts, facts.old_group, parts.shared))
+    going = (*parts.parts, *besides)
+    notes.judge(facts.locks, lambda locks: judge_locks_on_old(locks, [part.id for part in going]))
+    going_ids = {part.id.lower() for part in going}
+    name = _old_deployment_name(facts.old, facts.old.body)
+    if not name:
+        notes.add([_old_gateway_nameless(request)])
+    return OldGateway(
+        model="classic" if is_classic else "scale-set",
+        resource_id=text_at(facts.old.body, "id") or request.old_gateway.resource_id,
+        service_name=request.old_gateway.service_name,
+        deployment_name=name,
+        region=text_at(facts.old.body, "location"),
+        parts=going,
+        kept=tuple(id for body in facts.old_group if (id := text_at(body, "id")).lower() not in going_ids),
+    )
+
+
+def _old_gateway_missing(request: MigrationRequest) -> Finding:
+    return blocks(
+        "old-gateway-missing",
+        "There is no such resource: the old gateway may be gone already.",
+        "Check `old_gateway.resource_id`. Where Azure has removed it, deploy the new gateway with POST "
+        "/api/deployments and "
+        "remove the site's record and the connection point by hand: retiring a dead gateway comes with a later "
+        "release.",
+        resource=request.old_gateway.resource_id,
+        pointer="/old_gateway/resource_id",
+    )
+
+
+def _old_gateway_nameless(request: MigrationRequest) -> Finding:
+    return warns(
+        "old-gateway-without-name",
+        "No public address with a DNS name was found behind the old gateway.",
+        "Check `old_gateway.resource_id`: clients cannot be served by a gateway without an address.",
+        resource=request.old_gateway.resource_id,
+        pointer="/old_gateway/resource_id",
+    )
+
+
+def _parts(old: OldFacts, body: JsonObject, *, is_classic: bool) -> Parts:
+    if is_classic:
+        return Parts((Part(id=text_at(body, "id"), immutable_id=immutable_id(body)),), {})
+    return parts_of_scale_set(body, old.referred)
+
+
+def _note_besides(
+    notes: _Notes,
+    request: MigrationRequest,
+    old: OldFacts,
+    group: Sequence[JsonObject],
+    parts: Parts,
+    make: NewResources | None,
+) -> tuple[Part, ...]:
+    """What the request deletes besides, after its checks."""
+    around = Surroundings(parts.parts, group, request.certificate.vault, make.ids if make else ())
+    known = {part.id.lower() for part in parts.parts}
+    found = []
+    for id in request.old_gateway.also_delete:
+        if id.lower() in known:
+            continue
+        body = old.besides.get(id)
+        notes.add(judge_also_delete(request, id, body, around))
+        if body is not None:
+            found.append(Part(id=id, immutable_id=immutable_id(body)))
+    return tuple(found)
+
+
+def _old_deployment_name(old: OldFacts, body: JsonObject) -> str:
+    """Azure's name of the old gateway's address, in lower case."""
+    classic = text_at(body, "properties", "hostName")
+    addresses = [found for found in old.referred if type_of(text_at(found, "id")) == PUBLIC_ADDRESS]
+    names = [text_at(address, "properties", "dnsSettings", "fqdn") for address in addresses]
+    return next((name.lower().rstrip(".") for name in (classic, *names) if name), "")
+
+
+async def _note_public_name(
+    notes: _Notes, request: Request, services: Services, facts: Facts, names: Names | None, old: OldGateway | None
+) -> ServiceRecord | None:
+    """Judge the service name in public DNS, where it needs a record."""
+    if isinstance(facts.records, Missed):
+        notes.miss(facts.records)
+    if names is None or (isinstance(request, MigrationRequest) and old is None):
+        return None
+    if not names.has_own_domain:
+        if request.dns is not None:
+            seen = f"«{names.service_name}» is Azure's own name: it needs no record, and the zone stays as it is."
+            notes.add([tells("zone-not-needed", seen, "Leave `dns` out.", pointer="/dns")])
+        return None
+    chains = chains_of(await services.dns.views(names.service_name))
+    notes.add(judge_silence(names.service_name, chains))
+    old_name = old.deployment_name if old else None
+    if request.dns is None:
+        notes.add(judge_foreign_zone(names, chains, old_name))
+        return None
+    if isinstance(facts.records, Missed):
+        return None
+    found = find_record(request.dns.zone_id, facts.records, names, chains, old_name)
+    notes.add(found.findings)
+    return found.record
