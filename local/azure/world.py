@@ -212,6 +212,8 @@ class World:
 
     identity: Identity
     token_key: bytes
+    public_root_pem: bytes = b""
+    enterprise_root_pem: bytes = b""
     time_scale: float = 1.0
     random: Random = field(default_factory=lambda: Random(1))
     tenants: list[str] = field(default_factory=list)

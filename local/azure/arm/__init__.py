@@ -1,0 +1,1 @@
+"""Resource Manager and the resource providers behind it, one file a provider."""

@@ -1,0 +1,45 @@
+"""What the log keeps of requests and answers: everything but secrets."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from local.azure.messages import Request, Response
+
+MASK = "***"
+SECRET_HEADERS = frozenset({"authorization", "x-identity-header"})
+SECRET_MEMBERS = frozenset(
+    {"adminpassword", "protectedsettings", "access_token", "client_secret", "customdata", "secret"}
+)
+
+_FORM_SECRET = re.compile(rb"(client_secret|client_assertion|refresh_token)=[^&]*")
+
+
+def masked_request(request: Request) -> Request:
+    """A copy without bearer tokens, identity headers, passwords and protected settings."""
+    headers: Mapping[str, str] = {k: MASK if k.lower() in SECRET_HEADERS else v for k, v in request.headers.items()}
+    return replace(request, headers=headers, body=_masked_body(request.body))
+
+
+def masked_response(response: Response) -> Response:
+    """A copy without tokens."""
+    return replace(response, body=_masked_body(response.body))
+
+
+def _masked_body(body: bytes) -> bytes:
+    lower = body.lower()
+    if not any(member.encode() in lower for member in SECRET_MEMBERS) and b"client_" not in lower:
+        return body
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return _FORM_SECRET.sub(rb"\1=" + MASK.encode(), body)
+    return json.dumps(_masked(document)).encode()
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: MASK if k.lower() in SECRET_MEMBERS and v else _masked(v) for k, v in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,174 @@
+"""The shape of a world's JSON. Unknown keys are refused."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from local.azure.certificates import CertificateDescription
+from local.azure.ids import parse
+
+DEFAULT_TENANT = "11111111-1111-4111-8111-111111111111"
+DEFAULT_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
+
+
+def _resource_id(text: str) -> str:
+    found = parse(text)
+    if found is None or len(found.types) != len(found.names):
+        raise ValueError(f"'{text}' is not a resource ID")
+    return text.rstrip("/")
+
+
+def _group_id(text: str) -> str:
+    parts = text.strip("/").split("/")
+    if len(parts) != 4 or parts[0].lower() != "subscriptions" or parts[2].lower() != "resourcegroups":
+        raise ValueError(f"'{text}' is not the ID of a resource group")
+    return text.rstrip("/")
+
+
+type ResourceIdText = Annotated[str, AfterValidator(_resource_id)]
+type GroupIdText = Annotated[str, AfterValidator(_group_id)]
+type Tags = dict[str, str]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IdentitySeed(_Part):
+    """The app's identity."""
+
+    tenant: str | None = None
+    client_id: str = "33333333-3333-4333-8333-333333333333"
+    object_id: str = "44444444-4444-4444-8444-444444444444"
+
+
+class SubscriptionSeed(_Part):
+    """A subscription; namespaces that `providers` leaves out are Registered; `managed_by` are Lighthouse tenants."""
+
+    id: str = DEFAULT_SUBSCRIPTION
+    tenant: str | None = None
+    name: str = "Contoso"
+    state: Literal["Enabled", "Disabled", "Warned", "PastDue"] = "Enabled"
+    managed_by: tuple[str, ...] = ()
+    providers: dict[str, Literal["Registered", "NotRegistered", "Unregistered"]] = {}
+
+
+class GroupSeed(_Part):
+    """A resource group."""
+
+    id: GroupIdText
+    location: str = "eastus"
+    tags: Tags = {}
+
+
+class ClassicServiceSeed(_Part):
+    """A classic cloud service that is a gateway; `certificate` is a key of the world's `certificates`."""
+
+    id: ResourceIdText
+    location: str = "eastus"
+    instances: Annotated[int, Field(ge=0)] = 1
+    size: str = "Standard_A2_v2"
+    certificate: str
+    state: Literal["Running", "Suspended"] = "Running"
+    tags: Tags = {}
+
+
+class ScaleSetGatewaySeed(_Part):
+    """A gateway on a scale set, made complete; `certificate` is `<vault>/<certificate>` of the world's vaults."""
+
+    group: GroupIdText
+    label: str
+    region: str = "eastus"
+    instances: Annotated[int, Field(ge=1, le=16)] = 2
+    size: str = "Standard_A2_v2"
+    certificate: str
+    prefix: str | None = None
+    tags: Tags = {}
+    health_extension: bool = True
+
+
+class VaultCertificateSeed(_Part):
+    """A certificate in a vault: the name of a description in `certificates`, or a description."""
+
+    name: str
+    certificate: str | CertificateDescription
+    exportable: bool = True
+
+
+class VaultSeed(_Part):
+    """A key vault; `readers` are object IDs that may read certificates (default: the app's identity)."""
+
+    id: ResourceIdText
+    location: str = "eastus"
+    enabled_for_deployment: bool = True
+    rbac: bool = True
+    firewall: bool = False
+    public_network_access: Literal["Enabled", "Disabled"] = "Enabled"
+    certificates: tuple[VaultCertificateSeed, ...] = ()
+    readers: tuple[str, ...] | None = None
+    tags: Tags = {}
+
+
+class RecordSetSeed(_Part):
+    """A record set; several values where the type takes them."""
+
+    name: str
+    type: Literal["A", "AAAA", "CNAME", "TXT", "NS", "PTR"]
+    ttl: Annotated[int, Field(ge=1)] = 3600
+    value: str | tuple[str, ...]
+
+
+class ZoneSeed(_Part):
+    """A public DNS zone in Azure DNS."""
+
+    id: ResourceIdText
+    record_sets: tuple[RecordSetSeed, ...] = ()
+    tags: Tags = {}
+
+
+class InsideRecordSeed(_Part):
+    """A record that only the company's inside view has."""
+
+    name: str
+    type: Literal["A", "CNAME"]
+    value: str
+    ttl: int = 60
+
+
+class LockSeed(_Part):
+    """A management lock; `scope` is the ID of a subscription, a group or a resource."""
+
+    scope: str
+    level: Literal["CanNotDelete", "ReadOnly"] = "CanNotDelete"
+    name: str = "lock"
+    notes: str | None = None
+
+
+class SkuSeed(_Part):
+    """What differs for a size: where it is offered, in which zones, whether the subscription may use it."""
+
+    locations: tuple[str, ...] | None = None
+    zones: tuple[str, ...] | None = None
+    restricted: bool | list[str] = False
+
+
+class WorldSeed(_Part):
+    """The whole description. `resources` are full bodies as a GET answers them."""
+
+    tenants: tuple[str, ...] = ()
+    identity: IdentitySeed = IdentitySeed()
+    subscriptions: tuple[SubscriptionSeed, ...] = (SubscriptionSeed(),)
+    resource_groups: tuple[GroupSeed, ...] = ()
+    resources: tuple[dict[str, Any], ...] = ()
+    classic_cloud_services: tuple[ClassicServiceSeed, ...] = ()
+    scale_set_gateways: tuple[ScaleSetGatewaySeed, ...] = ()
+    certificates: dict[str, CertificateDescription] = {}
+    key_vaults: tuple[VaultSeed, ...] = ()
+    dns_zones: tuple[ZoneSeed, ...] = ()
+    inside_dns: tuple[InsideRecordSeed, ...] = ()
+    locks: tuple[LockSeed, ...] = ()
+    skus: dict[str, SkuSeed] = {}
+    quotas: dict[str, int] = {}
+    durations: dict[str, float] = {}
+    random_seed: int = 1
+    site: dict[str, Any] | None = None
