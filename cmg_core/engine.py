@@ -90,6 +90,8 @@ class _Run:
     invocation_id: str
     claim: Claim | None = None
     etag: str = ""
+    requested: tuple[GateRequest, ...] = ()
+    """Calls that the record noted when it was last read: this run's save takes them up, whoever's claim they met."""
 
     async def carry_on(self) -> None:
         self.etag = self.message.etag
@@ -124,7 +126,7 @@ class _Run:
             raise Superseded("a newer revision is under way")
         if stored.record.step != self.message.step:
             raise Superseded(f"the ledger is at step {stored.record.step}")
-        self.etag = stored.etag
+        self.etag, self.requested = stored.etag, stored.record.requested
         return stored.record
 
     def _is_my_save(self, record: Record) -> bool:
@@ -235,6 +237,7 @@ class _Run:
     async def _save(self, change: Save, told: tuple[str, ...]) -> str | None:
         """Rule 8. The new ETag, or None where somebody else has carried the deployment on."""
         deployment_id = self.message.deployment_id
+        change = replace(change, state=with_requested(change.state, self.requested))
         for _ in range(CLAIM_TRIES):
             events = [
                 Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id) for text in told

@@ -43,7 +43,9 @@ async def _wake(services: Services, stored: Stored) -> int:
         await _call_for_attention(services, stored)
         return 0
     etag = await services.ledger.touch(record.id, stored.etag, now + OVERDUE, record.sends + 1)
-    await services.queues.send(Message(record.id, record.step, record.revision, etag, record.state))
+    # A message does not carry noted calls: the run that is to take them up has to read the ledger.
+    state = None if record.requested else record.state
+    await services.queues.send(Message(record.id, record.step, record.revision, etag, state))
     return 1
 
 
