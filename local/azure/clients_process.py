@@ -13,6 +13,10 @@ STOP_WITHIN_S = 15.0
 type Tallies = list[dict[str, Any]]
 
 
+class ClientsError(Exception):
+    """The synthetic clients cannot go out; the text says why."""
+
+
 class ClientsProcess:
     """At most one set of synthetic clients. The tallies of the last set stay until the next is started."""
 
@@ -29,10 +33,10 @@ class ClientsProcess:
     async def start(self, order: ClientsOrder) -> None:
         """Starts the clients and returns when they are at work.
 
-        Raises RuntimeError when they are already, or cannot start.
+        Raises ClientsError when they are already, or cannot start.
         """
         if self.running:
-            raise RuntimeError("the synthetic clients are at work already: stop them first")
+            raise ClientsError("the synthetic clients are at work already: stop them first")
         self._tallies = []
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -46,7 +50,7 @@ class ClientsProcess:
         self._process.stdin.write(order.model_dump_json().encode() + b"\n")
         first = await self._process.stdout.readline()
         if not first:
-            raise RuntimeError(f"the synthetic clients ended at once with {await self._process.wait()}")
+            raise ClientsError(f"the synthetic clients ended at once with {await self._process.wait()}")
         self._reading = asyncio.create_task(self._read(first, self._process.stdout))
 
     async def stop(self) -> None:

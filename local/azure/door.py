@@ -14,10 +14,11 @@ from pydantic import ValidationError
 
 from local.azure import dns, gateways, site
 from local.azure.clients_main import ClientsOrder
-from local.azure.clients_process import ClientsProcess
+from local.azure.clients_process import ClientsError, ClientsProcess
 from local.azure.messages import Disconnect, Request
 from local.azure.running import Running
-from local.azure.simulator import state
+from local.azure.seed import SeedError
+from local.azure.simulator import FaultError, state
 from local.azure.world import World
 
 LARGEST_BODY = 16 * 2**20
@@ -61,7 +62,9 @@ async def _problems(
     except ValidationError as error:
         details = (f"{'/'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
         return _problem(HTTPStatus.BAD_REQUEST, "; ".join(details))
-    except (ValueError, KeyError, TypeError) as error:
+    except ClientsError as error:
+        return _problem(HTTPStatus.CONFLICT, str(error))
+    except (BadInput, SeedError, FaultError, site.SiteError) as error:
         return _problem(HTTPStatus.BAD_REQUEST, str(error))
 
 
@@ -73,7 +76,10 @@ def _problem(status: HTTPStatus, detail: str) -> web.Response:
 async def _json(request: web.Request) -> dict[str, Any]:
     """The request's JSON object; an empty body is an empty object."""
     raw = await request.read()
-    body = json.loads(raw) if raw else {}
+    try:
+        body = json.loads(raw) if raw else {}
+    except ValueError as error:
+        raise BadInput(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise BadInput("the body must be a JSON object")
     return body
@@ -97,10 +103,10 @@ class _Door:
 
     async def state(self, _: web.Request) -> web.Response:
         """Everything that there is: Azure's resources, the site, the history of DNS."""
-        world, now = self._running.advanced()
+        world = self._running.advanced()[0]
         return web.json_response(
             {
-                **state(world, now),
+                **state(world),
                 "site": _site(world.site),
                 "dns_log": [
                     {
@@ -133,7 +139,9 @@ class _Door:
 
     async def requests(self, request: web.Request) -> web.Response:
         """What was asked and answered, from number `since` on."""
-        since = int(request.query.get("since", "0"))
+        since = request.query.get("since", "0")
+        if not since.isdecimal():
+            raise BadInput(f"since: '{since}' is not the number of a request")
         logged = [
             {
                 "n": entry.n,
@@ -155,7 +163,7 @@ class _Door:
                 },
             }
             for entry in self._running.world.log
-            if entry.n >= since
+            if entry.n >= int(since)
         ]
         return web.json_response({"requests": logged})
 

@@ -163,7 +163,8 @@ def _backend_ports(balancer: Resource, configuration: Body, pools: set[str], por
 
 def _shown_certificate(world: World, machines: list[Instance], now: datetime) -> CertificateVersion | None:
     """What a healthy machine shows: the first certificate that it was given."""
-    urls = (url.lower() for machine in machines if machine.is_healthy(now) for url in machine.certificate_urls)
+    given = (url for machine in machines if machine.is_healthy(now) for url in machine.certificate_urls)
+    urls = (url.lower().rstrip("/") for url in given)
     return next((world.certificates[url] for url in urls if url in world.certificates), None)
 
 

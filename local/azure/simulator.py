@@ -82,6 +82,8 @@ class Simulator:
         unknown = (set(described) - {"match", "times", "after", "action"}) | (set(match) - {"method", "path"})
         if not isinstance(action, dict) or not action or set(action) - _ACTIONS or unknown:
             raise FaultError(f"A fault has match, times, after and an action of {sorted(_ACTIONS)}; got {described}.")
+        if not isinstance(action.get("status", 200), int) or not isinstance(action.get("delay_s", 0), int | float):
+            raise FaultError(f"A fault's status and delay_s are numbers; got {action}.")
         try:
             re.compile(match.get("path", ""))
         except re.error as problem:

@@ -1,7 +1,7 @@
 """Clients count what devices would feel."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from hypothesis import given
@@ -17,7 +17,7 @@ from tests.unit.azure_world.worlds import DEPLOYMENT, DOMAIN, NOW, OLD_ADDRESS, 
 class Scene:
     """A clock that a script moves, and a world whose clients attempt each second."""
 
-    def __init__(self, made: World, script: dict[int, Callable[[World], None]] | None = None) -> None:
+    def __init__(self, made: World, script: Mapping[int, Callable[[World], None]] | None = None) -> None:
         self.made = made
         self.script = script or {}
         self.seconds = 0
