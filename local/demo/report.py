@@ -7,6 +7,8 @@ from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 from local.demo.display import Display
 from local.sample import Expect
 
+TOP_LEVEL = 9
+"""Parts of «/subscriptions/S/resourceGroups/G/providers/N/type/name», the empty one before the first slash included."""
 RESOURCE_MANAGERS = ("management.azure.com", "management.usgovcloudapi.net")
 
 
@@ -141,10 +143,9 @@ def _target(serving: JsonObject) -> str | None:
 
 
 def _ids(state: JsonObject) -> dict[str, str]:
-    """The resources of a world: lower-case ID to ID."""
+    """The resources of a world without their inner parts: lower-case ID to ID."""
     found = state.get("resources")
-    listed = list(found) if isinstance(found, dict) else [text_at(body, "id") for body in objects_at(state, "resources")]
-    return {id.lower(): id for id in listed}
+    return {id.lower(): id for id in found if len(id.split("/")) == TOP_LEVEL} if isinstance(found, dict) else {}
 
 
 def _lower(ids: Json) -> set[str]:

@@ -80,14 +80,15 @@ def resource(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def part(properties: dict[str, Any]) -> list[Any]:
-    """A nested collection whose items have a name and these properties."""
+    """A nested collection whose items have a name, and these properties where any of them is required."""
+    needed = "!" if any(name.endswith("!") for name in properties) else ""
     items = {
         "id": S,
         "name!": S,
         "type": S,
         "etag": S,
         "zones": [S],
-        "properties!": {**properties, "provisioningState": S},
+        f"properties{needed}": {**properties, "provisioningState": S},
     }
     return [items]
 

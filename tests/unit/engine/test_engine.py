@@ -38,7 +38,7 @@ class World:
         self.queues = MemoryQueues(self.clock)
 
     async def begin(self, state: State | None = None) -> Message:
-        record = replace(a_record(ID, state), step="one", created_at=self.clock.now(), updated_at=self.clock.now())
+        record = replace(a_record(ID, state), step="one", wake_at=self.clock.now() + OVERDUE)
         etag = await self.ledger.create(record, [])
         return Message(ID, "one", 1, etag, record.state)
 
