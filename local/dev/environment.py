@@ -108,6 +108,10 @@ class LocalAzure:
         except BaseExceptionGroup as failures:
             await self.stop()
             raise failures.exceptions[0] from failures
+        except asyncio.CancelledError:
+            await self.stop()
+            self.forget()
+            raise
         except BaseException:
             await self.stop()
             raise
