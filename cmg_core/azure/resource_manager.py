@@ -118,7 +118,7 @@ class AzureResourceManager:
     async def label_is_free(self, region: str, label: str) -> bool:
         network = self._clients.network
         answer = await self._ask(
-            f"{self._root}/providers/Microsoft.Network/locations/{region}/CheckDnsNameAvailability",
+            f"{self._root}/providers/Microsoft.Network/locations/{region}/checkDnsNameAvailability",
             partial(network.check_dns_name_availability, region, domain_name_label=label, api_version=NETWORK_API),
         )
         return at(json_of(answer.text()), "available") is True

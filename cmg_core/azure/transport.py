@@ -1,12 +1,12 @@
 """How HTTP leaves the process: one shared session for all of Azure's clients."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-type Transport = AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
+# azure-core has two kinds of requests and answers; a transport serves both.
+type Transport = AsyncHttpTransport[Any, Any]
 
 KEEP_ALIVE_SECONDS = 3
 """Proxies close idle connections sooner than clients expect; a kept one that is dead costs a stalled call."""
@@ -26,5 +26,4 @@ def make_transport() -> Transport:
         auto_decompress=False,
         connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
     )
-    transport: Transport = AioHttpTransport(session=session, session_owner=True)
-    return transport
+    return AioHttpTransport(session=session, session_owner=True)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from cmg_core.azure.clients import USER_AGENT
 from cmg_core.azure.cloud import Cloud
-from cmg_core.azure.errors import told_plainly
+from cmg_core.azure.errors import clean, told_plainly
 from cmg_core.azure.transport import Transport
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.services import Clock, VaultCertificate
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from azure.keyvault.certificates import KeyVaultCertificate
     from azure.keyvault.certificates.aio import CertificateClient
 
+VAULT_API = "7.5"
+
 
 class KeyVaults:
-    """One certificate client a vault; the client signs in as the vault's own challenge says, and checks whose it is."""
+    """One certificate client a vault. The client signs in as the vault's challenge says, once it has checked that the
+    challenge is for this vault's own domain (it raises ValueError otherwise)."""
 
     def __init__(
         self,
@@ -46,6 +49,8 @@ class KeyVaults:
             if refusal.status == 404:
                 return None
             raise
+        except ValueError as error:
+            raise AzureRefused(status=400, code="VaultNotUnderstood", message=clean(str(error)), target=where) from None
 
     def _client(self, vault: str) -> "CertificateClient":
         from azure.keyvault.certificates.aio import CertificateClient
@@ -55,6 +60,7 @@ class KeyVaults:
                 vault,
                 self._credential(),
                 transport=self._transport(),
+                api_version=VAULT_API,
                 retry_total=0,
                 permit_redirects=False,
                 user_agent=USER_AGENT,

@@ -1,0 +1,329 @@
+"""The Resource Manager port over Microsoft's own clients, against a scripted Azure."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+from cmg_core.azure.cloud import CloudName
+from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, TryAgain
+from cmg_core.services import OperationState, Started
+from tests.unit.adapters.scripted import CLAIM, GROUP, NOW, ROOT, Answer, Asked, resource_manager
+
+NETWORK = f"{GROUP}/providers/Microsoft.Network"
+SCALE_SET = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/vmss-cmg"
+CLASSIC = f"{GROUP}/providers/Microsoft.ClassicCompute/domainNames/GraniteFalls"
+RECORD = f"{NETWORK}/dnsZones/contoso.com/CNAME/granitefalls"
+OPERATION = f"https://management.azure.com{ROOT}/providers/Microsoft.Network/locations/westeurope/operations/1?s=secret"
+
+TYPES = [
+    (f"{NETWORK}/networkSecurityGroups/nsg-cmg", "2024-05-01"),
+    (f"{NETWORK}/virtualNetworks/vnet-cmg", "2024-05-01"),
+    (f"{NETWORK}/publicIPAddresses/pip-cmg", "2024-05-01"),
+    (f"{NETWORK}/loadBalancers/lb-cmg", "2024-05-01"),
+    (SCALE_SET, "2024-11-01"),
+    (f"{NETWORK}/dnsZones/contoso.com", "2018-05-01"),
+    (RECORD, "2018-05-01"),
+    (CLASSIC, "2016-11-01"),
+    (f"{CLASSIC}/slots/production", "2016-11-01"),
+    (f"{GROUP}/providers/Microsoft.ClassicStorage/storageAccounts/cmgstore", "2016-11-01"),
+    (f"{GROUP}/providers/Microsoft.Storage/storageAccounts/cmgstore", "2023-05-01"),
+    (f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv-cmg", "2023-07-01"),
+]
+DOCUMENT = {"id": "x", "properties": {"somethingThatNoModelKnows": {"camelCase": [1, None, "a"]}}, "etag": 'W/"1"'}
+
+
+def always(answer: Answer | Exception) -> Any:
+    return lambda _: answer
+
+
+@pytest.mark.parametrize(("id", "api_version"), TYPES)
+def test_each_type_is_read_as_azure_sent_it_with_its_pinned_version(id: str, api_version: str) -> None:
+    azure, transport = resource_manager(always(Answer(body=DOCUMENT)))
+    assert asyncio.run(azure.get(id)) == DOCUMENT
+    (asked,) = transport.asked
+    assert (asked.method, asked.host, asked.path) == ("GET", "management.azure.com", id)
+    assert asked.query == {"api-version": api_version}
+    assert asked.headers["Authorization"] == "Bearer token-for-https://management.azure.com/.default"
+    assert asked.headers["User-Agent"].startswith("cmg-migrator/")
+
+
+@pytest.mark.parametrize(("id", "api_version"), TYPES)
+def test_each_type_is_written_as_given_and_its_operation_is_handed_on(id: str, api_version: str) -> None:
+    answer = Answer(201, DOCUMENT, {"Azure-AsyncOperation": OPERATION, "Retry-After": "7"})
+    azure, transport = resource_manager(always(answer))
+    body = {"location": "westeurope", "properties": {"id": "kept", "provisioningState": "kept", "fieldOfOurs": True}}
+    assert asyncio.run(azure.put(CLAIM, id, body)) == Started(DOCUMENT, OPERATION, timedelta(seconds=7))
+    (asked,) = transport.asked
+    assert (asked.method, asked.path, asked.query, asked.body) == ("PUT", id, {"api-version": api_version}, body)
+
+
+@pytest.mark.parametrize(("id", "api_version"), TYPES)
+def test_each_type_is_deleted_and_one_that_is_gone_is_complete(id: str, api_version: str) -> None:
+    azure, transport = resource_manager(always(Answer(404, {"error": {"code": "ResourceNotFound", "message": ""}})))
+    assert asyncio.run(azure.delete(CLAIM, id)) == Started({})
+    (asked,) = transport.asked
+    assert (asked.method, asked.path, asked.query["api-version"]) == ("DELETE", id, api_version)
+
+
+def test_a_deletion_that_goes_on_is_followed_by_its_location() -> None:
+    headers = {"Location": OPERATION, "Retry-After": "10"}
+    azure, _ = resource_manager(always(Answer(202, None, headers)))
+    assert asyncio.run(azure.delete(CLAIM, SCALE_SET)) == Started({}, OPERATION, timedelta(seconds=10))
+
+
+def test_the_location_of_a_created_resource_is_no_operation() -> None:
+    azure, _ = resource_manager(always(Answer(201, DOCUMENT, {"Location": "https://management.azure.com/x"})))
+    assert asyncio.run(azure.put(CLAIM, SCALE_SET, {})) == Started(DOCUMENT)
+
+
+@pytest.mark.parametrize("type", ["Microsoft.Web/sites", "Microsoft.Network/privateEndpoints"])
+def test_a_type_that_is_not_ours_is_neither_read_nor_written(type: str) -> None:
+    azure, transport = resource_manager(always(Answer()))
+    with pytest.raises(ValueError, match="neither reads nor writes"):
+        asyncio.run(azure.delete(CLAIM, f"{GROUP}/providers/{type}/x"))
+    assert transport.asked == []
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFound", "ResourceGroupNotFound", "NotFound"])
+def test_a_missing_resource_is_none(code: str) -> None:
+    azure, _ = resource_manager(always(Answer(404, {"error": {"code": code, "message": "not here"}})))
+    assert asyncio.run(azure.get(SCALE_SET)) is None
+    assert asyncio.run(azure.group("rg-cmg")) is None
+    assert asyncio.run(azure.instances(SCALE_SET)) == []
+    assert asyncio.run(azure.resources_in_group("rg-cmg")) == []
+
+
+@pytest.mark.parametrize("code", ["SubscriptionNotFound", "InvalidResourceType"])
+def test_a_404_that_says_something_else_never_passes_for_absence(code: str) -> None:
+    azure, _ = resource_manager(always(Answer(404, {"error": {"code": code, "message": "who?"}})))
+    for call in (azure.get(SCALE_SET), azure.delete(CLAIM, SCALE_SET), azure.resources_in_group("rg-cmg")):
+        with pytest.raises(AzureRefused) as refused:
+            asyncio.run(call)  # type: ignore[arg-type]  # three coroutines of different results
+        assert refused.value.code == code
+
+
+def test_a_record_set_is_changed_only_as_it_was_seen_and_made_only_where_none_is() -> None:
+    azure, transport = resource_manager(always(Answer(412, {"code": "PreconditionFailed", "message": "modified"})))
+    for etag in ("e1", ""):
+        with pytest.raises(ChangedMeanwhile, match="modified"):
+            asyncio.run(azure.put(CLAIM, RECORD, {"properties": {}}, etag=etag))
+    conditions = [(asked.headers.get("If-Match"), asked.headers.get("If-None-Match")) for asked in transport.asked]
+    assert conditions == [("e1", None), (None, "*")]
+
+
+def test_no_write_leaves_under_a_claim_that_does_not_cover_it() -> None:
+    azure, transport = resource_manager(always(Answer()))
+    short = replace(CLAIM, until=NOW + timedelta(seconds=59))
+    writes = (
+        lambda: azure.put(short, SCALE_SET, {}),
+        lambda: azure.delete(short, SCALE_SET),
+        lambda: azure.put_group(short, "rg-cmg", {}),
+        lambda: azure.register_provider(short, "Microsoft.Compute"),
+    )
+    for write in writes:
+        with pytest.raises(ClaimRunsOut):
+            asyncio.run(write())
+    assert transport.asked == []
+
+
+def test_lists_are_read_over_all_pages() -> None:
+    def pages(asked: Asked) -> Answer:
+        if "page" in asked.query:
+            return Answer(body={"value": [{"name": "two", "properties": {"unknown": 1}}]})
+        next_page = f"https://management.azure.com{asked.path}?api-version=2024-11-01&page=2"
+        return Answer(body={"value": [{"name": "one"}], "nextLink": next_page})
+
+    azure, transport = resource_manager(pages)
+    both = [{"name": "one"}, {"name": "two", "properties": {"unknown": 1}}]
+    zone = f"{NETWORK}/dnsZones/contoso.com"
+    assert asyncio.run(azure.instances(SCALE_SET)) == both
+    assert asyncio.run(azure.records(zone)) == both
+    assert asyncio.run(azure.locks()) == both
+    assert asyncio.run(azure.resources_in_group("rg-cmg")) == both
+    assert asyncio.run(azure.usages("westeurope")) == both
+    assert [asked.path.replace("resourcegroups", "resourceGroups") for asked in transport.asked[::2]] == [
+        f"{SCALE_SET}/virtualMachines",
+        f"{zone}/recordsets",
+        f"{ROOT}/providers/Microsoft.Authorization/locks",
+        f"{GROUP}/resources",
+        f"{ROOT}/providers/Microsoft.Compute/locations/westeurope/usages",
+    ]
+    assert transport.asked[0].query == {"api-version": "2024-11-01", "$expand": "instanceView"}
+
+
+def test_the_subscription_itself_its_providers_and_groups() -> None:
+    def script(asked: Asked) -> Answer:
+        if asked.path == ROOT:
+            return Answer(body={"state": "Enabled", "tenantId": "t"})
+        if asked.path.endswith("/providers"):
+            return Answer(body={"value": [{"namespace": "Microsoft.Compute", "registrationState": "NotRegistered"}]})
+        return Answer(body={"id": asked.path})
+
+    azure, transport = resource_manager(script)
+    assert asyncio.run(azure.subscription()) == {"state": "Enabled", "tenantId": "t"}
+    assert asyncio.run(azure.providers()) == {"Microsoft.Compute": "NotRegistered"}
+    asyncio.run(azure.register_provider(CLAIM, "Microsoft.Compute"))
+    asyncio.run(azure.put_group(CLAIM, "rg-cmg", {"location": "westeurope", "tags": {"a": "b"}}))
+    assert asyncio.run(azure.group("rg-cmg")) is not None
+    assert [(asked.method, asked.path.lower(), asked.query["api-version"]) for asked in transport.asked] == [
+        ("GET", ROOT, "2022-12-01"),
+        ("GET", f"{ROOT}/providers", "2022-09-01"),
+        ("POST", f"{ROOT}/providers/microsoft.compute/register", "2022-09-01"),
+        ("PUT", GROUP.lower(), "2022-09-01"),
+        ("GET", GROUP.lower(), "2022-09-01"),
+    ]
+    assert transport.asked[3].body == {"location": "westeurope", "tags": {"a": "b"}}
+
+
+def test_questions_about_a_region_and_a_name() -> None:
+    def script(asked: Asked) -> Answer:
+        if asked.path.endswith("/checkDnsNameAvailability"):
+            return Answer(body={"available": asked.query["domainNameLabel"] == "free"})
+        if asked.path.endswith("/skus"):
+            skus = [{"resourceType": "virtualMachines", "name": "Standard_A2_v2"}, {"resourceType": "disks"}]
+            return Answer(body={"value": skus})
+        return Answer(body={"value": []})
+
+    azure, transport = resource_manager(script)
+    assert asyncio.run(azure.label_is_free("westeurope", "free")) is True
+    assert asyncio.run(azure.label_is_free("westeurope", "taken")) is False
+    assert asyncio.run(azure.sizes("westeurope")) == [{"resourceType": "virtualMachines", "name": "Standard_A2_v2"}]
+    assert asyncio.run(azure.find("Microsoft.KeyVault/vaults", "kv-cmg")) is None
+    assert transport.asked[2].query == {"api-version": "2021-07-01", "$filter": "location eq 'westeurope'"}
+    assert transport.asked[3].query["$filter"] == "resourceType eq 'Microsoft.KeyVault/vaults' and name eq 'kv-cmg'"
+
+
+LOOKS = [
+    (Answer(body={"status": "InProgress"}, headers={"Retry-After": "3"}), OperationState.RUNNING, "", ""),
+    (Answer(body={"status": "Updating"}), OperationState.RUNNING, "", ""),
+    (Answer(body={"status": "Succeeded"}), OperationState.SUCCEEDED, "", ""),
+    (
+        Answer(body={"status": "Failed", "error": {"code": "AllocationFailed", "message": "no room"}}),
+        OperationState.FAILED,
+        "AllocationFailed",
+        "no room",
+    ),
+    (
+        Answer(body={"status": "Failed", "Error": {"Code": "Conflict", "Message": "busy", "Details": []}}),
+        OperationState.FAILED,
+        "Conflict",
+        "busy",
+    ),
+    (Answer(body={"status": "Canceled"}), OperationState.FAILED, "Canceled", ""),
+    (Answer(202), OperationState.RUNNING, "", ""),
+    (Answer(204), OperationState.SUCCEEDED, "", ""),
+    (Answer(200, DOCUMENT), OperationState.SUCCEEDED, "", ""),
+    (Answer(404, {"error": {"code": "NotFound", "message": ""}}), OperationState.SUCCEEDED, "", ""),
+    (
+        Answer(409, {"error": {"code": "ScopeLocked", "message": "locked"}}),
+        OperationState.FAILED,
+        "ScopeLocked",
+        "locked",
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "state", "code", "message"), LOOKS)
+def test_a_look_at_an_operation(answer: Answer, state: OperationState, code: str, message: str) -> None:
+    azure, transport = resource_manager(always(answer))
+    look = asyncio.run(azure.operation(OPERATION))
+    assert (look.state, look.code, look.message) == (state, code, message)
+    assert look.look_after == timedelta(seconds=3 if answer.headers else 0)
+    assert transport.asked[0].query == {"s": "secret"}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_look_that_azure_cannot_serve_is_tried_again(status: int) -> None:
+    azure, _ = resource_manager(always(Answer(status, headers={"Retry-After": "60"})))
+    with pytest.raises(TryAgain) as again:
+        asyncio.run(azure.operation(OPERATION))
+    assert again.value.after == timedelta(minutes=1)
+    assert "secret" not in str(again.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_look_that_is_not_allowed_says_nothing_of_the_operation(status: int) -> None:
+    azure, _ = resource_manager(always(Answer(status, {"error": {"code": "AuthorizationFailed", "message": ""}})))
+    with pytest.raises(AzureRefused):
+        asyncio.run(azure.operation(OPERATION))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://management.azure.com.evil.example/x",
+        "https://management.azure.com@evil.example/x",
+        "http://management.azure.com/x",
+        "https://management.azure.com:8443/x",
+        "https://management.usgovcloudapi.net/x",
+        "management.azure.com/x",
+        "",
+    ],
+)
+def test_no_token_goes_to_an_address_that_is_not_the_clouds(address: str) -> None:
+    azure, transport = resource_manager(always(Answer()))
+    with pytest.raises(ValueError, match="nothing was sent"):
+        asyncio.run(azure.operation(address))
+    assert transport.asked == []
+
+
+def test_the_next_page_of_locks_is_not_followed_to_another_host() -> None:
+    azure, transport = resource_manager(always(Answer(body={"value": [], "nextLink": "https://evil.example/x"})))
+    with pytest.raises(ValueError, match="nothing was sent"):
+        asyncio.run(azure.locks())
+    assert len(transport.asked) == 1
+
+
+def test_the_government_cloud_has_its_own_address_and_token() -> None:
+    azure, transport = resource_manager(always(Answer(body=DOCUMENT)), CloudName.US_GOVERNMENT)
+    asyncio.run(azure.get(SCALE_SET))
+    assert transport.asked[0].host == "management.usgovcloudapi.net"
+    assert transport.asked[0].headers["Authorization"].endswith("https://management.core.usgovcloudapi.net/.default")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_nothing_is_repeated_behind_the_engines_back(status: int) -> None:
+    azure, transport = resource_manager(always(Answer(status, headers={"Retry-After": "17"})))
+    with pytest.raises(TryAgain) as again:
+        asyncio.run(azure.put(CLAIM, SCALE_SET, {}))
+    assert again.value.after == timedelta(seconds=17)
+    assert len(transport.asked) == 1
+
+
+def test_a_missing_registration_is_told_and_not_cured_behind_the_plans_back() -> None:
+    message = "The subscription is not registered to use namespace 'Microsoft.Network'."
+    body = {"error": {"code": "MissingSubscriptionRegistration", "message": message}}
+    azure, transport = resource_manager(always(Answer(409, body)))
+    with pytest.raises(AzureRefused) as refused:
+        asyncio.run(azure.put(CLAIM, f"{NETWORK}/virtualNetworks/v", {}))
+    assert (refused.value.status, refused.value.code) == (409, "MissingSubscriptionRegistration")
+    assert refused.value.target == f"{NETWORK}/virtualNetworks/v"
+    assert len(transport.asked) == 1
+
+
+def test_a_redirect_is_not_followed() -> None:
+    azure, transport = resource_manager(always(Answer(307, headers={"Location": "https://evil.example/"})))
+    with pytest.raises(AzureRefused):
+        asyncio.run(azure.get(SCALE_SET))
+    assert len(transport.asked) == 1
+
+
+@pytest.mark.parametrize("error", [ServiceRequestError("cut"), ServiceResponseError("cut"), TimeoutError()])
+def test_a_connection_that_fails_is_tried_again(error: Exception) -> None:
+    azure, _ = resource_manager(always(error))
+    for call in (azure.get(SCALE_SET), azure.operation(OPERATION), azure.locks()):
+        with pytest.raises(TryAgain):
+            asyncio.run(call)  # type: ignore[arg-type]  # three coroutines of different results
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+def test_a_page_of_somebody_else_is_tried_again(content_type: str) -> None:
+    azure, _ = resource_manager(always(Answer(200, b"<html>sign in</html>", {"Content-Type": content_type})))
+    with pytest.raises(TryAgain, match="was not Azure"):
+        asyncio.run(azure.get(SCALE_SET))
+    with pytest.raises(TryAgain, match="was not Azure"):
+        asyncio.run(azure.locks())
