@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -60,7 +61,7 @@ class FakeClock:
 
 @dataclass
 class FakeAzure:
-    """A subscription in dictionaries. ``faults`` maps a call's name, or «name target», to what it raises (each time)."""
+    """A subscription in dictionaries. ``faults`` maps a call's name, or «name target», to what it raises each time."""
 
     resources: dict[str, JsonObject] = field(default_factory=dict)
     """Lower-case resource ID to body."""
@@ -273,6 +274,12 @@ def context_of(
     return StepContext(DEPLOYMENT, state, services, claim or granted)  # type: ignore[arg-type]  # the ledger fake is partial
 
 
+@cache
+def _key(bits: int) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    """One key a length is enough: making RSA keys is slow."""
+    return rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
+
+
 def leaf(
     *names: str,
     common_name: str | None = None,
@@ -282,11 +289,8 @@ def leaf(
     server: bool | None = True,
     self_signed: bool = False,
 ) -> bytes:
-    """A leaf in DER. ``bits`` 0 makes an elliptic key; ``server`` None leaves the extended key usage out. Its key is
-    thrown away."""
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = (
-        rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
-    )
+    """A leaf in DER. ``bits`` 0 makes an elliptic key; ``server`` None leaves the extended key usage out."""
+    key = _key(bits)
     first = common_name if common_name is not None else (names[0] if names else "")
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, first)] if first else [])
     issuer = subject if self_signed else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Contoso Issuing CA")])

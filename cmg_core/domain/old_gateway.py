@@ -220,12 +220,12 @@ def judge_also_delete(
         return (blocks(code, seen, cure, resource=id, pointer="/old_gateway/also_delete"),)
 
     kind, name = type_of(id), ResourceId.parse(id).name.lower()
-    if body is None:
-        return refused("also-delete-missing", "There is no such resource.")
     if kind not in DELETABLE:
         return refused("also-delete-kind", f"A gateway is not made of resources of type {ResourceId.parse(id).type}.")
     if not id.lower().startswith(group_of(request.old_gateway.resource_id).lower() + "/"):
         return refused("also-delete-elsewhere", "It is not in the old gateway's resource group.")
+    if body is None:
+        return refused("also-delete-missing", "There is no such resource.")
     if any(same_id(id, new) for new in around.new_ids):
         return refused("also-delete-new", "It would be part of the new gateway.")
     if kind == "microsoft.keyvault/vaults" and around.certificate_vault.startswith(f"https://{name}."):

@@ -1,0 +1,161 @@
+"""The server authentication certificate."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmg_core.domain.certificates import (
+    ServerCertificate,
+    choose_service_name,
+    fingerprint,
+    judge_certificate,
+    read_certificate,
+)
+from cmg_core.domain.names import is_covered
+from cmg_core.domain.problems import Severity
+from tests.fakes import NOW, leaf
+
+NAME = "GraniteFalls.Contoso.Com"
+DAY = timedelta(days=1)
+HOSTS = st.from_regex(r"(\*|[a-z][a-z0-9]{0,10})\.(contoso|fabrikam)\.com", fullmatch=True)
+
+
+def read(der: bytes, **changes: object) -> ServerCertificate:
+    facts: dict[str, object] = {"enabled": True, "exportable": True, "content_type": "application/x-pkcs12"}
+    return read_certificate(der, **(facts | changes))  # type: ignore[arg-type]  # a test names the facts that it changes
+
+
+def codes(certificate: ServerCertificate, severity: Severity, grace: timedelta | None = 2 * DAY) -> set[str]:
+    findings = judge_certificate(certificate, now=NOW, grace_period=grace)
+    return {finding.code for finding in findings if finding.severity is severity}
+
+
+def certificate(*names: str, common_name: str = "") -> ServerCertificate:
+    """The facts alone, without the cost of making one."""
+    return ServerCertificate(
+        common_name=common_name,
+        dns_names=names,
+        not_before=NOW - DAY,
+        not_after=NOW + 365 * DAY,
+        for_server_authentication=True,
+        rsa_bits=2048,
+        self_signed=False,
+        thumbprint="",
+        fingerprint="",
+        enabled=True,
+        exportable=True,
+        content_type="application/x-pkcs12",
+    )
+
+
+def test_a_good_certificate_has_nothing_against_it() -> None:
+    for bits in (2048, 4096):
+        found = read(leaf(NAME, bits=bits))
+        assert judge_certificate(found, now=NOW, grace_period=2 * DAY) == ()
+        assert (found.common_name, found.dns_names, found.rsa_bits) == (NAME, (NAME,), bits)
+
+
+def test_the_fingerprints_are_those_of_the_leaf() -> None:
+    der = leaf(NAME)
+    found = read(der)
+    assert found.fingerprint == fingerprint(der)
+    assert len(found.fingerprint) == 64
+    assert len(found.thumbprint) == 40
+    assert found.thumbprint.isupper()
+
+
+@pytest.mark.parametrize(
+    ("der", "changes", "code"),
+    [
+        (leaf(NAME, not_after=NOW), {}, "certificate-expired"),
+        (leaf(NAME, not_before=NOW + DAY), {}, "certificate-not-yet-valid"),
+        (leaf(NAME, not_after=NOW + 31 * DAY), {}, "certificate-about-to-expire"),
+        (leaf(NAME, bits=3072), {}, "certificate-key"),
+        (leaf(NAME, bits=0), {}, "certificate-key"),
+        (leaf(NAME, server=False), {}, "certificate-not-for-servers"),
+        (leaf(NAME, server=None), {}, "certificate-not-for-servers"),
+        (leaf(NAME), {"exportable": False}, "certificate-not-exportable"),
+        (leaf(NAME), {"enabled": False}, "certificate-disabled"),
+    ],
+)
+def test_what_refuses_a_certificate(der: bytes, changes: dict[str, object], code: str) -> None:
+    assert codes(read(der, **changes), Severity.BLOCKS) == {code}
+
+
+@pytest.mark.parametrize(
+    ("der", "changes", "code"),
+    [
+        (leaf(NAME, not_after=NOW + 60 * DAY), {}, "certificate-expires-soon"),
+        (leaf(NAME, self_signed=True), {}, "certificate-self-signed"),
+        (leaf(NAME), {"content_type": "application/x-pem-file"}, "certificate-content-type"),
+    ],
+)
+def test_what_is_worth_a_warning(der: bytes, changes: dict[str, object], code: str) -> None:
+    found = read(der, **changes)
+    assert codes(found, Severity.WARNS) == {code}
+    assert codes(found, Severity.BLOCKS) == set()
+
+
+def test_what_is_no_certificate_is_a_value_error() -> None:
+    with pytest.raises(ValueError):
+        read(b"\x30\x03not")
+
+
+@given(st.integers(-400, 400), st.integers(0, 90))
+def test_a_certificate_outlasts_the_work_by_thirty_days(left: int, grace: int) -> None:
+    found = ServerCertificate(
+        **(vars(certificate(NAME)) | {"not_after": NOW + left * DAY, "not_before": NOW - 500 * DAY})
+    )
+    refused = bool(codes(found, Severity.BLOCKS, grace * DAY))
+    assert refused == (left < grace + 30 or left <= 0)
+
+
+@given(st.lists(HOSTS, unique=True, max_size=4), HOSTS | st.just(""), st.none() | st.just("label"))
+def test_a_chosen_name_is_covered_and_has_no_asterisk(
+    names: list[str], common_name: str, first_label: str | None
+) -> None:
+    chosen = choose_service_name(certificate(*names, common_name=common_name), None, first_label)
+    if chosen.service_name is None:
+        assert any(finding.severity is Severity.BLOCKS for finding in chosen.findings)
+        return
+    assert "*" not in chosen.service_name
+    assert any(is_covered(chosen.service_name, name) for name in names or [common_name])
+
+
+@given(st.lists(HOSTS, min_size=1, max_size=4), HOSTS.filter(lambda name: "*" not in name))
+def test_the_requests_name_decides_where_it_is_covered(names: list[str], wanted: str) -> None:
+    chosen = choose_service_name(certificate(*names), wanted, None)
+    assert chosen.service_name == (wanted if any(is_covered(wanted, name) for name in names) else None)
+
+
+def test_a_wildcard_needs_its_label_and_the_cure_names_the_old_one() -> None:
+    found = choose_service_name(certificate("*.contoso.com"), None, None, NAME)
+    assert found.service_name is None
+    (finding,) = found.findings
+    assert finding.code == "wildcard-needs-first-label"
+    assert finding.pointer == "/first_label"
+    assert "GraniteFalls" in finding.cure
+    assert (
+        choose_service_name(certificate("*.contoso.com"), None, "granitefalls").service_name
+        == "granitefalls.contoso.com"
+    )
+
+
+def test_of_several_names_the_common_name_wins_then_the_first_and_the_others_are_told() -> None:
+    names = ("a.contoso.com", "b.contoso.com")
+    by_subject = choose_service_name(certificate(*names, common_name="B.contoso.com"), None, None)
+    assert by_subject.service_name == "b.contoso.com"
+    first = choose_service_name(certificate(*names, common_name="unlisted.contoso.com"), None, None)
+    assert first.service_name == "a.contoso.com"
+    (told,) = first.findings
+    assert told.code == "certificate-several-names"
+    assert "b.contoso.com" in told.seen
+    assert choose_service_name(certificate(common_name="c.contoso.com"), None, None).service_name == "c.contoso.com"
+
+
+def test_a_label_without_a_wildcard_is_told() -> None:
+    (finding,) = choose_service_name(certificate(NAME), None, "other").findings
+    assert finding.code == "first-label-unused"
+    assert choose_service_name(certificate(NAME), None, "granitefalls").findings == ()

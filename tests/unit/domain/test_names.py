@@ -1,0 +1,82 @@
+"""Service names and deployment names."""
+
+from string import ascii_letters, digits
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmg_core.domain.names import (
+    DNS_LABEL,
+    GATEWAY_LABEL,
+    NameKind,
+    deployment_name,
+    is_covered,
+    judge_service_name,
+    kind_of,
+    label_candidates,
+)
+from cmg_core.domain.problems import Severity
+
+LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
+REGIONS = st.sampled_from(["eastus", "westeurope", "norwayeast"])
+ANY_NAMES = st.text(ascii_letters + digits + "-.*äß", max_size=80)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("GraniteFalls.Contoso.Com", NameKind.OWN_DOMAIN),
+        ("cmg.it.contoso.co.uk", NameKind.OWN_DOMAIN),
+        ("GraniteFalls.EastUS.CloudApp.Azure.Com", NameKind.REGION),
+        ("granitefalls.westus.cloudapp.azure.com", NameKind.OTHER_REGION),
+        ("a.granitefalls.eastus.cloudapp.azure.com", NameKind.UNFIT),
+        ("eastus.cloudapp.azure.com", NameKind.UNFIT),
+        ("GraniteFalls.CloudApp.Net", NameKind.CLASSIC),
+        ("granitefalls.usgovcloudapp.net", NameKind.GOVERNMENT),
+        ("granitefalls.usgovvirginia.cloudapp.usgovcloudapi.net", NameKind.GOVERNMENT),
+        ("contoso.com", NameKind.UNFIT),
+        ("granitefalls", NameKind.UNFIT),
+        ("*.contoso.com", NameKind.UNFIT),
+        ("10.0.0.1", NameKind.UNFIT),
+        ("", NameKind.UNFIT),
+    ],
+)
+def test_a_names_domain_decides_what_it_is(name: str, kind: NameKind) -> None:
+    assert kind_of(name, "eastus") is kind
+
+
+@given(ANY_NAMES, REGIONS)
+def test_every_name_is_of_some_kind_and_only_two_kinds_pass(name: str, region: str) -> None:
+    kind = kind_of(name, region)
+    blocked = any(finding.severity is Severity.BLOCKS for finding in judge_service_name(name, region))
+    assert kind_of(name.upper(), region.upper()) is kind
+    assert blocked or kind in (NameKind.OWN_DOMAIN, NameKind.REGION)
+    assert kind is not NameKind.OWN_DOMAIN or not blocked
+
+
+@given(LABELS, REGIONS)
+def test_candidates_for_an_own_domain_fit_every_space(label: str, region: str) -> None:
+    candidates = label_candidates(f"{label}.contoso.com", region)
+    assert len(set(candidates)) == len(candidates) == 9
+    assert all(GATEWAY_LABEL.fullmatch(candidate) for candidate in candidates)
+    if GATEWAY_LABEL.fullmatch(label):
+        assert candidates[0] == label
+
+
+@given(LABELS, REGIONS)
+def test_the_regions_name_binds_the_label(label: str, region: str) -> None:
+    name = deployment_name(label, region)
+    assert label_candidates(name.title(), region) == (label,)
+    passes = all(finding.severity is not Severity.BLOCKS for finding in judge_service_name(name, region))
+    assert passes == (DNS_LABEL.fullmatch(label) is not None and len(label) <= 24)
+
+
+@given(LABELS, LABELS)
+def test_a_wildcard_covers_exactly_one_label(first: str, second: str) -> None:
+    assert is_covered(f"{first}.contoso.com", "*.Contoso.com")
+    assert not is_covered(f"{second}.{first}.contoso.com", "*.contoso.com")
+    assert not is_covered("contoso.com", "*.contoso.com")
+    assert not is_covered("*.contoso.com", "*.contoso.com")
+    assert is_covered(f"{first}.contoso.com", f"{first.upper()}.contoso.com")
+    assert is_covered(f"{first}.contoso.com", f"{second}.contoso.com") == (first == second)

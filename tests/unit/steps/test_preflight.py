@@ -1,0 +1,500 @@
+"""preflight: what is planned, what is found, and that nothing is written."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cmg_core.domain.errors import AzureRefused, TryAgain
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.outcomes import Done, Failed, Wait
+from cmg_core.domain.plans import Plan
+from cmg_core.domain.problems import Finding, Severity
+from cmg_core.domain.procedure import steps_of
+from cmg_core.domain.record import State, Status
+from cmg_core.domain.requests import MigrationRequest, Request, held_gateway
+from cmg_core.plan import steps_of as steps_taken
+from cmg_core.services import NameView
+from cmg_core.steps.preflight import look, preflight
+from tests.fakes import (
+    CLASSIC_ID,
+    DEPLOYMENT,
+    GROUP,
+    NOW,
+    OLD_GROUP,
+    VAULT,
+    VAULT_ID,
+    ZONE_ID,
+    FakeServices,
+    context_of,
+    deployment,
+    in_vault,
+    leaf,
+    migration,
+    resource_id,
+)
+from tests.records import a_record
+from tests.worlds import (
+    CLASSIC_NAME,
+    OLD_ADDRESS,
+    OLD_LOAD_BALANCER,
+    OLD_NETWORK,
+    OLD_PARTS,
+    OLD_SCALE_SET,
+    OLD_SECURITY_GROUP,
+    RECORD_ID,
+    SERVICE_NAME,
+    STORE_ID,
+    base,
+    classic,
+    scale_set,
+    set_record,
+)
+
+
+def planned(request: Request, services: FakeServices) -> Plan:
+    return asyncio.run(look(request, services, DEPLOYMENT))  # type: ignore[arg-type]  # the ledger fake is partial
+
+
+def from_scale_set(**old_gateway: object) -> MigrationRequest:
+    old = {"resource_id": OLD_SCALE_SET, "service_name": SERVICE_NAME, **old_gateway}
+    return migration(old_gateway=old, reason="new subscription")
+
+
+def from_classic(**old_gateway: object) -> MigrationRequest:
+    return migration(old_gateway={"resource_id": CLASSIC_ID, "service_name": SERVICE_NAME, **old_gateway})
+
+
+def finding(plan: Plan, code: str) -> Finding:
+    found = [finding for finding in plan.findings if finding.code == code]
+    assert found, f"{code} is not among {[finding.code for finding in plan.findings]}"
+    return found[0]
+
+
+def test_a_migration_from_classic_is_planned() -> None:
+    plan = planned(migration(), services := classic())
+    assert plan.blocked_by == ()
+    assert plan.names is not None
+    assert plan.make is not None
+    assert plan.old_gateway is not None
+    assert plan.record is not None
+    assert plan.certificate is not None
+    assert plan.names.service_name == SERVICE_NAME
+    assert plan.names.deployment_name == "granitefalls.eastus.cloudapp.azure.com"
+    assert plan.make.scale_set.endswith(
+        f"/resourceGroups/{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/granitefalls"
+    )
+    assert plan.make.zones == ("1", "2", "3")
+    assert [part.id for part in plan.delete] == [CLASSIC_ID]
+    assert plan.keep == (STORE_ID,)
+    assert (plan.old_gateway.model, plan.old_gateway.deployment_name) == ("classic", CLASSIC_NAME)
+    assert (plan.record.id, plan.record.target, plan.record.ttl) == (RECORD_ID, CLASSIC_NAME, timedelta(minutes=5))
+    assert plan.certificate.secret_id == f"{VAULT}/secrets/granitefalls/v1"
+    assert plan.certificate.vault_id == VAULT_ID
+    assert [gate.name for gate in plan.gates] == [
+        GateName.CONNECTION_POINT_CONNECTED,
+        GateName.READY_TO_CUT_OVER,
+        GateName.CNAME,
+        GateName.INSIDE_DNS,
+        GateName.SITE_RECORD_REMOVED,
+        GateName.CONNECTION_POINT_REMOVED,
+    ]
+    assert plan.foretold_gap == timedelta()
+    assert "48 h x 2 x Standard_A2_v2 = 96 hours" in plan.cost_of_parallel_days
+    assert sum(services.resource_manager.calls.values()) <= 14
+
+
+@pytest.mark.parametrize("request_", [migration(), deployment()], ids=["migration", "deployment"])
+def test_the_plan_lays_out_the_steps_that_are_taken(request_: Request) -> None:
+    assert steps_of(request_) == steps_taken(request_)
+
+
+def test_a_migration_from_a_scale_set_lists_its_parts_in_the_order_of_deletion() -> None:
+    plan = planned(from_scale_set(), scale_set())
+    assert plan.blocked_by == ()
+    assert tuple(part.id for part in plan.delete) == OLD_PARTS
+    assert [part.immutable_id for part in plan.delete] == [
+        "scale-set-guid",
+        "balancer-guid",
+        "address-guid",
+        "network-guid",
+        "nsg-guid",
+    ]
+    assert len(plan.keep) == 2
+    assert plan.names is not None
+    assert plan.names.label == "granitefalls2"
+    assert finding(plan, "deployment-name-differs").severity is Severity.TELLS
+
+
+def test_parts_that_others_use_stay() -> None:
+    services = scale_set()
+    azure = services.resource_manager
+    network = azure.resources[OLD_NETWORK.lower()]
+    stranger = resource_id("Microsoft.Network/networkInterfaces", "stranger", OLD_GROUP)
+    network["properties"] = {
+        "subnets": [
+            {
+                "properties": {
+                    "ipConfigurations": [{"id": f"{stranger}/ipConfigurations/a"}],
+                    "networkSecurityGroup": {"id": OLD_SECURITY_GROUP},
+                }
+            }
+        ]
+    }
+    plan = planned(from_scale_set(), services)
+    assert tuple(part.id for part in plan.delete) == (OLD_SCALE_SET, OLD_LOAD_BALANCER, OLD_ADDRESS)
+    assert {OLD_NETWORK, OLD_SECURITY_GROUP} <= set(plan.keep)
+    assert finding(plan, "part-used-by-others").severity is Severity.TELLS
+    assert finding(plan, "parts-not-confirmed").severity is Severity.BLOCKS
+
+
+def test_a_group_that_holds_more_needs_each_part_confirmed() -> None:
+    services = scale_set()
+    services.resource_manager.add({"id": resource_id("Microsoft.Compute/virtualMachines", "other", OLD_GROUP)})
+    blocked = finding(planned(from_scale_set(), services), "parts-not-confirmed")
+    assert blocked.severity is Severity.BLOCKS
+    assert all(id in blocked.cure for id in OLD_PARTS)
+    assert planned(from_scale_set(confirmed_parts=list(OLD_PARTS)), services).blocked_by == ()
+    finding(planned(from_scale_set(confirmed_parts=list(OLD_PARTS[:-1])), services), "parts-not-confirmed")
+    finding(planned(from_scale_set(confirmed_parts=[*OLD_PARTS[:-1], STORE_ID]), services), "parts-not-confirmed")
+
+
+def test_what_the_request_deletes_besides_comes_last() -> None:
+    plan = planned(from_classic(also_delete=[STORE_ID]), classic())
+    assert plan.blocked_by == ()
+    assert [part.id for part in plan.delete] == [CLASSIC_ID, STORE_ID]
+    assert plan.keep == ()
+
+
+@pytest.mark.parametrize(
+    ("id", "code"),
+    [
+        (resource_id("Microsoft.Storage/storageAccounts", "missing", OLD_GROUP), "also-delete-missing"),
+        (resource_id("Microsoft.Sql/servers", "payroll", OLD_GROUP), "also-delete-kind"),
+        (VAULT_ID, "also-delete-elsewhere"),
+    ],
+)
+def test_what_may_not_be_deleted_besides_blocks(id: str, code: str) -> None:
+    services = classic()
+    services.resource_manager.add({"id": resource_id("Microsoft.Sql/servers", "payroll", OLD_GROUP)})
+    assert finding(planned(from_classic(also_delete=[id]), services), code).severity is Severity.BLOCKS
+
+
+def test_the_vault_of_the_certificate_is_never_deleted() -> None:
+    services = classic()
+    azure = services.resource_manager
+    vault = resource_id("Microsoft.KeyVault/vaults", "kv-cmg", OLD_GROUP)
+    del azure.resources[VAULT_ID.lower()]
+    azure.add({"id": vault, "location": "eastus", "properties": {"enabledForDeployment": True}})
+    finding(planned(from_classic(also_delete=[vault]), services), "also-delete-certificate-vault")
+
+
+def test_a_store_that_another_gateway_may_use_stays() -> None:
+    services = classic()
+    services.resource_manager.add(
+        {"id": resource_id("Microsoft.Compute/virtualMachineScaleSets", "converted", OLD_GROUP)}
+    )
+    finding(planned(from_classic(also_delete=[STORE_ID]), services), "also-delete-maybe-in-use")
+
+
+def test_a_new_deployment_deletes_nothing_and_needs_no_record() -> None:
+    plan = planned(deployment(), base())
+    assert plan.blocked_by == ()
+    assert (plan.delete, plan.keep, plan.old_gateway, plan.record, plan.grace_period) == ((), (), None, None, None)
+    assert [gate.name for gate in plan.gates] == [GateName.CONNECTION_POINT_CONNECTED, GateName.CNAME]
+
+
+def test_a_new_deployment_under_the_regions_name_has_no_record() -> None:
+    services = base()
+    name = "granitefalls.eastus.cloudapp.azure.com"
+    services.vaults.certificates[f"{VAULT}/granitefalls"] = in_vault(leaf(name))
+    plan = planned(deployment(dns=None), services)
+    assert plan.blocked_by == ()
+    assert plan.names is not None
+    assert not plan.names.has_own_domain
+    assert [gate.name for gate in plan.gates] == [GateName.CONNECTION_POINT_CONNECTED]
+
+
+def test_a_taken_regions_name_blocks() -> None:
+    services = base()
+    services.vaults.certificates[f"{VAULT}/granitefalls"] = in_vault(leaf("granitefalls.eastus.cloudapp.azure.com"))
+    services.resource_manager.taken_labels.add("granitefalls")
+    finding(planned(deployment(dns=None), services), "deployment-name-taken")
+
+
+type Spoil = Callable[[FakeServices], object]
+
+
+def _certificate(**changes: object) -> Spoil:
+    def spoil(services: FakeServices) -> None:
+        services.vaults.certificates[f"{VAULT}/granitefalls"] = in_vault(leaf(SERVICE_NAME), **changes)
+
+    return spoil
+
+
+def _replaced(body: dict[str, object]) -> Spoil:
+    return lambda services: services.resource_manager.add(body)  # type: ignore[arg-type]  # plain JSON
+
+
+def _lock(scope: str, level: str) -> Spoil:
+    lock = {"id": f"{scope}/providers/Microsoft.Authorization/locks/hold", "properties": {"level": level}}
+    return lambda services: services.resource_manager.lock_list.append(lock)
+
+
+SUBSCRIPTION_ID = CLASSIC_ID.split("/resourceGroups/", 1)[0]
+
+SPOILED: list[tuple[str, Spoil]] = [
+    ("subscription-not-enabled", lambda s: s.resource_manager.subscription_body.update(state="Disabled")),
+    ("subscription-other-tenant", lambda s: s.resource_manager.subscription_body.update(tenantId=DEPLOYMENT)),
+    ("size-not-offered", lambda s: s.resource_manager.size_list.clear()),
+    ("quota-too-small", lambda s: s.resource_manager.usage_list[0].update(limit=7)),
+    ("group-in-other-region", lambda s: s.resource_manager.groups.update({GROUP: {"location": "westeurope"}})),
+    ("certificate-missing", lambda s: s.vaults.certificates.clear()),
+    ("certificate-not-exportable", _certificate(exportable=False)),
+    ("certificate-disabled", _certificate(enabled=False)),
+    ("certificate-unreadable", lambda s: s.vaults.certificates.update({f"{VAULT}/granitefalls": in_vault(b"none")})),
+    ("vault-not-in-subscription", lambda s: s.resource_manager.resources.pop(VAULT_ID.lower())),
+    (
+        "vault-in-other-region",
+        _replaced({"id": VAULT_ID, "location": "westeurope", "properties": {"enabledForDeployment": True}}),
+    ),
+    ("vault-not-enabled-for-deployment", _replaced({"id": VAULT_ID, "location": "eastus"})),
+    ("old-gateway-missing", lambda s: s.resource_manager.resources.pop(CLASSIC_ID.lower())),
+    ("locked", _lock(CLASSIC_ID, "CanNotDelete")),
+    ("locked", _lock(f"{SUBSCRIPTION_ID}/resourceGroups/{OLD_GROUP.upper()}", "CanNotDelete")),
+    ("locked", _lock(SUBSCRIPTION_ID, "CanNotDelete")),
+    ("locked-read-only", _lock(f"{SUBSCRIPTION_ID}/resourceGroups/{GROUP}", "ReadOnly")),
+    ("locked-read-only", _lock(ZONE_ID, "ReadOnly")),
+    ("record-missing", lambda s: s.resource_manager.resources.pop(RECORD_ID.lower())),
+    ("record-points-elsewhere", lambda s: set_record(s, "somebody.cloudapp.net")),
+    ("record-is-azure-alias", lambda s: set_record(s, "")),
+    (
+        "public-dns-silent",
+        lambda s: s.dns.answers.update({SERVICE_NAME.lower(): [NameView("ns", failure="timed out")]}),
+    ),
+    ("service-name-delegated", _replaced({"id": f"{ZONE_ID}/NS/granitefalls"})),
+    (
+        "resource-name-taken",
+        _replaced(
+            {
+                "id": resource_id("Microsoft.Network/loadBalancers", "granitefalls-lb"),
+                "tags": {"cmg-deployment": "another"},
+            }
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "spoil"), SPOILED, ids=[f"{n}-{code}" for n, (code, _) in enumerate(SPOILED)])
+def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> None:
+    spoil(services := classic())
+    found = finding(planned(migration(), services), code)
+    assert found.severity in (Severity.BLOCKS, Severity.UNKNOWN)
+    assert found.seen
+    assert found.cure
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("provisioned-by-later", {"provisioned_by": "site"}),
+        ("provisioned-by-later", {"provisioned_by": "existing"}),
+        ("accept-gap-later", {"accept_gap": "PT30M"}),
+        ("park-old-name-later", {"park_old_name": True}),
+        ("grace-period-too-short", {"grace_period": "PT23H"}),
+        ("government-later", {"region": "usgovvirginia"}),
+        ("zone-missing", {"dns": {"zone_id": resource_id("Microsoft.Network/dnsZones", "contoso.com", "rg-none")}}),
+        ("service-name-not-covered", {"service_name": "other.contoso.com"}),
+        ("case-new-service-name", {"old_gateway": {"resource_id": CLASSIC_ID, "service_name": "old.contoso.com"}}),
+        ("release-without-scale-sets", {"configmgr_release": "1910"}),
+        (
+            "other-subscription-later",
+            {"old_gateway": {"resource_id": CLASSIC_ID.replace("2222", "4444"), "service_name": SERVICE_NAME}},
+        ),
+    ],
+)
+def test_what_cannot_be_carried_out_blocks(code: str, changes: dict[str, object]) -> None:
+    assert finding(planned(migration(**changes), classic()), code).severity is Severity.BLOCKS
+
+
+@pytest.mark.parametrize(
+    ("code", "request_", "services"),
+    [
+        ("no-reason-to-move", from_scale_set().model_copy(update={"reason": None}), scale_set()),
+        ("classic-retired", migration(), classic()),
+        ("not-supported-by-microsoft", migration(), classic()),
+        ("zone-not-ours", migration(dns=None), classic()),
+        ("connection-point-ports", migration(), classic()),
+    ],
+)
+def test_what_a_person_should_know_is_told(code: str, request_: Request, services: FakeServices) -> None:
+    plan = planned(request_, services)
+    assert finding(plan, code).severity is Severity.TELLS
+    assert plan.blocked_by == ()
+
+
+def test_the_same_regions_name_is_refused_with_both_ways_out() -> None:
+    services = scale_set()
+    name = "GraniteFalls.EastUS.CloudApp.Azure.Com"
+    services.vaults.certificates[f"{VAULT}/granitefalls"] = in_vault(leaf(name))
+    cure = finding(planned(from_scale_set(service_name=name), services), "case-same-region-name").cure
+    assert "domain of your own" in cure
+    assert "delete the old one first" in cure
+
+
+def test_a_record_that_leads_to_the_old_gateway_by_a_detour_is_no_obstacle() -> None:
+    services = classic()
+    set_record(services, "cmg.trafficmanager.net")
+    services.dns.point(SERVICE_NAME, "cmg.trafficmanager.net", CLASSIC_NAME)
+    plan = planned(migration(), services)
+    assert finding(plan, "record-indirect").severity is Severity.WARNS
+    assert plan.blocked_by == ()
+
+
+def test_a_name_that_serves_already_is_not_taken_over_by_a_new_deployment() -> None:
+    finding(planned(deployment(), classic()), "service-name-in-use")
+
+
+def test_every_name_is_free_for_the_deployment_that_owns_it() -> None:
+    services = classic()
+    own = {
+        "id": resource_id("Microsoft.Network/loadBalancers", "granitefalls-lb"),
+        "tags": {"cmg-deployment": DEPLOYMENT},
+    }
+    services.resource_manager.add(own)  # type: ignore[arg-type]  # plain JSON
+    assert planned(migration(), services).blocked_by == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "blocked"), [(Status.RUNNING, True), (Status.NEEDS_ATTENTION, True), (Status.SUCCEEDED, False)]
+)
+def test_another_active_migration_blocks(status: Status, blocked: bool) -> None:
+    services = classic()
+    services.ledger.held[held_gateway(migration())] = "another"
+    services.ledger.records["another"] = replace(a_record("another"), status=status)
+    plan = planned(migration(), services)
+    assert ("another-migration" in {finding.code for finding in plan.blocked_by}) is blocked
+
+
+def test_own_reservation_does_not_block() -> None:
+    services = classic()
+    services.ledger.held[held_gateway(migration())] = DEPLOYMENT
+    assert planned(migration(), services).blocked_by == ()
+
+
+FORBIDDEN = AzureRefused(
+    status=403,
+    code="AuthorizationFailed",
+    message="The client 'c' does not have authorization to perform action 'Microsoft.Fabric/read' over scope 'S'.",
+    target="/subscriptions/s",
+)
+LOOKS = (
+    "subscription",
+    "providers",
+    "sizes",
+    "usages",
+    "group",
+    "locks",
+    "resources_in_group",
+    "find",
+    "get",
+    "records",
+    "label_is_free",
+)
+
+
+@pytest.mark.parametrize("call", LOOKS)
+def test_a_look_that_is_not_permitted_is_unknown_and_names_the_permission(call: str) -> None:
+    services = scale_set()
+    services.resource_manager.faults[call] = FORBIDDEN
+    plan = planned(from_scale_set(), services)
+    assert finding(plan, "look-not-permitted").severity is Severity.UNKNOWN
+    assert "Microsoft.Fabric/read" in finding(plan, "look-not-permitted").cure
+    assert plan.blocked_by
+
+
+@pytest.mark.parametrize("call", LOOKS)
+def test_a_look_without_answer_is_unknown_in_a_plan_and_tried_again_in_the_step(call: str) -> None:
+    services = classic()
+    services.resource_manager.faults[call] = TryAgain("busy", timedelta(seconds=7))
+    assert finding(planned(migration(), services), "look-not-answered").severity is Severity.UNKNOWN
+    with pytest.raises(TryAgain) as raised:
+        asyncio.run(preflight(context_of(services, State(migration()))))
+    assert raised.value.after == timedelta(seconds=7)
+
+
+def test_a_blocked_plan_is_refused_at_once_even_where_a_look_brought_no_answer() -> None:
+    services = classic()
+    services.resource_manager.faults["usages"] = TryAgain("busy")
+    services.resource_manager.size_list.clear()
+    services.resource_manager.faults["locks"] = TryAgain("busy")
+    assert isinstance(asyncio.run(preflight(context_of(services, State(migration())))), Failed)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (401, "InvalidAuthenticationTokenTenant", "sign-in-refused"),
+        (404, "SubscriptionNotFound", "subscription-not-found"),
+        (400, "InvalidApiVersionParameter", "look-refused"),
+    ],
+)
+def test_a_refusal_of_every_look_is_said_plainly(status: int, code: str, expected: str) -> None:
+    services = classic()
+    refused = AzureRefused(status=status, code=code, message="no", target="/subscriptions/s")
+    services.resource_manager.faults |= dict.fromkeys(LOOKS, refused)
+    plan = planned(migration(), services)
+    finding(plan, expected)
+    assert plan.blocked_by
+
+
+def test_every_fault_at_once_is_still_a_plan() -> None:
+    services = classic()
+    services.resource_manager.faults |= dict.fromkeys(LOOKS, FORBIDDEN)
+    services.vaults.fault = FORBIDDEN
+    plan = planned(migration(), services)
+    assert plan.names is None
+    assert plan.blocked_by
+
+
+def test_the_step_hands_on_plan_and_gates_and_writes_nothing() -> None:
+    services = classic()
+    outcome = asyncio.run(preflight(context_of(services, State(migration()))))
+    assert isinstance(outcome, Done)
+    assert outcome.state.plan is not None
+    assert outcome.state.gates == outcome.state.plan.gates
+    assert services.resource_manager.writes == []
+
+
+def test_a_blocked_plan_is_refused_with_everything_that_was_found() -> None:
+    services = classic()
+    services.resource_manager.size_list.clear()
+    services.resource_manager.lock_list.append(
+        {"id": f"{CLASSIC_ID}/providers/Microsoft.Authorization/locks/x", "properties": {"level": "CanNotDelete"}}
+    )
+    outcome = asyncio.run(preflight(context_of(services, State(migration()))))
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.code == "plan-blocked"
+    assert {"size-not-offered", "locked", "classic-retired"} <= {found.code for found in outcome.problem.findings}
+    assert services.resource_manager.writes == []
+
+
+def test_approval_is_waited_for_with_the_plan_that_was_shown() -> None:
+    services = classic()
+    request = migration(gates={"approval": True})
+    waiting = asyncio.run(preflight(context_of(services, State(request))))
+    assert isinstance(waiting, Wait)
+    assert waiting.gate is GateName.APPROVAL
+    gate = waiting.state.gate(GateName.APPROVAL)
+    assert gate is not None
+    assert gate.early
+    calls = sum(services.resource_manager.calls.values())
+    again = asyncio.run(preflight(context_of(services, waiting.state)))
+    assert isinstance(again, Wait)
+    opened = waiting.state.with_gate(replace(gate, opened_at=NOW, opened_by="anna"))
+    done = asyncio.run(preflight(context_of(services, opened)))
+    assert isinstance(done, Done)
+    assert done.state.plan == waiting.state.plan
+    assert sum(services.resource_manager.calls.values()) == calls
