@@ -26,4 +26,5 @@ def make_transport() -> Transport:
         auto_decompress=False,
         connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
     )
-    return AioHttpTransport(session=session, session_owner=True)
+    transport: Transport = AioHttpTransport(session=session, session_owner=True)
+    return transport

@@ -102,7 +102,7 @@ def test_a_404_that_says_something_else_never_passes_for_absence(code: str) -> N
     azure, _ = resource_manager(always(Answer(404, {"error": {"code": code, "message": "who?"}})))
     for call in (azure.get(SCALE_SET), azure.delete(CLAIM, SCALE_SET), azure.resources_in_group("rg-cmg")):
         with pytest.raises(AzureRefused) as refused:
-            asyncio.run(call)  # type: ignore[arg-type]  # three coroutines of different results
+            asyncio.run(call)
         assert refused.value.code == code
 
 
@@ -317,7 +317,7 @@ def test_a_connection_that_fails_is_tried_again(error: Exception) -> None:
     azure, _ = resource_manager(always(error))
     for call in (azure.get(SCALE_SET), azure.operation(OPERATION), azure.locks()):
         with pytest.raises(TryAgain):
-            asyncio.run(call)  # type: ignore[arg-type]  # three coroutines of different results
+            asyncio.run(call)
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "application/json"])
