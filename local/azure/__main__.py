@@ -9,15 +9,18 @@ import asyncio
 import json
 import signal
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
 
+from local.azure import state_file
 from local.azure.clients_process import ClientsProcess
 from local.azure.dns_server import DnsServer
 from local.azure.door import door
 from local.azure.proxy import Proxy
 from local.azure.running import Running
+from local.azure.seed import build_world
 from local.azure.tls import ServerContexts
 
 # Connection points look at their channel at intervals of a tenth of a second and more.
@@ -30,7 +33,7 @@ def _arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0 (the default) takes a free port")
     parser.add_argument("--time-scale", type=float, default=1.0, help="how long Azure's operations take: 1 as in Azure")
     parser.add_argument("--seed", type=Path, help="the world to begin with, as JSON")
-    parser.add_argument("--state", type=Path, help="keep the world in this file over a restart")
+    parser.add_argument("--state", type=Path, help="keep the world in this file over a restart (it wins over --seed)")
     parser.add_argument("--ca-out", type=Path, required=True, help="where to write the bundle of authorities to trust")
     return parser.parse_args()
 
@@ -39,8 +42,14 @@ async def _main(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    seed = json.loads(arguments.seed.read_text()) if arguments.seed else {}
-    running = Running(seed, arguments.time_scale)
+    now = datetime.now(UTC)
+    if arguments.state and arguments.state.exists():
+        world = state_file.load(arguments.state, now)
+        world.time_scale = arguments.time_scale
+    else:
+        seed = json.loads(arguments.seed.read_text()) if arguments.seed else {}
+        world = build_world(seed, time_scale=arguments.time_scale, now=now)
+    running = Running(world)
     contexts = ServerContexts()
 
     def write_bundle() -> None:
@@ -81,6 +90,8 @@ async def _main(arguments: argparse.Namespace) -> None:
     await runner.cleanup()
     await proxy.stop()
     await names.stop()
+    if arguments.state:
+        state_file.save(running.world, arguments.state)
 
 
 if __name__ == "__main__":

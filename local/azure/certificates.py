@@ -199,4 +199,5 @@ def make_certificate(
         created_at=now,
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
+        described=described,
     )

@@ -172,7 +172,7 @@ class _Door:
         scale = (await _json(request)).get("time_scale")
         if not isinstance(scale, int | float) or not math.isfinite(scale) or scale < 0:
             raise BadInput("time_scale: a number of 0 or more is needed")
-        self._running.world.time_scale = self._running.time_scale = float(scale)
+        self._running.world.time_scale = float(scale)
         return web.json_response({"time_scale": scale})
 
     async def serving(self, request: web.Request) -> web.Response:

@@ -13,12 +13,11 @@ from local.azure.world import World
 class Running:
     """Holds the simulator. `on_replaced` is called after the world was replaced; ports are known once all listen."""
 
-    def __init__(self, seed: Mapping[str, Any], time_scale: float) -> None:
-        self.time_scale = time_scale
+    def __init__(self, world: World) -> None:
         self.proxy_port = 0
         self.dns_port = 0
         self.on_replaced: Callable[[], None] = lambda: None
-        self.simulator = Simulator(build_world(seed, time_scale=time_scale, now=self.now()))
+        self.simulator = Simulator(world)
 
     @property
     def world(self) -> World:
@@ -36,9 +35,9 @@ class Running:
         return self.world, now
 
     def replace(self, seed: Mapping[str, Any]) -> None:
-        """Another world, with the same identity header, so that a running app can still sign in."""
-        header = self.world.identity.header
-        world = build_world(seed, time_scale=self.time_scale, now=self.now())
-        world.identity.header = header
+        """Another world; the identity header and the tokens' key stay, so that a running app stays signed in."""
+        before = self.world
+        world = build_world(seed, time_scale=before.time_scale, now=self.now())
+        world.identity.header, world.token_key = before.identity.header, before.token_key
         self.simulator = Simulator(world)
         self.on_replaced()

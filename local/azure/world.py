@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from local.azure.messages import Request, Response
 
 if TYPE_CHECKING:
+    from local.azure.certificates import CertificateDescription
     from local.azure.dns import DnsLogEntry
     from local.azure.site import Site
 
@@ -111,7 +112,8 @@ class Instance:
 class CertificateVersion:
     """One version of a certificate: what the vault holds and what instances present.
 
-    `chain_pem` is leaf first, then issuers, without the root. `secret_id` and `id` are versioned URLs.
+    `chain_pem` is leaf first, then issuers, without the root. `secret_id` and `id` are versioned URLs. `described` is
+    what it was made from.
     """
 
     vault: str
@@ -132,6 +134,7 @@ class CertificateVersion:
     created_at: datetime
     not_before: datetime
     not_after: datetime
+    described: "CertificateDescription | None" = None
 
 
 @dataclass

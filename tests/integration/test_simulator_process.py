@@ -84,6 +84,20 @@ def test_the_door_shows_and_changes_the_world(tmp_path: Path) -> None:
         assert call(there, "GET", f"/_sim/serving?name={SERVICE}")[1]["relays"] is True
 
 
+def test_the_world_outlives_the_process_but_its_keys_do_not(tmp_path: Path) -> None:
+    state = tmp_path / "world.state"
+    with simulator(tmp_path, "--state", str(state)) as there:
+        call(there, "POST", "/_sim/site", {"remove_connection_point": "CP1"})
+        before = call(there, "GET", f"/_sim/serving?name={SERVICE}")[1]
+    assert b"PRIVATE KEY" not in state.read_bytes()
+    with simulator(tmp_path, "--state", str(state)) as there:
+        after = call(there, "GET", f"/_sim/serving?name={SERVICE}")[1]
+    shown, shown_again = before.pop("certificate"), after.pop("certificate")
+    assert before == after
+    assert (shown["subject"], shown["not_after"]) == (shown_again["subject"], shown_again["not_after"])
+    assert shown["thumbprint"] != shown_again["thumbprint"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "text"),
     [

@@ -13,12 +13,14 @@ from tests.unit.azure_world.worlds import (
     ADDRESS,
     BALANCER,
     DOMAIN,
+    GROUP,
     GROUP_RULES,
     NEW_ADDRESS,
     NOW,
     OLD_ADDRESS,
     SCALE_SET,
     SERVICE,
+    add,
     certificate,
     granite_falls,
     machine,
@@ -134,8 +136,17 @@ def test_one_missing_link_and_nobody_answers(broken: Callable[[World], None]) ->
 
 def test_a_subnet_s_group_counts_too() -> None:
     made = world()
-    closed = f"{GROUP_RULES}-subnet"
-    made.resources[closed.lower()] = made.resources[GROUP_RULES.lower()]
+    of_subnet = add(made, f"{GROUP_RULES}-subnet", {"securityRules": []})
+    network = f"{GROUP}/Microsoft.Network/virtualNetworks/net"
+    subnet = {"id": f"{network}/subnets/gateway", "properties": {"networkSecurityGroup": {"id": of_subnet.id}}}
+    add(made, network, {"subnets": [subnet]})
+    profile = made.resources[SCALE_SET.lower()].properties["virtualMachineProfile"]["networkProfile"]
+    interface = profile["networkInterfaceConfigurations"][0]["properties"]
+    interface["ipConfigurations"][0]["properties"]["subnet"] = {"id": subnet["id"]}
+    assert reach(made, NEW_ADDRESS, NOW) is None
+    of_subnet.properties["securityRules"] = made.resources[GROUP_RULES.lower()].properties["securityRules"]
+    assert reach(made, NEW_ADDRESS, NOW) is not None
+    del interface["networkSecurityGroup"]
     assert reach(made, NEW_ADDRESS, NOW) is not None
 
 
