@@ -115,6 +115,9 @@ class QueueListener:
                 if reachable:
                     log.warning("queue %s cannot be read, asking on: %s", self._name, error.message)
                 reachable, messages = False, []
+            if self._stopping.is_set():
+                await self._give_back(messages)
+                return
             for message in messages:
                 self._start(message)
             if messages:
@@ -143,6 +146,12 @@ class QueueListener:
         self._tally.idle_poll()
         return []
 
+    async def _give_back(self, messages: "list[QueueMessage]") -> None:
+        """Shows messages at once that came in while the host was ending; else they would stay hidden for the hold."""
+        for message in messages:
+            with suppress(AzureError):
+                await self._queue.update_message(message.id, message.pop_receipt, visibility_timeout=0)
+
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
@@ -167,7 +176,7 @@ class QueueListener:
         held = Held(message, str(message.pop_receipt))
         attempts = int(message.dequeue_count or 1)
         try:
-            text = decode(message.content, self._settings.message_encoding)
+            text = decode(message.content or "", self._settings.message_encoding)
         except Undecodable as error:
             log.error(
                 "message %s of queue %s is not %s: %s", message.id, self._name, self._settings.message_encoding, error
@@ -222,6 +231,6 @@ class QueueListener:
         """Moves the body as it is; a poison message is evidence, so it does not expire."""
         with suppress(ResourceExistsError):
             await self._poison.create_queue()
-        await self._poison.send_message(held.message.content, time_to_live=NEVER_EXPIRES)
+        await self._poison.send_message(held.message.content or "", time_to_live=NEVER_EXPIRES)
         await self._queue.delete_message(held.message.id, held.receipt)
         log.error("message %s moved to queue %s", held.message.id, f"{self._name}-poison")
