@@ -97,7 +97,7 @@ class Blueprint:
             "frontendIPConfigurations": [
                 {"name": _FRONTEND, "properties": {"publicIPAddress": {"id": self.make.public_address}}}
             ],
-            "backendAddressPools": [{"name": _POOL}],
+            "backendAddressPools": [{"name": _POOL, "properties": {}}],
             # TCP, because an HTTPS probe wants a 200 that a gateway does not give to strangers.
             "probes": [
                 {

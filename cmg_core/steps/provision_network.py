@@ -61,6 +61,9 @@ async def provision_network(context: StepContext) -> Outcome:
     final = next(((id, look) for id, look in looked.failed.items() if not may_heal(look.code)), None)
     if final:
         return Failed(looked.state, problem_of(refusal_of(*final), STEP))
+    running = [part for part in parts if part.id in looked.state.operations]
+    if running and len(running) == len(context.state.operations) and elapsed(context, STEP) <= LONGEST:
+        return Wait(looked.state, pause(context, STEP, looked.look_after), f"Azure makes {_list(running)}")
     group_is_new = not context.state.operations and await _ensure_group(context, gateway)
     standings = await _observe(context, parts, looked, group_is_new)
     behind = [part for part in parts if standings.get(part.id) is not Standing.RIGHT]

@@ -11,7 +11,7 @@ from cmg_core.domain.health import causes, health_of
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
-from cmg_core.domain.relay import answer_of, is_gateway, shows_certificate
+from cmg_core.domain.relay import is_gateway, relays, shows_certificate
 from cmg_core.domain.shown_chain import CODE, chain_finding
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.context import StepContext
@@ -44,7 +44,8 @@ async def verify_gateway(context: StepContext) -> Outcome:
         _verified(context, gateway, dialed),
         (
             f"{health.healthy} of {health.expected} instances are healthy; {name} resolves to {state.new.address} and "
-            f"shows the expected certificate. It answers {dialed.status} {dialed.status_text} ({answer_of(dialed)}).",
+            f"shows the expected certificate. It answers {dialed.status} {dialed.status_text}: "
+            + ("it relays." if relays(dialed) else "whether it relays is still to be seen."),
         ),
     )
 

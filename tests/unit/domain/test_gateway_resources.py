@@ -105,10 +105,11 @@ def test_every_instance_has_a_port_where_there_are_several(gateway: Blueprint) -
 
 
 def references(body: Json) -> set[str]:
-    if isinstance(body, dict):
-        own = {body["id"]} if isinstance(body.get("id"), str) else set()
-        return own.union(*(references(value) for value in body.values()))  # type: ignore[arg-type]  # just seen to be text
-    return set().union(*(references(value) for value in body)) if isinstance(body, list) else set()
+    if isinstance(body, list):
+        return {id for item in body for id in references(item)}
+    if not isinstance(body, dict):
+        return set()
+    return {text_at(body, "id")} - {""} | {id for value in body.values() for id in references(value)}
 
 
 def parts(body: JsonObject) -> set[str]:

@@ -1,7 +1,7 @@
 """A subscription in which building takes a while, and a way to carry a step to its end as the engine does."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cmg_core.domain.errors import AzureRefused
@@ -165,7 +165,11 @@ def a_state(**changes: object) -> State:
 
 def run(step: Step, services: FakeServices, state: State) -> Outcome:
     """One run."""
-    return asyncio.run(step(context_of(services, state)))
+
+    async def once() -> Outcome:
+        return await step(context_of(services, state))
+
+    return asyncio.run(once())
 
 
 def carry(step: Step, services: FakeServices, state: State, runs: int = 500) -> Done | Failed:
@@ -176,9 +180,4 @@ def carry(step: Step, services: FakeServices, state: State, runs: int = 500) -> 
             return outcome
         services.clock.pass_by(outcome.after)
         state = outcome.state
-    raise AssertionError(f"still waits after {runs} runs: {outcome.reason}")
-
-
-def forgetting(state: State) -> State:
-    """The state after a crash: what only saved time is gone."""
-    return replace(state, operations={})
+    raise AssertionError(f"still waits after {runs} runs")

@@ -10,10 +10,9 @@ from cmg_core.domain.values import JsonObject
 from cmg_core.services import OperationLook, OperationState
 from cmg_core.steps.provision_network import parts_of, provision_network
 from cmg_core.steps.writing import blueprint
-from tests.fakes import GROUP, context_of
+from tests.fakes import DEPLOYMENT, GROUP, context_of
 from tests.unit.steps.building import (
     ADDRESS,
-    DEPLOYMENT,
     MAKE,
     NETWORK,
     BuildingAzure,

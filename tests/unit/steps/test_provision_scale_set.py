@@ -11,7 +11,8 @@ from cmg_core.domain.record import MESSAGE, Message
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.services import OperationLook, OperationState
 from cmg_core.steps.provision_scale_set import provision_scale_set
-from tests.unit.steps.building import DEPLOYMENT, MAKE, NOW, BuildingAzure, Crash, a_state, carry, run, services_of
+from tests.fakes import DEPLOYMENT, NOW
+from tests.unit.steps.building import MAKE, BuildingAzure, Crash, a_state, carry, run, services_of
 
 ID = MAKE.scale_set
 PUT = [f"PUT {ID}"]
