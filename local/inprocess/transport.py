@@ -56,8 +56,8 @@ class SimulatorTransport(AsyncHttpTransport[HttpRequest | RestRequest, AsyncHttp
         """Waits on the running loop."""
         await asyncio.sleep(duration)
 
-    async def send(self, request: HttpRequest | RestRequest, **_: Any) -> AsyncHttpResponse:
-        """Sends a request of either of azure-core's kinds."""
+    async def send(self, request: HttpRequest | RestRequest, *, stream: bool = False, **_: Any) -> AsyncHttpResponse:
+        """Sends a request of either of azure-core's kinds; without `stream` the body is read already."""
         await asyncio.sleep(0)
         try:
             answer = self._simulator.handle(_to_request(request), self._clock())
@@ -65,12 +65,15 @@ class SimulatorTransport(AsyncHttpTransport[HttpRequest | RestRequest, AsyncHttp
             raise ServiceResponseError("The connection was closed before an answer came.") from cut
         if answer.delay_s:
             await asyncio.sleep(answer.delay_s)
-        return _to_response(request, answer)
+        response = _to_response(request, answer)
+        if not stream:
+            await response.read()
+        return response
 
 
 def _to_request(request: HttpRequest | RestRequest) -> Request:
     parts = urlsplit(request.url)
-    body = request.content if isinstance(request, RestRequest) else request.body
+    body: Any = request.content if isinstance(request, RestRequest) else request.body
     return Request(
         request.method,
         parts.hostname or "",
