@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from cmg_core.domain.azure_causes import problem_of
 from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, Superseded, TryAgain, UnreadableMessage
-from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import (
@@ -290,11 +289,11 @@ def _waiting(outcome: Wait, before: Waiting | None, now: datetime) -> Waiting:
 
 
 def _shows_something_new(outcome: Wait, before: State) -> bool:
-    """Whether a wait is worth a save at once: a fact, or something that a person should see."""
-    seen: tuple[GateName | None, bool] = (None, False)
-    if before.waiting is not None:
-        seen = (before.waiting.gate, before.waiting.grace)
-    return outcome.state.facts() != before.facts() or seen != (outcome.gate, outcome.grace)
+    """Whether a wait is worth a save at once: a fact, or a gate or grace period that a person should see begin."""
+    if outcome.state.facts() != before.facts():
+        return True
+    seen = (before.waiting.gate, before.waiting.grace) if before.waiting else (None, False)
+    return (outcome.gate is not None or outcome.grace) and seen != (outcome.gate, outcome.grace)
 
 
 def _begun(state: State, step: str, now: datetime) -> State:

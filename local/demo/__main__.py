@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from cmg_core.domain.values import JsonObject
 from local.demo.display import Display
 from local.demo.run import DemoFailed, run
 from local.dev.processes import ProcessError
@@ -37,6 +38,11 @@ def main() -> int:
     """Run the demo; the exit code."""
     options = _arguments()
     display = Display(sys.stderr)
+
+    def tell(report: JsonObject) -> None:
+        if options.json:
+            print(json.dumps(report, ensure_ascii=False), flush=True)
+
     try:
         sample = load(options.file)
     except (OSError, ValidationError, json.JSONDecodeError) as error:
@@ -44,15 +50,13 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
-        report, failures = asyncio.run(run(sample, display, options.time_scale, options.keep))
+        failures = asyncio.run(run(sample, display, options.time_scale, options.keep, tell))
     except KeyboardInterrupt:
         display.problem("Ended before its time; everything that was started is ended too.")
         return 130
     except (ProcessError, DemoFailed) as error:
         display.problem(str(error))
         return 1
-    if options.json:
-        print(json.dumps(report, ensure_ascii=False))
     for failure in failures:
         display.problem(f"The sample expected otherwise: {failure}")
     return 1 if failures else 0

@@ -27,12 +27,14 @@ def _program() -> list[str]:
 
 
 def service_of(method: str, target: str) -> str:
-    """Which service a line of the access log belongs to: `blob`, `queue` or `table`.
+    """Which service a line of the access log belongs to: `blob`, `queue` or `table`; `timer` for wake-due's looks.
 
     The log does not name it, but the paths tell: the only container is the host's own, entities carry parentheses or
     are posted, and the rest is about queues.
     """
     path, _, query = target.partition("?")
+    if "RowKey%20ge%20'a:'" in query:
+        return "timer"
     first, _, rest = path.partition("/")
     if first == "azure-webjobs-hosts" or "restype=container" in query:
         return "blob"

@@ -219,7 +219,7 @@ class LocalAzure:
             "queue": queue,
             "table": counts["table"],
             "idle_polls": idle,
-            "timers": counts["blob"],
+            "timers": counts["blob"] + counts["timer"],
             "setup": counts["setup"],
         }
 
