@@ -1,0 +1,88 @@
+"""Calls as the Functions host hands them in, and services in memory to answer them."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import azure.functions as func
+
+from cmg_core.domain.values import JsonObject
+from cmg_core.services import Limits
+from cmg_core.triggers.http import ROUTES, Handler, answering
+from local.inprocess.memory import MemoryLedger, MemoryQueues
+from local.inprocess.tape import Tape
+from tests.fakes import FakeAzure, FakeClock, FakeDialer, FakeDns, FakeVaults
+
+HOST = "https://cmg.contoso.example"
+KEY = "the-key-of-the-ticket-system"
+
+
+@dataclass
+class MemoryServices:
+    """All ports: ledger and queues in memory, the rest from dictionaries."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    limits: Limits = field(
+        default_factory=lambda: Limits(timedelta(hours=24), timedelta(minutes=5), {"name": "gateway"})
+    )
+    vaults: FakeVaults = field(default_factory=FakeVaults)
+    dns: FakeDns = field(default_factory=FakeDns)
+    dialer: FakeDialer = field(default_factory=FakeDialer)
+    resource_manager: FakeAzure = field(default_factory=FakeAzure)
+
+    def __post_init__(self) -> None:
+        tape = Tape()
+        self.ledger = MemoryLedger(tape)
+        self.queues = MemoryQueues(self.clock, tape)
+
+    def azure(self, tenant_id: str, subscription_id: str) -> FakeAzure:
+        return self.resource_manager
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller gets. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> JsonObject:
+        body: JsonObject = json.loads(self.text)
+        return body
+
+
+def call(
+    services: MemoryServices,
+    route: str,
+    body: object = None,
+    *,
+    raw: bytes | None = None,
+    path: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    url: str = "",
+) -> Answer:
+    """Call the function of that name as the host does. ``raw`` stands for ``body`` where that is no JSON."""
+    found = next(known for known in ROUTES if known.name == route)
+    filled = found.path
+    for name, value in (path or {}).items():
+        filled = filled.replace(f"{{{name}}}", value)
+    request = func.HttpRequest(
+        found.method,
+        url or f"{HOST}/api/{filled}",
+        headers={"x-functions-key": KEY, **(headers or {})},
+        params=query or {},
+        route_params=path or {},
+        body=json.dumps(body).encode() if raw is None else raw,
+    )
+    given = asyncio.run(_answered(found.handler, services, request))
+    shown = {name.lower(): value for name, value in given.headers.items()} | {"content-type": given.mimetype}
+    return Answer(given.status_code, shown, given.get_body().decode())
+
+
+async def _answered(handler: Handler, services: MemoryServices, request: func.HttpRequest) -> func.HttpResponse:
+    return await answering(handler, lambda: services)(request)

@@ -1,0 +1,153 @@
+"""Lists: filters, continuation from the active ones back through the months, and what cannot be asked."""
+
+import asyncio
+import base64
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmg_core.domain.record import Status
+from cmg_core.services import Save
+from tests.fakes import CLASSIC_ID, NOW, SUBSCRIPTION
+from tests.records import a_record
+from tests.unit.triggers.callers import Answer, MemoryServices, call
+
+numbers = itertools.count(1)
+
+
+def deployment(services: MemoryServices, updated_at: datetime = NOW, status: Status = Status.RUNNING) -> str:
+    """One that changed last at that moment."""
+    id = f"00000000-0000-4000-8000-{next(numbers):012}"
+    record = a_record(id)
+    etag = asyncio.run(services.ledger.create(record, []))
+    save = Save(2, "cut-over", status, record.state, None, "a test", updated_at)
+    asyncio.run(services.ledger.save(id, etag, save, []))
+    return id
+
+
+def listed(services: MemoryServices, **query: str) -> tuple[list[str], str | None]:
+    answer = call(services, "list-deployments", query=query)
+    assert answer.status == 200, answer.text
+    rows, continuation = answer.body["deployments"], answer.body["continuation"]
+    return [row["id"] for row in rows], continuation  # type: ignore[call-overload,index,union-attr,return-value]
+
+
+def everything(services: MemoryServices, **query: str) -> list[str]:
+    """All pages, one after the other."""
+    ids, continuation = listed(services, **query)
+    calls = 1
+    while continuation:
+        more, continuation = listed(services, **query, continuation=continuation)
+        ids, calls = [*ids, *more], calls + 1
+        assert calls <= 14
+    return ids
+
+
+def test_the_active_ones_come_first_then_the_ended_ones_newest_first() -> None:
+    services = MemoryServices()
+    old = deployment(services, datetime(2026, 2, 3, tzinfo=UTC), Status.SUCCEEDED)
+    last_month = deployment(services, datetime(2026, 10, 3, tzinfo=UTC), Status.REFUSED)
+    earlier = deployment(services, NOW - timedelta(hours=2))
+    later = deployment(services, NOW)
+
+    first, continuation = listed(services)
+    assert first == [later, earlier]
+    assert continuation
+    assert everything(services) == [later, earlier, last_month, old]
+
+
+def test_a_year_back_and_no_further() -> None:
+    services = MemoryServices()
+    within = deployment(services, datetime(2025, 11, 30, tzinfo=UTC), Status.SUCCEEDED)
+    deployment(services, datetime(2025, 10, 31, tzinfo=UTC), Status.SUCCEEDED)
+    assert everything(services) == [within]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 365), st.sampled_from(Status)), max_size=6), st.sampled_from(Status))
+def test_every_deployment_of_a_year_is_listed_exactly_once(told: list[tuple[int, Status]], asked: Status) -> None:
+    services = MemoryServices()
+    ids = [deployment(services, NOW - timedelta(days=days), status) for days, status in told]
+
+    assert sorted(everything(services)) == sorted(ids)
+    wanted = [id for id, (_, status) in zip(ids, told, strict=True) if status is asked]
+    assert sorted(everything(services, status=asked)) == sorted(wanted)
+
+
+def test_filters() -> None:
+    services = MemoryServices()
+    own = call(
+        services,
+        "start-migration",
+        {
+            "provisioned_by": "automation",
+            "subscription_id": SUBSCRIPTION,
+            "tenant_id": "11111111-1111-1111-1111-111111111111",
+            "resource_group": "rg",
+            "region": "eastus",
+            "certificate": {"vault": "https://kv-cmg.vault.azure.net", "name": "granitefalls"},
+            "old_gateway": {"resource_id": CLASSIC_ID, "service_name": "GraniteFalls.Contoso.Com"},
+            "external_reference": "CHG0099999",
+        },
+    ).body["id"]
+    other = deployment(services)
+
+    assert set(everything(services)) == {own, other}
+    assert everything(services, external_reference="CHG0099999") == [own]
+    assert everything(services, external_reference="chg0099999") == []
+    assert everything(services, subscription=SUBSCRIPTION.upper()) == [own]
+    assert everything(services, gateway=CLASSIC_ID.upper()) == [own]
+    assert set(everything(services, gateway="granitefalls.contoso.com")) == {own, other}
+    assert everything(services, gateway="another.contoso.com") == []
+    assert everything(services, status="grace") == []
+
+
+def test_a_row_says_what_lists_promise() -> None:
+    services = MemoryServices()
+    deployment(services)
+    row = call(services, "list-deployments").body["deployments"][0]  # type: ignore[call-overload,index]
+    assert set(row) == {
+        "id",
+        "status",
+        "step",
+        "gateway",
+        "service_name",
+        "external_reference",
+        "subscription_id",
+        "updated_at",
+    }
+
+
+def refused(expected: int, **query: str) -> Answer:
+    answer = call(MemoryServices(), "list-deployments", query=query)
+    assert answer.status == expected, answer.text
+    return answer
+
+
+def test_unknown_parameters_are_refused_with_the_known_ones() -> None:
+    answer = refused(422, ticket="CHG1", status="done", subscription="mine")
+    assert len(answer.body["findings"]) == 3  # type: ignore[arg-type]
+    assert "external_reference" in answer.text
+
+
+def test_the_function_key_in_the_address_is_no_unknown_parameter() -> None:
+    assert call(MemoryServices(), "list-deployments", query={"code": "key"}).status == 200
+
+
+@pytest.mark.parametrize("plain", ["", "ended:2026-12", "ended:2026-13", "ended:9999-01", "active", "ended:2026-1"])
+def test_a_forged_token_is_refused(plain: str) -> None:
+    token = base64.urlsafe_b64encode(plain.encode()).decode() or "?"
+    assert refused(400, continuation=token).body["type"] == "docs/errors.md#bad-continuation"
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_any_token_is_answered(token: str) -> None:
+    assert call(MemoryServices(), "list-deployments", query={"continuation": token}).status in (200, 400)
+
+
+def test_a_token_that_has_grown_too_old_is_the_end() -> None:
+    token = base64.urlsafe_b64encode(b"ended:2024-01").decode()
+    assert listed(MemoryServices(), continuation=token) == ([], None)
