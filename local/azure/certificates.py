@@ -7,7 +7,7 @@ same key (and authorities) in every world of the process.
 import functools
 import hashlib
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from cryptography import x509
@@ -90,7 +90,7 @@ def _key(kind: str, size: int, who: str) -> Key:
 @functools.cache
 def _authority(issuer: str, level: str, year: int) -> x509.Certificate:
     """A root, or an intermediate below it."""
-    begins = datetime(year, 1, 1) + timedelta(days=AUTHORITY_FROM)
+    begins = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=AUTHORITY_FROM)
     name = _name(f"{ISSUERS[issuer]} {level}")
     parent = _name(f"{ISSUERS[issuer]} root")
     signer = _key("RSA", 2048, f"{issuer} root")
@@ -175,7 +175,7 @@ def make_certificate(
 ) -> CertificateVersion:
     """A certificate version of a vault (`host` is the vault's DNS name) from its description."""
     # Whole hours, so that worlds built within the hour share what was signed.
-    start = now.replace(minute=0, second=0, microsecond=0, tzinfo=None)
+    start = now.replace(minute=0, second=0, microsecond=0)
     leaf = _issue(described, start)
     chain = [leaf]
     if described.issuer != "self":

@@ -81,7 +81,8 @@ def handle_login(world: World, request: Request, now: datetime) -> Response:
             400,
             "invalid_tenant",
             90002,
-            f"Tenant '{parts[0]}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+            f"Tenant '{parts[0]}' not found. Check to make sure you have the correct tenant ID and are signing into "
+            "the correct cloud.",
         )
     if request.path.lower().endswith("/.well-known/openid-configuration"):
         return _configuration(request, parts[0])

@@ -7,12 +7,13 @@ of Azure's behaviour); those of instance health and of classic cloud services ar
 import base64
 import hashlib
 import hmac
+import json
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from local.azure.messages import Request, Response
 from local.azure.errors import AzureError, json_response
+from local.azure.messages import Request, Response
 from local.azure.references import references
 from local.azure.world import Body, Operation, Resource, World
 
@@ -47,7 +48,7 @@ POLLS_A_MINUTE = 45
 
 # Today's operation URLs carry a certificate of about 3 KB in their query string.
 _CERTIFICATE = base64.urlsafe_b64encode(
-    b"".join(hashlib.sha512(f"operation url {n}".encode()).digest() for n in range(36))
+    b"".join(hashlib.sha512(f"operation url {n}".encode()).digest() for n in range(48))
 ).decode()
 
 
@@ -153,8 +154,8 @@ def _finish(world: World, operation: Operation) -> None:
         group = world.groups[operation.resource_id.lower()]
         group.deleting = None
         if not operation.error:
-            for resource in list(world.children(group.id)):
-                forget(world, resource)
+            for held in list(world.children(group.id)):
+                forget(world, held)
             del world.groups[operation.resource_id.lower()]
             world.deleted.append(group.id)
         return
@@ -227,13 +228,12 @@ def check_poll(world: World, request: Request, operation: Operation, now: dateti
         raise AzureError(403, "AuthorizationFailed", "The signature of the operation's URL is missing or was changed.")
     operation.polls[:] = [at for at in operation.polls if (now - at).total_seconds() < 60] + [now]
     if len(operation.polls) > POLLS_A_MINUTE:
-        details = [
-            {
-                "code": "TooManyRequests",
-                "target": "GetOperation3Min",
-                "message": f'{{"operationGroup":"GetOperation3Min","allowedRequestCount":{POLLS_A_MINUTE},"measuredRequestCount":{len(operation.polls)}}}',
-            }
-        ]
+        counted = {
+            "operationGroup": "GetOperation3Min",
+            "allowedRequestCount": POLLS_A_MINUTE,
+            "measuredRequestCount": len(operation.polls),
+        }
+        details = [{"code": "TooManyRequests", "target": "GetOperation3Min", "message": json.dumps(counted)}]
         raise AzureError(
             429,
             "OperationNotAllowed",

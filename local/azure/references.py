@@ -39,7 +39,7 @@ def part_of(world: World, resource_id: str) -> bool:
     """Whether the ID names a resource that exists, or a part (subnet, pool, rule, …) nested in one's body."""
     if world.resource(resource_id) is not None:
         return True
-    parent, collection, name = (resource_id.rstrip("/").rsplit("/", 2) + ["", ""])[:3]
+    parent, collection, name = [*resource_id.rstrip("/").rsplit("/", 2), "", ""][:3]
     holder = world.resource(parent)
     if holder is None:
         return False

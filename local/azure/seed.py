@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from local.azure import certificates, site
 from local.azure.arm import classic, dns_zones, locks, vaults
-from local.azure.arm.network import free_address
+from local.azure.arm.public_addresses import free_address
 from local.azure.arm.registry import PROVIDERS
 from local.azure.arm.storing import save
 from local.azure.errors import AzureError
@@ -80,7 +80,7 @@ def build_world(seed: Mapping[str, Any], *, time_scale: float, now: datetime) ->
 
 def _empty_world(wanted: WorldSeed, time_scale: float, now: datetime) -> World:
     # Not secret: it opens nothing outside this world, and an app keeps its tokens when the world is built anew.
-    dice = random.Random(wanted.random_seed)  # noqa: S311
+    dice = random.Random(wanted.random_seed)
     first = next((s.tenant for s in wanted.subscriptions if s.tenant), None)
     tenant = wanted.identity.tenant or (wanted.tenants[0] if wanted.tenants else first or DEFAULT_TENANT)
     identity = Identity(

@@ -65,9 +65,7 @@ def _certificate(world: World, reference: str) -> tuple[CertificateVersion, str]
     ]
     holder = next((v for v in world.of_type("Microsoft.KeyVault/vaults") if v.name.lower() == vault.lower()), None)
     if not found or holder is None:
-        raise ValueError(
-            f"The certificate '{reference}' is not <vault>/<certificate> of this world."
-        )
+        raise ValueError(f"The certificate '{reference}' is not <vault>/<certificate> of this world.")
     return found[-1], holder.id
 
 

@@ -72,10 +72,10 @@ class Simulator:
     def add_fault(self, described: dict[str, Any]) -> None:
         """Adds a fault: `{"match": {"method", "path"}, "times", "after", "action": {…}}`.
 
-        `path` is a regular expression, searched for in host and path. The first `after` matching requests pass, the next
-        `times` (default 1) get the action: an answer (`status`, `headers`, `body`), `delay_s`, `{"operation": "fail",
-        "error"}` for the operation that the request starts, `{"disconnect": true}` (nothing happens) or
-        `{"disconnect": "after"}` (it happens, the answer is lost). Raises FaultError.
+        `path` is a regular expression, searched for in host and path. The first `after` matching requests pass, the
+        next `times` (default 1) get the action: an answer (`status`, `headers`, `body`), `delay_s`,
+        `{"operation": "fail", "error"}` for the operation that the request starts, `{"disconnect": true}`
+        (nothing happens) or `{"disconnect": "after"}` (it happens, the answer is lost). Raises FaultError.
         """
         match = described.get("match", {})
         action = described.get("action")

@@ -80,7 +80,10 @@ def _authorized(world: World, request: Request, vault: Resource) -> Response:
     parts = request.path.strip("/").split("/")
     kind = parts[0].lower()
     if vault.properties.get("publicNetworkAccess") == "Disabled":
-        message = "Public network access is disabled and request is not from a trusted service nor via an approved private link."
+        message = (
+            "Public network access is disabled and request is not from a trusted service nor via an approved private "
+            "link."
+        )
         return _error(403, "Forbidden", f"{message}\r\nCaller: {_caller(world)}", "ForbiddenByConnection")
     if (vault.properties.get("networkAcls") or {}).get("defaultAction") == "Deny":
         message = (
@@ -105,15 +108,16 @@ def _forbidden(world: World, request: Request, vault: Resource, parts: list[str]
     if vault.properties.get("enableRbacAuthorization"):
         message = (
             "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
-            f"definitions were changed recently, please observe propagation time.\r\nCaller: {_caller(world)}\r\nAction:"
-            f" 'Microsoft.KeyVault/vaults/{kind}/{verb}/action'\r\nResource: '{vault.id.lower()}/{'/'.join(parts[:2])}'"
+            f"definitions were changed recently, please observe propagation time.\r\nCaller: {_caller(world)}\r\n"
+            f"Action: 'Microsoft.KeyVault/vaults/{kind}/{verb}/action'\r\n"
+            f"Resource: '{vault.id.lower()}/{'/'.join(parts[:2])}'"
             f"\r\nAssignment: (not found)\r\nDecisionReason: 'DeniedWithNoValidRBAC'\r\nVault: {vault.name};"
             f"location={vault.location}\r\n"
         )
         return _error(403, "Forbidden", message, "ForbiddenByRbac")
     message = (
-        f"The user, group or application '{_caller(world)}' does not have {kind} {request.method.lower()} permission on "
-        f"key vault '{vault.name};location={vault.location}'. For help resolving this issue, please see "
+        f"The user, group or application '{_caller(world)}' does not have {kind} {request.method.lower()} permission "
+        f"on key vault '{vault.name};location={vault.location}'. For help resolving this issue, please see "
         "https://go.microsoft.com/fwlink/?linkid=2125287"
     )
     return _error(403, "Forbidden", message, "AccessDenied")
@@ -135,9 +139,9 @@ def _certificates(world: World, request: Request, vault: Resource, rest: list[st
         return _error(
             404,
             "CertificateNotFound",
-            f"A certificate with (name/id) {'/'.join(part for part in rest if part)} was not found in this key vault. If"
-            " you recently deleted this certificate you may be able to recover it using the correct recovery command. "
-            "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
+            f"A certificate with (name/id) {'/'.join(part for part in rest if part)} was not found in this key vault. "
+            "If you recently deleted this certificate you may be able to recover it using the correct recovery "
+            "command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
         )
     bundle = _bundle(chosen[-1])
     return json_response(200, bundle["policy"] if wanted.lower() == "policy" else bundle)

@@ -75,8 +75,8 @@ def make_zone(world: World, now: datetime, zone_id: str, name: str, tags: dict[s
         servers = [{"nsdname": server} for server in NAME_SERVERS]
         make_record_set(world, now, zone, "NS", "@", {"TTL": 172800, "NSRecords": servers})
         authority = {
-            "email": "azuredns-hostmaster.microsoft.com", "host": NAME_SERVERS[0], "refreshTime": 3600, "retryTime": 300,
-            "expireTime": 2419200, "minimumTTL": 300, "serialNumber": 1,
+            "email": "azuredns-hostmaster.microsoft.com", "host": NAME_SERVERS[0], "refreshTime": 3600,
+            "retryTime": 300, "expireTime": 2419200, "minimumTTL": 300, "serialNumber": 1,
         }  # fmt: skip
         make_record_set(world, now, zone, "SOA", "@", {"TTL": 3600, "SOARecord": authority})
     return zone

@@ -21,11 +21,11 @@ COLLECTIONS = (
     "inboundNatPools", "outboundRules",
 )  # fmt: skip
 
-_RULE_DEFAULTS = {
+_RULE_DEFAULTS: Body = {
     "idleTimeoutInMinutes": 4, "enableFloatingIP": False, "enableTcpReset": False,
     "enableDestinationServiceEndpoint": False, "allowBackendPortConflict": False,
 }  # fmt: skip
-_DEFAULTS = {
+_DEFAULTS: dict[str, Body] = {
     "loadBalancingRules": {**_RULE_DEFAULTS, "loadDistribution": "Default", "disableOutboundSnat": False},
     "inboundNatRules": _RULE_DEFAULTS,
     "inboundNatPools": _RULE_DEFAULTS,

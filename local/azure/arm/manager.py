@@ -115,8 +115,8 @@ def _subscription(world: World, request: Request, caller: Caller, subscription_i
             401,
             "InvalidAuthenticationTokenTenant",
             f"The access token is from the wrong issuer 'https://sts.windows.net/{caller.tenant}/'. It must match the "
-            f"tenant 'https://sts.windows.net/{subscription.tenant}/' associated with this subscription. Please use the "
-            f"authority (URL) '{authority}' to get the token.",
+            f"tenant 'https://sts.windows.net/{subscription.tenant}/' associated with this subscription. Please use "
+            f"the authority (URL) '{authority}' to get the token.",
             headers=(("WWW-Authenticate", f'Bearer authorization_uri="{authority}"'),),
         )
     if request.method in WRITES and subscription.state in ("Disabled", "Warned"):
@@ -276,8 +276,8 @@ def _typed_call(call: Call) -> Response:
         raise AzureError(
             404,
             "InvalidResourceType",
-            f"The resource type '{'/'.join(target.types)}' could not be found in the namespace '{target.namespace}' for "
-            f"api version '{call.request.query['api-version']}'.",
+            f"The resource type '{'/'.join(target.types)}' could not be found in the namespace '{target.namespace}' "
+            f"for api version '{call.request.query['api-version']}'.",
         )
     _check_version(call.request, kind.name, kind.versions)
     if not is_resource:

@@ -5,6 +5,8 @@ from local.azure.arm import (
     dns_zones,
     load_balancers,
     network,
+    public_addresses,
+    scale_set_rules,
     scale_set_views,
     scale_sets,
     sizes,
@@ -56,8 +58,9 @@ PROVIDERS = {
                     patch=network.patch_network, delete=network.delete_virtual_network, nested=("subnets",),
                 ),
                 ResourceType(
-                    "Microsoft.Network/publicIPAddresses", network.VERSIONS, "network", put=network.put_public_address,
-                    patch=network.patch_network, delete=network.delete_public_address, get=network.get_public_address,
+                    "Microsoft.Network/publicIPAddresses", network.VERSIONS, "network",
+                    put=public_addresses.put_public_address, patch=network.patch_network,
+                    delete=public_addresses.delete_public_address, get=public_addresses.get_public_address,
                 ),
                 ResourceType(
                     "Microsoft.Network/loadBalancers", network.VERSIONS, "network",
@@ -71,18 +74,18 @@ PROVIDERS = {
                 ),
                 *map(_record_type, dns_zones.RECORDS),
             ),
-            network.CALLS,
+            public_addresses.CALLS,
         ),
         Provider(
             "Microsoft.Compute",
             (
                 ResourceType(
-                    scale_sets.TYPE, COMPUTE_VERSIONS, "compute", put=scale_sets.put_scale_set,
+                    scale_set_rules.TYPE, COMPUTE_VERSIONS, "compute", put=scale_sets.put_scale_set,
                     patch=scale_sets.patch_scale_set, delete=scale_sets.delete_scale_set,
                     actions={**scale_sets.ACTIONS, "instanceview": scale_set_views.scale_set_view},
                 ),
                 ResourceType(
-                    f"{scale_sets.TYPE}/virtualMachines", COMPUTE_VERSIONS, "compute", get=scale_set_views.get_machine,
+                    f"{scale_set_rules.TYPE}/virtualMachines", COMPUTE_VERSIONS, "compute", get=scale_set_views.get_machine,
                     listing=scale_set_views.list_machines, actions={"instanceview": scale_set_views.get_machine},
                 ),
             ),

@@ -5,13 +5,21 @@ and Microsoft's pages on certificates of scale sets.
 """
 
 import copy
-import re
 from collections.abc import Callable
 from datetime import timedelta
 
 from local.azure.arm import shapes, sizes
 from local.azure.arm.call import Call
 from local.azure.arm.scale_set_certificates import certificate_urls, check_secrets
+from local.azure.arm.scale_set_rules import (
+    TYPE,
+    check_changes,
+    check_network,
+    check_profile,
+    check_size,
+    missing,
+    network_references,
+)
 from local.azure.arm.storing import (
     begin,
     delete_resource,
@@ -23,17 +31,12 @@ from local.azure.arm.storing import (
     require_location,
     save,
 )
-from local.azure.errors import AzureError, compute_error, network_error
+from local.azure.errors import AzureError, compute_error
 from local.azure.ids import last_segment
 from local.azure.messages import Response
 from local.azure.operations import duration, running_on
-from local.azure.references import owner, part_of
+from local.azure.references import owner
 from local.azure.world import Body, Instance, Resource, World
-
-TYPE = "Microsoft.Compute/virtualMachineScaleSets"
-
-# How the names of images that need a second-generation machine look.
-_SECOND_GENERATION = re.compile(r"(-g2$|-g2-|gensecond|azure-edition)", re.IGNORECASE)
 
 
 def not_found(call: Call) -> AzureError:
@@ -70,7 +73,7 @@ def _checked(given: Body, shape: shapes.Shape) -> Body:
         shapes.check(given, shape)
     except shapes.ShapeError as problem:
         if problem.kind == "missing":
-            raise _missing(problem.path) from problem
+            raise missing(problem.path) from problem
         raise compute_error(400, "BadRequest", str(problem)) from problem
     return given
 
@@ -85,23 +88,14 @@ def _merge(old: Body, new: Body) -> Body:
     return merged
 
 
-def _missing(parameter: str) -> AzureError:
-    name = parameter.removeprefix("properties.")
-    return compute_error(400, "InvalidParameter", f"Required parameter '{name}' is missing (null).", target=name)
-
-
-def _invalid(target: str, message: str) -> AzureError:
-    return compute_error(400, "InvalidParameter", message, target=target)
-
-
 def _write(call: Call, given: Body, existing: Resource | None) -> Response:
     refuse_while_deleting(call, existing, "compute")
     body = new_body(call, TYPE, given, existing)
     body["properties"] = copy.deepcopy(given["properties"])
-    size = _check_size(call, body)
-    _check_changes(body, existing)
-    _check_profile(body, existing, size)
-    _check_network(call, body)
+    size = check_size(call, body)
+    check_changes(body, existing)
+    check_profile(body, existing, size)
+    check_network(call, body)
     check_secrets(call, body)
     capacity = body["sku"]["capacity"]
     sizes.check_quota(call, size, body["location"], capacity, body["id"])
@@ -120,168 +114,9 @@ def _write(call: Call, given: Body, existing: Resource | None) -> Response:
     return put_answer(call, resource, operation, created, None)
 
 
-def _check_size(call: Call, body: Body) -> sizes.Size:
-    sku = body.get("sku") or {}
-    if not sku.get("name"):
-        raise _missing("sku.name")
-    if not isinstance(sku.get("capacity"), int) or not 0 <= sku["capacity"] <= 1000:
-        raise _invalid("sku.capacity", f"The value {sku.get('capacity')} of sku.capacity must be between 0 and 1000.")
-    size = sizes.SIZES.get(sku["name"].lower())
-    region = body["location"]
-    if size is None or not sizes.is_offered(call.world, size, region):
-        known = ",".join(known.name for known in sizes.SIZES.values() if sizes.is_offered(call.world, known, region))
-        raise _invalid(
-            "vmSize",
-            f"The value {sku['name']} provided for the VM size is not valid. The valid sizes in the current region are:"
-            f" {known}.",
-        )
-    if sizes.is_restricted(call.world, size, region):
-        raise compute_error(
-            409,
-            "SkuNotAvailable",
-            "The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: "
-            f"{size.name}' is currently not available in location '{region}'. Please try another size or deploy to a "
-            "different location or different zone. See https://aka.ms/azureskunotavailable for details.",
-        )
-    offered = sizes.zones_of(call.world, size, region)
-    missing = [zone for zone in body.get("zones", []) if zone not in offered]
-    if missing:
-        raise compute_error(
-            400,
-            "LocationNotSupportAvailabilityZones",
-            f"The zone(s) '{','.join(missing)}' for resource '{TYPE}/{body['name']}' is not supported. The supported "
-            f"zones for location '{region}' are '{','.join(offered)}'",
-        )
-    body["sku"].setdefault("tier", "Standard")
-    return size
-
-
-def _check_changes(body: Body, existing: Resource | None) -> None:
-    """What cannot change once the scale set stands; a password that is sent again counts as a change."""
-    properties = body["properties"]
-    if properties.get("orchestrationMode", "Uniform") != "Uniform":
-        raise _invalid("orchestrationMode", "The simulator knows scale sets with orchestration mode Uniform only.")
-    if existing is None:
-        return
-    profile = properties.get("virtualMachineProfile", {})
-    system = profile.get("osProfile", {})
-    before = existing.properties["virtualMachineProfile"]["osProfile"]
-    changes = {
-        "osProfile.adminPassword": "adminPassword" in system,
-        "osProfile.adminUsername": system.get("adminUsername", before["adminUsername"]) != before["adminUsername"],
-        "osProfile.computerNamePrefix": system.get("computerNamePrefix", before["computerNamePrefix"])
-        != before["computerNamePrefix"],
-        "zones": bool(set(existing.body.get("zones", [])) - set(body.get("zones", existing.body.get("zones", [])))),
-    }
-    for name, changed in changes.items():
-        if changed:
-            raise compute_error(409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", name)
-    for member, value in existing.properties.items():
-        properties.setdefault(member, copy.deepcopy(value))
-    for member in ("zones", "identity"):
-        if member in existing.body:
-            body.setdefault(member, copy.deepcopy(existing.body[member]))
-
-
-def _check_profile(body: Body, existing: Resource | None, size: sizes.Size) -> None:
-    properties = body["properties"]
-    if not properties.get("upgradePolicy", {}).get("mode"):
-        raise _missing("upgradePolicy")
-    profile = properties.get("virtualMachineProfile")
-    if not profile:
-        raise _missing("virtualMachineProfile")
-    system = profile.setdefault("osProfile", {})
-    wanted = ["computerNamePrefix", "adminUsername"] + ([] if existing else ["adminPassword"])
-    for name in wanted:
-        if not system.get(name) and existing:
-            system[name] = existing.properties["virtualMachineProfile"]["osProfile"][name]
-        if not system.get(name):
-            raise _missing(name)
-    image = profile.get("storageProfile", {}).get("imageReference")
-    if not image or not (image.get("id") or all(image.get(key) for key in ("publisher", "offer", "sku", "version"))):
-        raise _missing("imageReference")
-    is_windows = "windows" in image.get("publisher", "").lower() or "windowsConfiguration" in system
-    prefix = system["computerNamePrefix"]
-    if is_windows and (len(prefix) > 9 or prefix.isdigit() or not re.fullmatch(r"[A-Za-z0-9-]+", prefix)):
-        raise _invalid(
-            "computerNamePrefix",
-            "Windows computer name prefix cannot be more than 9 characters long, be entirely numeric, or contain the "
-            "following characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : . ' \" , < > / ?.",
-        )
-    if "adminPassword" in system and not _is_strong(system["adminPassword"]):
-        raise _invalid(
-            "adminPassword",
-            "The supplied password must be between 8-123 characters long and must satisfy at least 3 of password "
-            "complexity requirements from the following: 1) Contains an uppercase character 2) Contains a lowercase "
-            "character 3) Contains a numeric digit 4) Contains a special character 5) Control characters are not "
-            "allowed",
-        )
-    if "V2" not in size.generations and _SECOND_GENERATION.search(image.get("sku", "")):
-        raise compute_error(
-            400,
-            "BadRequest",
-            f"The selected VM size '{size.name}' cannot boot Hypervisor Generation '2'. If this was a Create operation "
-            "please check that the Hypervisor Generation of the Image matches the Hypervisor Generation of the selected"
-            " VM Size. If this was an Update operation please select a Hypervisor Generation '2' VM Size. For more "
-            "information, see https://aka.ms/azuregen2vm",
-        )
-    for extension in profile.get("extensionProfile", {}).get("extensions", []):
-        for name in ("publisher", "type", "typeHandlerVersion"):
-            if not extension.get("properties", {}).get(name):
-                raise _missing(name)
-    system.setdefault("secrets", [])
-    if is_windows:
-        system.setdefault("windowsConfiguration", {"provisionVMAgent": True, "enableAutomaticUpdates": True})
-
-
-def _is_strong(password: str) -> bool:
-    kinds = (str.isupper, str.islower, str.isdigit, _is_special)
-    return 8 <= len(password) <= 123 and sum(any(map(kind, password)) for kind in kinds) >= 3
-
-
-def _is_special(character: str) -> bool:
-    return not character.isalnum()
-
-
-def _network_references(body: Body) -> list[str]:
-    profile = body["properties"]["virtualMachineProfile"].get("networkProfile") or {}
-    found = [profile["healthProbe"]["id"]] if profile.get("healthProbe") else []
-    for interface in profile.get("networkInterfaceConfigurations", []):
-        if interface["properties"].get("networkSecurityGroup"):
-            found.append(interface["properties"]["networkSecurityGroup"]["id"])
-        for configuration in interface["properties"]["ipConfigurations"]:
-            properties = configuration["properties"]
-            if properties.get("subnet"):
-                found.append(properties["subnet"]["id"])
-            for collection in ("loadBalancerBackendAddressPools", "loadBalancerInboundNatPools"):
-                found += [reference["id"] for reference in properties.get(collection, [])]
-    return found
-
-
-def _check_network(call: Call, body: Body) -> None:
-    profile = body["properties"]["virtualMachineProfile"].get("networkProfile") or {}
-    interfaces = profile.get("networkInterfaceConfigurations", [])
-    if not interfaces:
-        raise _missing("networkProfile.networkInterfaceConfigurations")
-    if sum(bool(interface["properties"].get("primary")) for interface in interfaces) != 1 and len(interfaces) > 1:
-        raise _invalid("networkInterfaceConfigurations", "Exactly one network interface must be primary.")
-    for interface in interfaces:
-        for configuration in interface["properties"]["ipConfigurations"]:
-            if not configuration["properties"].get("subnet"):
-                raise _missing("subnet")
-    for reference in _network_references(body):
-        holder = owner(call.world, reference)
-        if holder is None or not part_of(call.world, reference) or holder.location != body["location"]:
-            raise network_error(
-                "InvalidResourceReference",
-                f"Resource {reference} referenced by resource {body['id']} was not found. Please make sure that the "
-                "referenced resource exists, and that both resources are in the same region.",
-            )
-
-
 def _unfinished_reference(world: World, body: Body) -> Body | None:
     """The detail of the failure that an unfinished network resource causes (known from issues: the PUT is accepted)."""
-    for reference in _network_references(body):
+    for reference in network_references(body):
         holder = owner(world, reference)
         operation = running_on(world, holder) if holder else None
         if holder and operation:

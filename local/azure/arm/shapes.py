@@ -8,8 +8,8 @@ schemas of the pinned api-versions; that an unknown member is refused is known f
 
 from typing import Any
 
-S, I, B, ANY = "string", "integer", "boolean", "any"
-KINDS: dict[str, type | tuple[type, ...]] = {S: str, I: int, B: bool, ANY: object}
+S, N, B, ANY = "string", "integer", "boolean", "any"
+KINDS: dict[str, type] = {S: str, N: int, B: bool, ANY: object}
 
 type Shape = str | tuple[str, ...] | list[Any] | dict[str, Any]
 
@@ -39,7 +39,7 @@ def check(value: Any, shape: Shape, path: str = "") -> None:
             raise ShapeError(
                 "value", path, member, f"Value '{value}' used in property {path} is not one of {', '.join(shape)}."
             )
-    elif not isinstance(value, KINDS[shape]) or (shape == I and isinstance(value, bool)):
+    elif not isinstance(value, KINDS[shape]) or (shape == N and isinstance(value, bool)):
         raise ShapeError("type", path, member, f"Error converting value '{value}' to type '{shape}'. Path '{path}'.")
 
 
@@ -70,7 +70,7 @@ def _check_object(value: Any, shape: dict[str, Any], path: str, member: str) -> 
 
 TAGS = {"*": S}
 REF = {"id!": S}
-SKU = {"name": S, "tier": S, "capacity": I}
+SKU = {"name": S, "tier": S, "capacity": N}
 
 
 def resource(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def part(properties: dict[str, Any]) -> list[Any]:
 
 SECURITY_RULE = {
     "description": S, "protocol!": ("*", "Tcp", "Udp", "Icmp", "Esp", "Ah"), "access!": ("Allow", "Deny"),
-    "direction!": ("Inbound", "Outbound"), "priority!": I, "sourcePortRange": S, "sourcePortRanges": [S],
+    "direction!": ("Inbound", "Outbound"), "priority!": N, "sourcePortRange": S, "sourcePortRanges": [S],
     "destinationPortRange": S, "destinationPortRanges": [S], "sourceAddressPrefix": S, "sourceAddressPrefixes": [S],
     "destinationAddressPrefix": S, "destinationAddressPrefixes": [S], "sourceApplicationSecurityGroups": ANY,
     "destinationApplicationSecurityGroups": ANY,
@@ -112,21 +112,24 @@ VIRTUAL_NETWORK = resource(
     {
         "addressSpace!": {"addressPrefixes!": [S]}, "subnets": part(SUBNET), "dhcpOptions": {"dnsServers": [S]},
         "enableDdosProtection": B, "enableVmProtection": B, "virtualNetworkPeerings": ANY, "encryption": ANY,
-        "privateEndpointVNetPolicies": S, "flowTimeoutInMinutes": I,
+        "privateEndpointVNetPolicies": S, "flowTimeoutInMinutes": N,
     },
     extendedLocation=ANY,
 )  # fmt: skip
 PUBLIC_ADDRESS = resource(
     {
         "publicIPAllocationMethod": ("Static", "Dynamic"), "publicIPAddressVersion": ("IPv4", "IPv6"),
-        "idleTimeoutInMinutes": I, "ipAddress": S, "ipTags": ANY, "ddosSettings": ANY, "publicIPPrefix": REF,
+        "idleTimeoutInMinutes": N, "ipAddress": S, "ipTags": ANY, "ddosSettings": ANY, "publicIPPrefix": REF,
         "deleteOption": ("Delete", "Detach"), "ipConfiguration": ANY,
         "dnsSettings": {"domainNameLabel": S, "fqdn": S, "reverseFqdn": S, "domainNameLabelScope": S},
     },
     extendedLocation=ANY,
 )  # fmt: skip
 _PROTOCOL = ("Tcp", "Udp", "All")
-_TRAFFIC = {"idleTimeoutInMinutes": I, "enableFloatingIP": B, "enableTcpReset": B}
+_TRAFFIC = {
+    "idleTimeoutInMinutes": N, "enableFloatingIP": B, "enableTcpReset": B, "enableDestinationServiceEndpoint": B,
+    "allowBackendPortConflict": B,
+}  # fmt: skip
 LOAD_BALANCER = resource(
     {
         "frontendIPConfigurations": part({
@@ -135,31 +138,31 @@ LOAD_BALANCER = resource(
             "inboundNatPools": ANY, "outboundRules": ANY, "loadBalancingRules": ANY,
         }),
         "backendAddressPools": part({
-            "loadBalancerBackendAddresses": ANY, "tunnelInterfaces": ANY, "drainPeriodInSeconds": I, "location": S,
+            "loadBalancerBackendAddresses": ANY, "tunnelInterfaces": ANY, "drainPeriodInSeconds": N, "location": S,
             "virtualNetwork": REF, "syncMode": S, "backendIPConfigurations": ANY, "loadBalancingRules": ANY,
             "inboundNatRules": ANY, "outboundRules": ANY, "outboundRule": ANY,
         }),
         "loadBalancingRules": part({
             "frontendIPConfiguration!": REF, "backendAddressPool": REF, "backendAddressPools": [REF], "probe": REF,
-            "protocol!": _PROTOCOL, "frontendPort!": I, "backendPort": I, "loadDistribution": S,
+            "protocol!": _PROTOCOL, "frontendPort!": N, "backendPort": N, "loadDistribution": S,
             "disableOutboundSnat": B, "enableConnectionTracking": B, **_TRAFFIC,
         }),
         "probes": part({
-            "protocol!": ("Tcp", "Http", "Https"), "port!": I, "requestPath": S, "intervalInSeconds": I,
-            "numberOfProbes": I, "probeThreshold": I, "noHealthyBackendsBehavior": S, "loadBalancingRules": ANY,
+            "protocol!": ("Tcp", "Http", "Https"), "port!": N, "requestPath": S, "intervalInSeconds": N,
+            "numberOfProbes": N, "probeThreshold": N, "noHealthyBackendsBehavior": S, "loadBalancingRules": ANY,
         }),
         "inboundNatRules": part({
-            "frontendIPConfiguration!": REF, "protocol!": _PROTOCOL, "frontendPort": I, "backendPort!": I,
-            "frontendPortRangeStart": I, "frontendPortRangeEnd": I, "backendAddressPool": REF,
+            "frontendIPConfiguration!": REF, "protocol!": _PROTOCOL, "frontendPort": N, "backendPort!": N,
+            "frontendPortRangeStart": N, "frontendPortRangeEnd": N, "backendAddressPool": REF,
             "backendIPConfiguration": ANY, **_TRAFFIC,
         }),
         "inboundNatPools": part({
-            "frontendIPConfiguration!": REF, "protocol!": _PROTOCOL, "frontendPortRangeStart!": I,
-            "frontendPortRangeEnd!": I, "backendPort!": I, **_TRAFFIC,
+            "frontendIPConfiguration!": REF, "protocol!": _PROTOCOL, "frontendPortRangeStart!": N,
+            "frontendPortRangeEnd!": N, "backendPort!": N, **_TRAFFIC,
         }),
         "outboundRules": part({
             "frontendIPConfigurations!": [REF], "backendAddressPool!": REF, "protocol!": _PROTOCOL,
-            "allocatedOutboundPorts": I, "idleTimeoutInMinutes": I, "enableTcpReset": B,
+            "allocatedOutboundPorts": N, "idleTimeoutInMinutes": N, "enableTcpReset": B,
         }),
         "scope": S,
     },
@@ -180,14 +183,15 @@ SCALE_SET = resource(
         "upgradePolicy": {"mode": ("Manual", "Automatic", "Rolling"), "rollingUpgradePolicy": ANY,
                           "automaticOSUpgradePolicy": ANY},
         "orchestrationMode": ("Uniform", "Flexible"), "overprovision": B, "singlePlacementGroup": B, "zoneBalance": B,
-        "platformFaultDomainCount": I, "doNotRunExtensionsOnOverprovisionedVMs": B, "uniqueId": S, "timeCreated": S,
-        "automaticRepairsPolicy": ANY, "scaleInPolicy": ANY, "additionalCapabilities": ANY, "proximityPlacementGroup": ANY,
-        "hostGroup": ANY, "constrainedMaximumCapacity": B, "resiliencyPolicy": ANY, "spotRestorePolicy": ANY,
-        "priorityMixPolicy": ANY, "skuProfile": ANY, "zonalPlatformFaultDomainAlignMode": S,
+        "platformFaultDomainCount": N, "doNotRunExtensionsOnOverprovisionedVMs": B, "uniqueId": S, "timeCreated": S,
+        "automaticRepairsPolicy": ANY, "scaleInPolicy": ANY, "additionalCapabilities": ANY,
+        "proximityPlacementGroup": ANY, "hostGroup": ANY, "constrainedMaximumCapacity": B, "resiliencyPolicy": ANY,
+        "spotRestorePolicy": ANY, "priorityMixPolicy": ANY, "skuProfile": ANY, "zonalPlatformFaultDomainAlignMode": S,
         "virtualMachineProfile": {
             "osProfile": {
-                "computerNamePrefix": S, "adminUsername": S, "adminPassword": S, "customData": S, "linuxConfiguration": ANY,
-                "windowsConfiguration": ANY, "allowExtensionOperations": B, "requireGuestProvisionSignal": B,
+                "computerNamePrefix": S, "adminUsername": S, "adminPassword": S, "customData": S,
+                "linuxConfiguration": ANY, "windowsConfiguration": ANY, "allowExtensionOperations": B,
+                "requireGuestProvisionSignal": B,
                 "secrets": [{"sourceVault!": REF,
                              "vaultCertificates!": [{"certificateUrl!": S, "certificateStore": S}]}],
             },

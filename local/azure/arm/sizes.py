@@ -117,11 +117,11 @@ def used_cores(world: World, subscription: str, region: str, family: str | None,
     """Cores of all scale sets of a subscription in a region, of one family or (None) of all."""
     total = 0
     for scale_set in world.of_type("Microsoft.Compute/virtualMachineScaleSets"):
-        size = SIZES.get(scale_set.body["sku"]["name"].lower())
-        inside = scale_set.id.lower().startswith(f"/subscriptions/{subscription.lower()}/")
-        if inside and size and scale_set.location == region and scale_set.id.lower() != without.lower():
-            if family is None or size.family == family:
-                total += size.cores * int(scale_set.body["sku"]["capacity"])
+        size = SIZES[scale_set.body["sku"]["name"].lower()]
+        is_inside = scale_set.id.lower().startswith(f"/subscriptions/{subscription.lower()}/")
+        is_counted = is_inside and scale_set.location == region and scale_set.id.lower() != without.lower()
+        if is_counted and family in (None, size.family):
+            total += size.cores * int(scale_set.body["sku"]["capacity"])
     return total
 
 

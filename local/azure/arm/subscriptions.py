@@ -105,8 +105,8 @@ def require_registered(subscription: Subscription, namespace: str) -> None:
     if state.state in ("Registered", "Registering"):
         return
     message = (
-        f"The subscription is not registered to use namespace '{state.namespace}'. See https://aka.ms/rps-not-found for "
-        "how to register subscriptions."
+        f"The subscription is not registered to use namespace '{state.namespace}'. See https://aka.ms/rps-not-found "
+        "for how to register subscriptions."
     )
     code = "MissingSubscriptionRegistration"
     raise AzureError(409, code, message, details=[{"code": code, "target": state.namespace, "message": message}])

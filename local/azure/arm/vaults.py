@@ -1,4 +1,4 @@
-"""Microsoft.KeyVault/vaults: the management half of a vault; certificates are the data plane's (`local/azure/vault.py`)."""
+"""Microsoft.KeyVault/vaults: the management half of a vault; certificates are in `local/azure/vault.py`."""
 
 import copy
 
