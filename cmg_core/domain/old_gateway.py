@@ -43,6 +43,11 @@ def top_resource(id: str) -> str:
     return "/".join(id.split("/")[:9])
 
 
+def goes_with(id: str, parts: Iterable[Part]) -> bool:
+    """Whether a resource is one of the parts, or a child of one."""
+    return any(f"{id}/".lower().startswith(f"{part.id}/".lower()) for part in parts)
+
+
 def _ids(bodies: Iterable[JsonObject], *path: str) -> list[str]:
     return [id for id in (text_at(body, *path) for body in bodies) if id]
 
@@ -179,7 +184,7 @@ def judge_confirmation(
     derived = {part.id.lower() for part in parts}
     confirmed = {id.lower() for id in request.old_gateway.confirmed_parts}
     strange = [
-        id for id in (text_at(body, "id") for body in group) if id.lower() not in derived and type_of(id) not in STORES
+        id for id in (text_at(body, "id") for body in group) if not goes_with(id, parts) and type_of(id) not in STORES
     ] + list(shared)
     is_classic = type_of(request.old_gateway.resource_id) == CLASSIC
     if confirmed == derived or (not confirmed and (is_classic or not strange)):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cmg_core.domain.capacity import Offer, judge_offer, judge_quota, offer_of
 from cmg_core.domain.certificates import choose_service_name, judge_certificate
+from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks, tells, warns
 from cmg_core.domain.names import NameKind, deployment_name, judge_service_name, kind_of, label_candidates
 from cmg_core.domain.old_gateway import (
@@ -12,6 +13,8 @@ from cmg_core.domain.old_gateway import (
     PUBLIC_ADDRESS,
     Parts,
     Surroundings,
+    goes_with,
+    group_of,
     immutable_id,
     judge_also_delete,
     judge_confirmation,
@@ -20,11 +23,11 @@ from cmg_core.domain.old_gateway import (
     type_of,
 )
 from cmg_core.domain.plans import Names, NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
-from cmg_core.domain.problems import Finding
+from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost, steps_of
 from cmg_core.domain.requests import MigrationRequest, Request
 from cmg_core.domain.scope import judge_request
-from cmg_core.domain.service_record import find_record, judge_foreign_zone, judge_silence
+from cmg_core.domain.service_record import find_record, judge_foreign_zone, silence
 from cmg_core.domain.target import (
     judge_existing,
     judge_group,
@@ -41,6 +44,11 @@ from cmg_core.looks.certificate import certificate_missing, certificate_of, pinn
 from cmg_core.looks.facts import Facts, OldFacts, chains_of, free_label, gather_facts
 from cmg_core.services import Services
 from cmg_core.steps.register_providers import PROVIDERS
+
+AGAINST = (Severity.BLOCKS, Severity.UNKNOWN)
+MOST_KEPT = 40
+MOST_FINDINGS = 60
+"""How much of either a plan holds: it must fit into one row of the ledger (65,536 bytes)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     record = await _note_public_name(notes, request, services, facts, names, old)
     is_migration = isinstance(request, MigrationRequest)
     plan = Plan(
-        findings=tuple(dict.fromkeys(notes.findings)),
+        findings=notes.told(),
         steps=steps_of(request),
         names=names,
         certificate=certificate,
@@ -94,6 +102,11 @@ class _Notes:
 
     def add(self, findings: Iterable[Finding]) -> None:
         self.findings += findings
+
+    def told(self) -> tuple[Finding, ...]:
+        """Each finding once, those that stand against the plan first, within the limit."""
+        once = dict.fromkeys(self.findings)
+        return tuple(sorted(once, key=lambda finding: finding.severity not in AGAINST)[:MOST_FINDINGS])
 
     def judge[T](self, seen: T | Missed, judge: Callable[[T], Iterable[Finding]]) -> None:
         """Note what a rule finds in what was seen, or that it could not be seen."""
@@ -228,10 +241,13 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
     notes.add(judge_confirmation(request, parts.parts, facts.old_group, parts.shared))
     going = (*parts.parts, *besides)
     notes.judge(facts.locks, lambda locks: judge_locks_on_old(locks, [part.id for part in going]))
-    going_ids = {part.id.lower() for part in going}
     name = _old_deployment_name(facts.old, facts.old.body)
     if not name:
         notes.add([_old_gateway_nameless(request)])
+    kept = [id for body in facts.old_group if not goes_with(id := text_at(body, "id"), going)]
+    if len(kept) > MOST_KEPT:
+        rest = f"{len(kept) - MOST_KEPT} more resources of its group than the plan lists stay as they are."
+        notes.add([tells("more-is-kept", rest, "Nothing to do.", resource=group_of(request.old_gateway.resource_id))])
     return OldGateway(
         model="classic" if is_classic else "scale-set",
         resource_id=text_at(facts.old.body, "id") or request.old_gateway.resource_id,
@@ -239,7 +255,7 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
         deployment_name=name,
         region=text_at(facts.old.body, "location"),
         parts=going,
-        kept=tuple(id for body in facts.old_group if (id := text_at(body, "id")).lower() not in going_ids),
+        kept=tuple(kept[:MOST_KEPT]),
     )
 
 
@@ -316,7 +332,10 @@ async def _note_public_name(
             notes.add([tells("zone-not-needed", seen, "Leave `dns` out.", pointer="/dns")])
         return None
     chains = chains_of(await services.dns.views(names.service_name))
-    notes.add(judge_silence(names.service_name, chains))
+    if not chains:
+        silent = silence(names.service_name)
+        notes.miss(Busy(silent, TryAgain(silent.seen)))
+        return None
     old_name = old.deployment_name if old else None
     if request.dns is None:
         notes.add(judge_foreign_zone(names, chains, old_name))

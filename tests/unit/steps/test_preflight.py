@@ -13,7 +13,7 @@ from cmg_core.domain.outcomes import Done, Failed, Wait
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.procedure import steps_of
-from cmg_core.domain.record import State, Status
+from cmg_core.domain.record import STATE, State, Status
 from cmg_core.domain.requests import MigrationRequest, Request, held_gateway
 from cmg_core.plan import steps_of as steps_taken
 from cmg_core.services import NameView
@@ -197,6 +197,19 @@ def test_a_store_that_another_gateway_may_use_stays() -> None:
         {"id": resource_id("Microsoft.Compute/virtualMachineScaleSets", "converted", OLD_GROUP)}
     )
     finding(planned(from_classic(also_delete=[STORE_ID]), services), "also-delete-maybe-in-use")
+
+
+def test_a_plan_of_a_crowded_group_fits_into_the_ledgers_row() -> None:
+    services = scale_set()
+    for number in range(800):
+        name = f"{'a-long-name-' * 5}{number}"
+        services.resource_manager.add({"id": resource_id("Microsoft.Compute/virtualMachines", name, OLD_GROUP)})
+        scope = resource_id("Microsoft.Compute/virtualMachineScaleSets", "granitefalls", OLD_GROUP)
+        services.resource_manager.lock_list.append({"id": f"{scope}/providers/Microsoft.Authorization/locks/{name}"})
+    outcome = asyncio.run(preflight(context_of(services, State(from_scale_set(confirmed_parts=list(OLD_PARTS))))))
+    assert outcome.state.plan is not None
+    assert finding(planned(from_scale_set(), services), "parts-not-confirmed")
+    assert len(STATE.dump_json(outcome.state)) < 65_536
 
 
 def test_a_new_deployment_deletes_nothing_and_needs_no_record() -> None:
@@ -423,6 +436,13 @@ def test_a_look_without_answer_is_unknown_in_a_plan_and_tried_again_in_the_step(
     with pytest.raises(TryAgain) as raised:
         asyncio.run(preflight(context_of(services, State(migration()))))
     assert raised.value.after == timedelta(seconds=7)
+
+
+def test_silent_dns_servers_are_asked_again_by_the_step() -> None:
+    services = classic()
+    services.dns.answers[SERVICE_NAME.lower()] = [NameView("ns", failure="timed out")]
+    with pytest.raises(TryAgain):
+        asyncio.run(preflight(context_of(services, State(migration()))))
 
 
 def test_a_blocked_plan_is_refused_at_once_even_where_a_look_brought_no_answer() -> None:
