@@ -9,6 +9,7 @@ from typing import Any
 
 from local.azure import identity, site, vault
 from local.azure.arm import manager
+from local.azure.arm.admission import AUDIENCES
 from local.azure.errors import AzureError, json_response
 from local.azure.messages import Disconnect, Request, Response
 from local.azure.request_log import masked_request, masked_response
@@ -56,7 +57,7 @@ class Simulator:
     def _answer(self, request: Request, now: datetime) -> Response:
         host = request.host.lower()
         try:
-            if host in manager.AUDIENCES:
+            if host in AUDIENCES:
                 return manager.handle(self.world, request, now)
             if host in identity.LOGIN_HOSTS:
                 return identity.handle_login(self.world, request, now)
@@ -143,7 +144,7 @@ def _complete(world: World, request: Request, response: Response, now: datetime)
         ("Date", f"{now:%a, %d %b %Y %H:%M:%S} GMT"),
         ("x-ms-request-id", world.guid()),
     ]
-    if request.host.lower() in manager.AUDIENCES:
+    if request.host.lower() in AUDIENCES:
         headers += _manager_headers(world, request, now)
     if "x-ms-client-request-id" in request.headers:
         headers.append(("x-ms-client-request-id", request.headers["x-ms-client-request-id"]))

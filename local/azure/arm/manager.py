@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from local.azure import identity
 from local.azure.arm import groups, locks, subscriptions
+from local.azure.arm.admission import WRITES, authenticate, find_subscription
 from local.azure.arm.call import Call, Caller, ResourceType
 from local.azure.arm.registry import PROVIDERS, SKU_VERSIONS, TYPES
 from local.azure.arm.sizes import REGIONS
@@ -24,8 +24,6 @@ from local.azure.operations import check_poll, location_answer, status_document
 from local.azure.references import nested
 from local.azure.world import Subscription, World
 
-WRITES = frozenset({"PUT", "PATCH", "DELETE", "POST"})
-
 # Versions of Resource Manager's own types (subscriptions, groups, providers, resources); 2016-02-01 is the one that the
 # SDK's own registration of providers sends.
 OWN_VERSIONS = (
@@ -33,18 +31,10 @@ OWN_VERSIONS = (
     "2021-04-01", "2022-09-01", "2022-12-01", "2023-07-01", "2024-03-01", "2024-11-01", "2025-04-01",
 )  # fmt: skip
 
-AUDIENCES = {
-    "management.azure.com": ("https://management.azure.com", "https://management.core.windows.net"),
-    "management.usgovcloudapi.net": (
-        "https://management.usgovcloudapi.net",
-        "https://management.core.usgovcloudapi.net",
-    ),
-}
-
 
 def handle(world: World, request: Request, now: datetime) -> Response:
     """Answers one call to Resource Manager; raises AzureError for every refusal."""
-    caller = _authenticate(world, request, now)
+    caller = authenticate(world, request, now)
     parts = request.path.strip("/").split("/")
     lower = [part.lower() for part in parts]
     if not request.query.get("api-version"):
@@ -62,71 +52,8 @@ def handle(world: World, request: Request, now: datetime) -> Response:
         _check_own_version(request)
         mine = [s for s in world.subscriptions.values() if caller.tenant in (s.tenant, *s.managed_by)]
         return json_response(200, {"value": [subscriptions.subscription_body(s) for s in mine]})
-    subscription = _subscription(world, request, caller, parts[1])
+    subscription = find_subscription(world, request, caller, parts[1])
     return _below_subscription(world, request, now, caller, subscription, parts[2:])
-
-
-def _authenticate(world: World, request: Request, now: datetime) -> Caller:
-    challenge = (
-        (
-            "WWW-Authenticate",
-            f'Bearer authorization_uri="https://login.windows.net/{world.identity.tenant}", error="invalid_token", '
-            'error_description="The authentication scheme of Bearer is not supported."',
-        ),
-    )
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise AzureError(
-            401,
-            "AuthenticationFailed",
-            "Authentication failed. The 'Authorization' header is missing.",
-            headers=challenge,
-        )
-    claims = identity.read_token(world, token)
-    if claims is None:
-        raise AzureError(401, "InvalidAuthenticationToken", "The access token is invalid.", headers=challenge)
-    if claims["aud"].rstrip("/") not in AUDIENCES[request.host]:
-        raise AzureError(
-            401,
-            "InvalidAuthenticationTokenAudience",
-            f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should exactly "
-            f"match with one of the allowed audiences '{','.join(AUDIENCES[request.host])}'.",
-            headers=challenge,
-        )
-    expiry = datetime.fromtimestamp(claims["exp"], UTC)
-    if expiry <= now:
-        raise AzureError(
-            401,
-            "ExpiredAuthenticationToken",
-            f"The access token expiry UTC time '{expiry:%m/%d/%Y %H:%M:%S}' is earlier than current UTC time "
-            f"'{now:%m/%d/%Y %H:%M:%S}'.",
-            headers=challenge,
-        )
-    return Caller(claims["tid"], claims["oid"], claims["appid"])
-
-
-def _subscription(world: World, request: Request, caller: Caller, subscription_id: str) -> Subscription:
-    subscription = world.subscriptions.get(subscription_id.lower())
-    if subscription is None:
-        raise AzureError(404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found.")
-    if caller.tenant not in (subscription.tenant, *subscription.managed_by):
-        authority = f"https://login.windows.net/{subscription.tenant}"
-        raise AzureError(
-            401,
-            "InvalidAuthenticationTokenTenant",
-            f"The access token is from the wrong issuer 'https://sts.windows.net/{caller.tenant}/'. It must match the "
-            f"tenant 'https://sts.windows.net/{subscription.tenant}/' associated with this subscription. Please use "
-            f"the authority (URL) '{authority}' to get the token.",
-            headers=(("WWW-Authenticate", f'Bearer authorization_uri="{authority}"'),),
-        )
-    if request.method in WRITES and subscription.state in ("Disabled", "Warned"):
-        raise AzureError(
-            409,
-            "ReadOnlyDisabledSubscription",
-            f"The subscription '{subscription.id}' is disabled and therefore marked as read only. You cannot perform "
-            "any write actions on this subscription until it is re-enabled.",
-        )
-    return subscription
 
 
 def _check_own_version(request: Request) -> None:

@@ -85,8 +85,8 @@ PROVIDERS = {
                     actions={**scale_sets.ACTIONS, "instanceview": scale_set_views.scale_set_view},
                 ),
                 ResourceType(
-                    f"{scale_set_rules.TYPE}/virtualMachines", COMPUTE_VERSIONS, "compute", get=scale_set_views.get_machine,
-                    listing=scale_set_views.list_machines, actions={"instanceview": scale_set_views.get_machine},
+                    f"{scale_set_rules.TYPE}/virtualMachines", COMPUTE_VERSIONS, "compute",
+                    get=scale_set_views.get_machine, listing=scale_set_views.list_machines, actions={"instanceview": scale_set_views.get_machine},
                 ),
             ),
             _SKU_CALLS,
