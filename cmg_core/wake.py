@@ -4,7 +4,7 @@ import logging
 import uuid
 from dataclasses import replace
 
-from cmg_core.domain.errors import TryAgain
+from cmg_core.domain.errors import NewerSchema, TryAgain
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Event, Message, Record, Status
 from cmg_core.engine import OVERDUE
@@ -26,8 +26,10 @@ async def wake_due(services: Services) -> int:
             stored = await services.ledger.read(row.id)
             if stored is not None and _is_due(stored.record, services):
                 sent += await _wake(services, stored)
-        except (LedgerConflict, TryAgain) as reason:
+        except (LedgerConflict, TryAgain, NewerSchema) as reason:
             log.warning("deployment %s could not be woken now: %s", row.id, reason)
+        except Exception:  # one record that cannot be read must not hold up all the others
+            log.exception("deployment %s could not be woken", row.id)
     return sent
 
 

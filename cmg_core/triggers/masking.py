@@ -11,7 +11,7 @@ _SECRETS = re.compile(
             | [?&](?: sig | code )=
             | \bbearer\s+ )
     [^\s"'&;,]+
-    | \bey[\w-]{10,}\.[\w-]+\.[\w-]*
+    | \beyJ[\w-]{10,}\.[\w-]+\.[\w-]*
     | -----BEGIN[ ](?:[A-Z]+[ ])*PRIVATE[ ]KEY-----.*?(?:-----END[ ](?:[A-Z]+[ ])*PRIVATE[ ]KEY-----|\Z)
     """,
     re.DOTALL,

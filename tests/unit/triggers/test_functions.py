@@ -8,16 +8,19 @@ from datetime import timedelta
 import azure.functions as func
 import pytest
 
-from cmg_core.domain.errors import TryAgain, UnreadableMessage
+from cmg_core.domain.errors import NewerSchema, TryAgain, UnreadableMessage
 from cmg_core.domain.record import MESSAGE, Message
 from cmg_core.plan import STEPS
+from cmg_core.services import Stored
 from cmg_core.triggers.masking import MaskingRecord, masked
 from cmg_core.triggers.queues import RunFailed, run_step
 from cmg_core.triggers.timers import TimerFailed, run_wake_due
+from local.inprocess.memory import MemoryLedger
 from tests.records import a_record
 from tests.unit.triggers.callers import MemoryServices
 
 ID = "33333333-3333-3333-3333-333333333333"
+OTHER_ID = "22222222-3333-3333-3333-333333333333"
 BODY = MESSAGE.dump_json(Message(ID, "retire-old-gateway", 1, "etag"), by_alias=True)
 
 
@@ -73,6 +76,23 @@ def test_storage_that_does_not_answer_leaves_the_message(caplog: pytest.LogCaptu
 def test_wake_due_sends_what_is_due() -> None:
     services = MemoryServices()
     asyncio.run(services.ledger.create(a_record(ID), []))
+    services.clock.pass_by(timedelta(days=1))
+    asyncio.run(run_wake_due(lambda: services))
+    assert len(services.queues.receive(16, timedelta(minutes=10))) == 1
+
+
+@pytest.mark.parametrize("error", [NewerSchema("2"), ValueError("a row that is none")])
+def test_a_record_that_cannot_be_read_holds_up_no_other(error: Exception) -> None:
+    class HalfReadable(MemoryLedger):
+        async def read(self, deployment_id: str) -> Stored | None:
+            if deployment_id == OTHER_ID:
+                raise error
+            return await super().read(deployment_id)
+
+    services = MemoryServices()
+    services.ledger = HalfReadable()
+    for id in (OTHER_ID, ID):
+        asyncio.run(services.ledger.create(a_record(id), []))
     services.clock.pass_by(timedelta(days=1))
     asyncio.run(run_wake_due(lambda: services))
     assert len(services.queues.receive(16, timedelta(minutes=10))) == 1
