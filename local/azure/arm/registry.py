@@ -86,7 +86,8 @@ PROVIDERS = {
                 ),
                 ResourceType(
                     f"{scale_set_rules.TYPE}/virtualMachines", COMPUTE_VERSIONS, "compute",
-                    get=scale_set_views.get_machine, listing=scale_set_views.list_machines, actions={"instanceview": scale_set_views.get_machine},
+                    get=scale_set_views.get_machine, listing=scale_set_views.list_machines,
+                    actions={"instanceview": scale_set_views.get_machine},
                 ),
             ),
             _SKU_CALLS,
