@@ -5,6 +5,7 @@ from math import ceil
 
 from cmg_core.domain.findings import blocks, tells
 from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.gateway_resources import FIRST_CONNECTION_POINT_PORT, HTTPS
 from cmg_core.domain.names import NameKind, kind_of
 from cmg_core.domain.plans import Names
 from cmg_core.domain.problems import Finding
@@ -190,8 +191,9 @@ def connection_ports(instances: int) -> str:
     """Where a connection point dials a gateway on a scale set: 443 for one instance, one port an instance from 10124 on
     otherwise (data-flow)."""
     if instances == 1:
-        return "dialing port 443"
-    return f"dialing ports 10124 to {10123 + instances} (open them in the firewall between)"
+        return f"dialing port {HTTPS}"
+    last = FIRST_CONNECTION_POINT_PORT + instances - 1
+    return f"dialing ports {FIRST_CONNECTION_POINT_PORT} to {last} (open them in the firewall between)"
 
 
 def parallel_cost(request: MigrationRequest) -> str:
