@@ -5,7 +5,7 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cmg_core.services import Clock
@@ -36,6 +36,8 @@ class Host:
     function: Function
     wake_due: Callable[[], Awaitable[object]]
     hold: timedelta = HOLD
+    errors: list[str] = field(default_factory=list)
+    """What functions have raised, in order."""
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -77,7 +79,7 @@ class Host:
                 lambda: self.function(message.step, message.body, message.id, invocation_id),
             )
         except Exception as error:
-            log.warning("step %s failed at try %d: %s", message.step, message.dequeued, error, exc_info=error)
+            self._note(f"{message.step}, try {message.dequeued}", error)
             if message.dequeued >= MOST_TRIES:
                 self.queues.move_to_poison(message)
             else:
@@ -87,6 +89,10 @@ class Host:
                 self.queues.delete(message, receipt)
         finally:
             renewing.cancel()
+
+    def _note(self, where: str, error: Exception) -> None:
+        self.errors.append(f"{where}: {type(error).__name__}: {error}")
+        log.warning("%s failed: %s", where, error, exc_info=error)
 
     async def _renew(self, message: Waiting, receipt: int) -> None:
         while True:
@@ -99,7 +105,7 @@ class Host:
             try:
                 await self.call(f"wake-due {next(numbers)}", _discarding(self.wake_due))
             except Exception as error:
-                log.warning("wake-due failed: %s", error, exc_info=error)
+                self._note("wake-due", error)
 
 
 async def _awaited(run: Callable[[], Awaitable[None]]) -> None:
