@@ -60,9 +60,11 @@ def said(body: Json) -> Said:
 
     Shapes: the envelope ``{"error": {…}}``, the bare ``{"code", "message"}`` of Azure DNS, capitalised keys as in
     failed deletions of resource groups, Key Vault's ``innererror`` (Microsoft REST API Guidelines, "Error condition
-    responses").
+    responses"), and a sign-in's ``{"error": "…", "error_description": "…"}`` (RFC 6749, 5.2).
     """
     lowered = _lowered(body)
+    if isinstance(lowered, dict) and isinstance(lowered.get("error"), str):
+        return Said(code=text_at(lowered, "error"), message=clean(text_at(lowered, "error_description")))
     error = lowered["error"] if isinstance(lowered, dict) and isinstance(lowered.get("error"), dict) else lowered
     details = objects_at(error, "details")
     code, inner = text_at(error, "code"), text_at(error, "innererror", "code")
@@ -145,7 +147,9 @@ async def told_plainly(where: str, clock: Clock) -> AsyncIterator[None]:
 def _of_answer(error: "HttpResponseError", where: str, now: datetime) -> TryAgain | AzureRefused | ChangedMeanwhile:
     """The meaning of an error that carries an answer; the error's own text where the answer's body says nothing."""
     response = cast("AsyncHttpResponse", error.response)
-    body = json_of(response.text()) or {"message": error.message}
+    body = json_of(response.text())
+    if not said(body).message:
+        body = {"code": said(body).code, "message": error.message}
     return meaning(status=response.status_code, headers=response.headers, body=body, where=where, now=now)
 
 

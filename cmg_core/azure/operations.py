@@ -30,12 +30,12 @@ def look(status: int, headers: Mapping[str, str], body: Json, where: str, now: d
     An operation that Azure no longer knows (404) is over: what stands tells how it ended. Raises TryAgain and
     AzureRefused where the look itself failed.
     """
-    if status == 404:
-        return OperationLook(OperationState.SUCCEEDED)
     if status >= 400:
         refusal = meaning(status=status, headers=headers, body=body, where=where, now=now)
-        if not isinstance(refusal, AzureRefused) or status in NOT_THE_OPERATIONS:
+        if not isinstance(refusal, AzureRefused) or status in NOT_THE_OPERATIONS or not refusal.code:
             raise refusal
+        if status == 404:
+            return OperationLook(OperationState.SUCCEEDED)
         return OperationLook(OperationState.FAILED, code=refusal.code, message=refusal.message)
     state = text_at(body, "status").lower()
     if state in ENDED_BADLY:

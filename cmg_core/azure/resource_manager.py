@@ -209,7 +209,8 @@ class AzureResourceManager:
 
 
 def _is_absence(refusal: AzureRefused) -> bool:
-    return refusal.status == 404 and refusal.code.lower() not in NOT_ABSENCE
+    """Whether Azure itself says that nothing is there: a 404 without a code is some proxy's."""
+    return refusal.status == 404 and refusal.code != "" and refusal.code.lower() not in NOT_ABSENCE
 
 
 def _bytes(body: JsonObject) -> bytes:

@@ -46,7 +46,7 @@ class KeyVaults:
             async with told_plainly(where, self._clock):
                 return _seen(await self._client(vault).get_certificate(name))
         except AzureRefused as refusal:
-            if refusal.status == 404:
+            if refusal.code == "CertificateNotFound":
                 return None
             raise
         except ValueError as error:

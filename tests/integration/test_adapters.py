@@ -17,7 +17,7 @@ from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.plans import Names, NewResources, PinnedCertificate
 from cmg_core.domain.record import Claim
 from cmg_core.domain.record_sets import RecordSet
-from cmg_core.domain.values import objects_at, text_at
+from cmg_core.domain.values import JsonObject, objects_at, text_at
 from cmg_core.services import OperationState, ResourceManager, Started, Vaults
 from local.azure.seed import build_world
 from local.azure.simulator import Simulator
@@ -34,7 +34,7 @@ GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-new"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
 SCALE_SET = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/granitefalls"
 DEPLOYMENT_NAME = "granitefalls.eastus.cloudapp.azure.com"
-SOFTWARE = {
+SOFTWARE: JsonObject = {
     "name": "cmg",
     "properties": {"publisher": "Microsoft.Compute", "type": "CustomScriptExtension", "typeHandlerVersion": "1.10"},
 }

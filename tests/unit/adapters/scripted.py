@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from azure.core.credentials import AccessToken
@@ -94,6 +94,13 @@ class _Response(AsyncHttpResponseImpl):
         )
 
 
+async def response(request: HttpRequest, answer: Answer) -> AsyncHttpResponse:
+    """An answer as a transport hands it on."""
+    read = _Response(request, answer)
+    await read.read()
+    return read
+
+
 type Script = Callable[[Asked], Answer | Exception]
 
 
@@ -109,10 +116,7 @@ class ScriptedTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         answer = self._script(asked)
         if isinstance(answer, Exception):
             raise answer
-        response = _Response(request, answer)
-        if not stream:
-            await response.read()
-        return response
+        return _Response(request, answer) if stream else await response(request, answer)
 
     async def open(self) -> None:
         """Always open."""
@@ -125,29 +129,37 @@ class ScriptedTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
 
 class Credential:
-    """Signs in as anybody."""
+    """Signs in as anybody, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        if self._error:
+            raise self._error
         return AccessToken(f"token-for-{scopes[0]}", int(NOW.timestamp()) + 10_000_000)
 
     async def close(self) -> None:
         """Nothing is open."""
 
+    async def __aenter__(self) -> Self:
+        return self
+
     async def __aexit__(self, *_: object) -> None:
         """Nothing is open."""
 
 
-def connected(script: Script, cloud: CloudName = CloudName.PUBLIC) -> tuple[Connections, ScriptedTransport]:
+def connected(
+    script: Script, cloud: CloudName = CloudName.PUBLIC, credential: Credential | None = None
+) -> tuple[Connections, ScriptedTransport]:
     """Connections to a scripted Azure."""
-    transport = ScriptedTransport(script)
-    return Connections(
-        CLOUDS[cloud], Clock(), transport=lambda: transport, credential=lambda _: Credential()
-    ), transport
+    transport, who = ScriptedTransport(script), credential or Credential()
+    return Connections(CLOUDS[cloud], Clock(), transport=lambda: transport, credential=lambda _: who), transport
 
 
 def resource_manager(
-    script: Script, cloud: CloudName = CloudName.PUBLIC
+    script: Script, cloud: CloudName = CloudName.PUBLIC, credential: Credential | None = None
 ) -> tuple[AzureResourceManager, ScriptedTransport]:
     """One subscription of a scripted Azure."""
-    connections, transport = connected(script, cloud)
+    connections, transport = connected(script, cloud, credential)
     return connections.resource_manager(TENANT, SUBSCRIPTION), transport

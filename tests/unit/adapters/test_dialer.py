@@ -186,7 +186,7 @@ def test_without_a_proxy_the_address_is_the_one_that_public_dns_gives(monkeypatc
                 opened.append((host, to))
                 return await real("127.0.0.1", port)
 
-            monkeypatch.setattr(dialer.asyncio, "open_connection", open_connection)
+            monkeypatch.setattr(asyncio, "open_connection", open_connection)
             return await TlsDialer(dns, PATH).dial(HOST, SERVICE_NAME)
 
     dialed = asyncio.run(direct())

@@ -58,7 +58,7 @@ def test_what_an_answer_means(status: int, body: Json, kind: type[Exception]) ->
     assert type(meaning(status=status, headers={}, body=body, where="/x", now=NOW)) is kind
 
 
-SHAPES = [
+SHAPES: list[tuple[Json, str, str]] = [
     (told("Code", "text"), "Code", "text"),
     ({"code": "Code", "message": "text"}, "Code", "text"),
     ({"Error": {"Code": "Code", "Target": None, "Message": "text", "Details": []}}, "Code", "text"),
@@ -73,7 +73,8 @@ SHAPES = [
         "A retryable error occurred. in 14 seconds",
     ),
     (told("Code", "text", details=[{"code": "Code", "message": "text"}]), "Code", "text"),
-    ({"error": "invalid_request"}, "", ""),
+    ({"error": "invalid_request"}, "invalid_request", ""),
+    ({"error": "invalid_scope", "error_description": "AADSTS70011: no"}, "invalid_scope", "AADSTS70011: no"),
     ({}, "", ""),
     (None, "", ""),
     ([], "", ""),

@@ -6,12 +6,30 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+from azure.core.rest import HttpRequest
+from azure.identity import CredentialUnavailableError
 
-from cmg_core.azure.cloud import CloudName
+from cmg_core.azure import errors
+from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.connections import Connections
 from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, TryAgain
+from cmg_core.domain.record import LONGEST_CALL
+from cmg_core.domain.values import JsonObject
 from cmg_core.services import OperationState, Started
-from tests.unit.adapters.scripted import CLAIM, GROUP, NOW, ROOT, Answer, Asked, resource_manager
+from tests.unit.adapters.scripted import (
+    CLAIM,
+    GROUP,
+    NOW,
+    ROOT,
+    Answer,
+    Asked,
+    Clock,
+    Credential,
+    ScriptedTransport,
+    resource_manager,
+    response,
+)
 
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
 SCALE_SET = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/vmss-cmg"
@@ -33,7 +51,18 @@ TYPES = [
     (f"{GROUP}/providers/Microsoft.Storage/storageAccounts/cmgstore", "2023-05-01"),
     (f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv-cmg", "2023-07-01"),
 ]
-DOCUMENT = {"id": "x", "properties": {"somethingThatNoModelKnows": {"camelCase": [1, None, "a"]}}, "etag": 'W/"1"'}
+DOCUMENT: JsonObject = {
+    "id": "x",
+    "properties": {"somethingThatNoModelKnows": {"camelCase": [1, None, "a"]}},
+    "etag": 'W/"1"',
+}
+
+
+def signing_in(status: int, body: Any) -> ClientAuthenticationError:
+    """What azure-identity raises where the identity's endpoint answers no token."""
+    request = HttpRequest("GET", "http://127.0.0.1/msi/token")
+    answer = asyncio.run(response(request, Answer(status, body)))
+    return ClientAuthenticationError("sign in failed", response=answer)
 
 
 def always(answer: Answer | Exception) -> Any:
@@ -55,7 +84,10 @@ def test_each_type_is_read_as_azure_sent_it_with_its_pinned_version(id: str, api
 def test_each_type_is_written_as_given_and_its_operation_is_handed_on(id: str, api_version: str) -> None:
     answer = Answer(201, DOCUMENT, {"Azure-AsyncOperation": OPERATION, "Retry-After": "7"})
     azure, transport = resource_manager(always(answer))
-    body = {"location": "westeurope", "properties": {"id": "kept", "provisioningState": "kept", "fieldOfOurs": True}}
+    body: JsonObject = {
+        "location": "westeurope",
+        "properties": {"id": "kept", "provisioningState": "kept", "fieldOfOurs": True},
+    }
     assert asyncio.run(azure.put(CLAIM, id, body)) == Started(DOCUMENT, OPERATION, timedelta(seconds=7))
     (asked,) = transport.asked
     assert (asked.method, asked.path, asked.query, asked.body) == ("PUT", id, {"api-version": api_version}, body)
@@ -104,6 +136,13 @@ def test_a_404_that_says_something_else_never_passes_for_absence(code: str) -> N
         with pytest.raises(AzureRefused) as refused:
             asyncio.run(call)
         assert refused.value.code == code
+
+
+def test_a_404_of_a_proxy_never_passes_for_absence() -> None:
+    azure, _ = resource_manager(always(Answer(404, b"<html>not found</html>", {"Content-Type": "text/html"})))
+    for call in (azure.get(SCALE_SET), azure.delete(CLAIM, SCALE_SET), azure.operation(OPERATION)):
+        with pytest.raises(AzureRefused):
+            asyncio.run(call)
 
 
 def test_a_record_set_is_changed_only_as_it_was_seen_and_made_only_where_none_is() -> None:
@@ -292,6 +331,50 @@ def test_nothing_is_repeated_behind_the_engines_back(status: int) -> None:
         asyncio.run(azure.put(CLAIM, SCALE_SET, {}))
     assert again.value.after == timedelta(seconds=17)
     assert len(transport.asked) == 1
+
+
+def test_a_silent_azure_is_given_up_before_the_claim_can_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(ScriptedTransport):
+        async def send(self, request: object, **_: object) -> Any:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(errors, "LONGEST_ANSWER", timedelta(seconds=0.05))
+    connections = Connections(
+        CLOUDS[CloudName.PUBLIC], Clock(), transport=lambda: Silent(always(Answer())), credential=lambda _: Credential()
+    )
+    with pytest.raises(TryAgain, match="did not answer"):
+        asyncio.run(connections.resource_manager("t", "s").put(CLAIM, SCALE_SET, {}))
+
+
+def test_one_call_ends_before_a_claim_that_covers_it() -> None:
+    assert errors.LONGEST_ANSWER < LONGEST_CALL
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (CredentialUnavailableError("no identity endpoint"), 401, "Give the function app an identity"),
+        (
+            signing_in(400, {"error": "invalid_request", "error_description": "Identity not found"}),
+            400,
+            "Identity not found",
+        ),
+        (signing_in(400, {"statusCode": 400}), 400, "sign in failed"),
+    ],
+)
+def test_who_cannot_sign_in_is_told_so(error: Exception, status: int, text: str) -> None:
+    azure, transport = resource_manager(always(Answer()), credential=Credential(error))
+    with pytest.raises(AzureRefused) as refused:
+        asyncio.run(azure.get(SCALE_SET))
+    assert refused.value.status == status
+    assert text in refused.value.message
+    assert transport.asked == []
+
+
+def test_a_sign_in_that_is_busy_is_tried_again() -> None:
+    azure, _ = resource_manager(always(Answer()), credential=Credential(signing_in(503, None)))
+    with pytest.raises(TryAgain):
+        asyncio.run(azure.get(SCALE_SET))
 
 
 def test_a_missing_registration_is_told_and_not_cured_behind_the_plans_back() -> None:

@@ -1,12 +1,18 @@
 """What an operator may set, what is refused, and that secrets are not shown."""
 
+import asyncio
 import json
+import subprocess
+import sys
+import tomllib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from cmg_core.azure.clients import USER_AGENT
 from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.public_dns import DnsServer
 from cmg_core.settings import Settings, SettingsError, read
@@ -146,6 +152,25 @@ def test_whatever_is_set_is_obeyed_or_refused_in_words(environment: dict[str, st
         assert error.problems
     else:
         assert timedelta(seconds=60) < settings.claim < timedelta(seconds=600)
+
+
+def test_storage_by_identity_is_wired_too() -> None:
+    names = ("queue", "table")
+    services = RealServices(
+        read({f"CmgStorage__{name}ServiceUri": f"https://a.{name}.core.windows.net" for name in names})
+    )
+    asyncio.run(services.aclose())
+
+
+def test_the_version_in_the_user_agent_is_the_projects() -> None:
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    assert f"cmg-migrator/{project['version']}" == USER_AGENT
+
+
+def test_reading_settings_and_wiring_load_no_azure_library() -> None:
+    script = "import sys, cmg_core.wiring; print([m for m in sys.modules if m.startswith(('azure', 'dns', 'aiohttp'))])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_wiring_opens_nothing() -> None:
