@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 HOME = ""
 """Stands for the app's own tenant where nobody names one."""
 
+KEPT_SUBSCRIPTIONS = 256
+"""The clients of one subscription take about 170 KB; a service provider may have thousands of subscriptions."""
+
 
 class Connections:
     """Makes each part when it is first needed, and closes all of them at the end.
@@ -43,12 +46,16 @@ class Connections:
     def resource_manager(self, tenant_id: str, subscription_id: str) -> AzureResourceManager:
         """The resource manager of one subscription, with its own tenant's credential."""
         key = (tenant_id, subscription_id)
-        if key not in self._resource_managers:
+        manager = self._resource_managers.pop(key, None)
+        if manager is None:
             clients = Clients(
                 self._cloud, subscription_id, lambda: self._credential(tenant_id), lambda: self._transport
             )
-            self._resource_managers[key] = AzureResourceManager(clients, self._cloud, self._clock)
-        return self._resource_managers[key]
+            manager = AzureResourceManager(clients, self._cloud, self._clock)
+        self._resource_managers[key] = manager
+        if len(self._resource_managers) > KEPT_SUBSCRIPTIONS:
+            del self._resource_managers[next(iter(self._resource_managers))]
+        return manager
 
     @cached_property
     def vaults(self) -> KeyVaults:

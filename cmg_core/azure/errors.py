@@ -41,7 +41,7 @@ LONGEST_PAUSE = timedelta(days=1)
 LONGEST_MESSAGE = 2000
 """Characters of Azure's text that are handed on."""
 
-QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]*")
+QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?(?!linkid=\d+\b)[^\s'\"<>]*")
 TOKEN = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+|\beyJ[\w-]+\.[\w.-]+")
 
 

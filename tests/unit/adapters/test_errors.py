@@ -102,6 +102,8 @@ def test_signed_addresses_and_tokens_do_not_leave_with_a_message() -> None:
     addresses = "use uri: https://management.azure.com/op/1?t=1&s=SIGNED 'https://x/y?sig=SIGNED'"
     shown = clean(f"{addresses} Bearer abc.SIGNED eyJhb.SIGNED")
     assert "SIGNED" not in shown
+    help_page = "For help see https://go.microsoft.com/fwlink/?linkid=2125182"
+    assert clean(help_page) == help_page
     assert "https://management.azure.com/op/1?…" in shown
 
 

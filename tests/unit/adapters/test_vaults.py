@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cmg_core.azure.cloud import CloudName
+from cmg_core.azure.connections import KEPT_SUBSCRIPTIONS
 from cmg_core.domain.errors import AzureRefused, TryAgain
 from cmg_core.services import VaultCertificate
 from tests.unit.adapters.scripted import Answer, Asked, connected
@@ -100,6 +101,18 @@ def test_a_vault_of_another_cloud_is_not_asked() -> None:
     connections, _ = connected(nobody, CloudName.US_GOVERNMENT)
     with pytest.raises(AzureRefused, match="CMG_CLOUD"):
         asyncio.run(connections.vaults.certificate(VAULT, "cmg"))
+
+
+def test_clients_are_kept_for_the_subscriptions_in_use_and_not_for_all() -> None:
+    connections, _ = connected(vault(Answer(body=BUNDLE)))
+    first = connections.resource_manager("t", "s")
+    for number in range(KEPT_SUBSCRIPTIONS):
+        connections.resource_manager("t", f"s{number}")
+        assert connections.resource_manager("t", "s") is first
+    assert connections.resource_manager("t", "s0") is connections.resource_manager("t", "s0")
+    for number in range(KEPT_SUBSCRIPTIONS):
+        connections.resource_manager("t", f"s{number}")
+    assert connections.resource_manager("t", "s") is not first
 
 
 def test_closing_closes_the_shared_transport() -> None:
