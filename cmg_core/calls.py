@@ -22,6 +22,9 @@ log = logging.getLogger("cmg.calls")
 DEPLOYMENTS = uuid.UUID("6f0c3f0e-6a67-5d0e-9d2c-2a3f6a1c8b11")
 """Namespace of deployment IDs that are made from a caller and its Idempotency-Key (engine-protocol, rule 13)."""
 
+UNSENT = timedelta(minutes=2)
+"""When a request whose first message was never sent is started all the same: its first step only looks, so a second
+message beside a late first one does no harm."""
 TRIES = 5
 
 
@@ -44,11 +47,12 @@ class Asked:
 
 async def make_plan(services: Services, request: Request) -> Plan:
     """The plan of a request, with every finding. Changes nothing. Raises TryAgain where Azure does not answer."""
-    return await look(request, services, deployment_id="")
+    plan = await look(request, services, deployment_id="")
+    return plan.model_copy(update={"steps": steps_of(request)})
 
 
-async def accept(services: Services, request: Request, asked: Asked) -> str:
-    """Write the request down, start its first step, and return the deployment's ID.
+async def accept(services: Services, request: Request, asked: Asked) -> Record:
+    """Write the request down, start its first step, and return the deployment's record.
 
     The same caller with the same key and body gets the same deployment. Raises CallRefused: 422 for the same key with
     another body, 409 while the gateway has another active deployment.
@@ -72,7 +76,7 @@ async def accept(services: Services, request: Request, asked: Asked) -> str:
         updated_at=now,
         gateway=held_gateway(request),
         body_hash=asked.body_hash,
-        wake_at=now + OVERDUE,
+        wake_at=now + UNSENT,
         saved_by=f"http:{uuid.uuid4()}",
     )
     try:
@@ -83,12 +87,12 @@ async def accept(services: Services, request: Request, asked: Asked) -> str:
             raise
         return _replayed(known.record, asked)
     await _send(services, Message(deployment_id, FIRST_STEP, 1, etag, state))
-    return deployment_id
+    return record
 
 
-def _replayed(record: Record, asked: Asked) -> str:
+def _replayed(record: Record, asked: Asked) -> Record:
     if record.body_hash == asked.body_hash:
-        return record.id
+        return record
     raise CallRefused(
         Problem(
             code="idempotency-key-reused",

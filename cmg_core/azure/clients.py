@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.transport import Transport
+from cmg_core.domain.values import ResourceId
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -36,6 +37,16 @@ class Clients:
     ) -> None:
         self._cloud, self.subscription_id = cloud, subscription_id
         self._credential, self._transport = credential, transport
+        self._neighbours: dict[str, Clients] = {}
+
+    def of(self, resource: ResourceId) -> "Clients":
+        """The clients of a resource's own subscription: a DNS zone often lies in another one of the same tenant."""
+        subscription = resource.subscription_id.lower()
+        if subscription == self.subscription_id.lower():
+            return self
+        if subscription not in self._neighbours:
+            self._neighbours[subscription] = Clients(self._cloud, subscription, self._credential, self._transport)
+        return self._neighbours[subscription]
 
     @cached_property
     def resources(self) -> "ResourceManagementClient":

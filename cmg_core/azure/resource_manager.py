@@ -93,7 +93,8 @@ class AzureResourceManager:
         )
 
     async def instances(self, scale_set_id: str) -> Sequence[JsonObject]:
-        scale_set, machines = ResourceId.parse(scale_set_id), self._clients.compute.virtual_machine_scale_set_vms
+        scale_set = ResourceId.parse(scale_set_id)
+        machines = self._clients.of(scale_set).compute.virtual_machine_scale_set_vms
         place = (scale_set.resource_group, scale_set.name)
         return await self._list_if_there(
             f"{scale_set_id}/virtualMachines",
@@ -124,7 +125,8 @@ class AzureResourceManager:
         return at(json_of(answer.text()), "available") is True
 
     async def records(self, zone_id: str) -> Sequence[JsonObject]:
-        zone, record_sets = ResourceId.parse(zone_id), self._clients.dns.record_sets
+        zone = ResourceId.parse(zone_id)
+        record_sets = self._clients.of(zone).dns.record_sets
         return await self._list(
             f"{zone_id}/recordsets",
             partial(record_sets.list_by_dns_zone, zone.resource_group, zone.name, api_version=DNS_API),

@@ -58,7 +58,11 @@ GROUPS: dict[str, tuple[str, Callable[[Clients], Operations]]] = {
 
 
 def route_to(clients: Clients, resource: ResourceId) -> Route:
-    """The route to a resource. Raises ValueError for a type that the product has no business with."""
+    """The route to a resource, whatever subscription of the tenant it lies in.
+
+    Raises ValueError for a type that the product has no business with.
+    """
+    clients = clients.of(resource)
     kind = resource.type.lower()
     if kind in GROUPS:
         api_version, pick = GROUPS[kind]

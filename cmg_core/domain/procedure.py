@@ -11,22 +11,6 @@ from cmg_core.domain.plans import Names
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.requests import MigrationRequest, Request
 
-_STEPS = (
-    "preflight",
-    "register-providers",
-    "fetch-certificate",
-    "provision-network",
-    "provision-scale-set",
-    "verify-gateway",
-    "cut-over",
-)
-_LAST_STEP_OF_A_MIGRATION = "retire-old-gateway"
-
-
-def steps_of(request: Request) -> tuple[str, ...]:
-    """The names of the steps that a request takes, in order."""
-    return (*_STEPS, _LAST_STEP_OF_A_MIGRATION) if isinstance(request, MigrationRequest) else _STEPS
-
 
 def judge_case(request: Request, service_name: str) -> tuple[Finding, ...]:
     """Whether this release can carry out the case of docs/procedures.md that request and service name make."""

@@ -24,7 +24,7 @@ from cmg_core.domain.old_gateway import (
 )
 from cmg_core.domain.plans import Names, NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
 from cmg_core.domain.problems import Finding, Severity
-from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost, steps_of
+from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost
 from cmg_core.domain.requests import MigrationRequest, Request
 from cmg_core.domain.scope import judge_request
 from cmg_core.domain.service_record import find_record, judge_foreign_zone, silence
@@ -77,7 +77,6 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     is_migration = isinstance(request, MigrationRequest)
     plan = Plan(
         findings=notes.told(),
-        steps=steps_of(request),
         names=names,
         certificate=certificate,
         make=make,

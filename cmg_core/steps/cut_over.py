@@ -105,9 +105,11 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
         record = RecordSet.alias(_record_id(state), NEW_RECORD_TTL, names.deployment_name)
         await _put(context, state, record)
         told = (f"made the record {names.service_name} → {names.deployment_name}",)
-    elif record is None:
+        flipped = replace(noted, flipped_at=context.services.clock.now(), ttl_at_flip=timedelta())
+        return Done(replace(state, cut_over=flipped), told)
+    if record is None:
         raise StepFailed(_changed(state, "the record is gone"))
-    elif not record.points_at(names.deployment_name):
+    if not record.points_at(names.deployment_name):
         old = _plan(state).record
         if old is None or not record.points_at(old.target):
             raise StepFailed(_changed(state, f"it points at {record.target or 'no name'} now"))

@@ -140,9 +140,7 @@ async def _start(call: Call, kind: Kind) -> func.HttpResponse:
     request = read_request(body, kind)
     asked = Asked(_caller(call.request), _idempotency_key(call.request), _hash(body))
     services = call.services()
-    deployment_id = await calls.accept(services, request, asked)
-    stored = await calls.find(services, deployment_id)
-    return _accepted(call.request, services, stored.record)
+    return _accepted(call.request, services, await calls.accept(services, request, asked))
 
 
 def _caller(request: func.HttpRequest) -> str:

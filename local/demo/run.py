@@ -18,6 +18,7 @@ MINIMUM_GRACE = "PT1S"
 """The demo's clock is the real one, so its grace period is seconds: plan, health and events say so."""
 LOOK_EVERY_S = 1.0
 LONGEST_RUN_S = 300.0
+LONGEST_EPILOGUE_S = 15.0
 ENDED = ("succeeded", "refused", "cancelled", "rolled-back", "needs-attention")
 
 
@@ -77,7 +78,7 @@ class _Demo:
         deployment_id = await self._ask()
         deployment = await self._follow(deployment_id)
         self._display.still()
-        await asyncio.sleep(0.5)
+        await self._enough_attempts()
         clients = await self._simulator("POST", "/_sim/clients/stop", {})
         watched = Watched(
             deployment=deployment,
@@ -94,6 +95,15 @@ class _Demo:
         failures = failures_of(self._sample.expect, report, deployment)
         print_report(self._display, report, deployment)
         return report, failures
+
+    async def _enough_attempts(self) -> None:
+        """Let the clients go on after the end, until they have tried often enough to be believed."""
+        until = time.monotonic() + LONGEST_EPILOGUE_S
+        while time.monotonic() < until:
+            await asyncio.sleep(0.5)
+            attempts = at(await self._simulator("GET", "/_sim/clients"), "attempts")
+            if isinstance(attempts, int) and attempts >= self._sample.expect.attempts:
+                return
 
     def _storage(self) -> dict[str, int]:
         """What the storage served, the demo's own looks at the deployment apart: each reads one row."""

@@ -374,8 +374,8 @@ def settled(state: State) -> State:
 def check(rules: Rules, budget: Budget) -> int:
     """Visit every reachable state; how many there are.
 
-    Raises Broken for a stale effect, an overlap, a lost request, a duplicate that lives on (where wake-due sends none of
-    its own), or lost work: a state from which the end cannot be reached.
+    Raises Broken for a stale effect, an overlap, a lost request, a duplicate that lives on (where wake-due sends none),
+    or lost work: a state from which the end cannot be reached.
     """
     model = Model(rules, budget)
     first = settled(model.begin())

@@ -12,10 +12,8 @@ from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Failed, Wait
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Finding, Severity
-from cmg_core.domain.procedure import steps_of
 from cmg_core.domain.record import STATE, State, Status
 from cmg_core.domain.requests import MigrationRequest, Request, held_gateway
-from cmg_core.plan import steps_of as steps_taken
 from cmg_core.services import NameView
 from cmg_core.steps.preflight import look, preflight
 from tests.fakes import (
@@ -104,11 +102,6 @@ def test_a_migration_from_classic_is_planned() -> None:
     assert plan.foretold_gap == timedelta()
     assert "48 h x 2 x Standard_A2_v2 = 96 hours" in plan.cost_of_parallel_days
     assert sum(services.resource_manager.calls.values()) <= 14
-
-
-@pytest.mark.parametrize("request_", [migration(), deployment()], ids=["migration", "deployment"])
-def test_the_plan_lays_out_the_steps_that_are_taken(request_: Request) -> None:
-    assert steps_of(request_) == steps_taken(request_)
 
 
 def test_a_migration_from_a_scale_set_lists_its_parts_in_the_order_of_deletion() -> None:

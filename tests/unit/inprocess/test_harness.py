@@ -1,0 +1,47 @@
+"""Whole stories in process: they end as told, the same each time, and a fault strikes where it was meant to."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cmg_core.domain.record import Status
+from local.inprocess.harness import RunReport, run
+from local.inprocess.tape import Fault, Harm
+from local.sample import Sample, load
+
+SCALE_SET = re.compile(r"PUT .*/virtualMachineScaleSets/[^/]+")
+SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return load(SAMPLES / "s07-own-domain-from-classic.json")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(sample: Sample) -> RunReport:
+    return run(sample)
+
+
+def test_the_story_ends_as_its_sample_expects(sample: Sample, undisturbed: RunReport) -> None:
+    assert undisturbed.outcome is Status.SUCCEEDED
+    assert undisturbed.deleted == {id.lower() for id in sample.expect.deleted or ()}
+    assert undisturbed.kept >= {id.lower() for id in sample.expect.kept}
+    assert (undisturbed.tally.failures, undisturbed.errors, undisturbed.poison) == (0, (), ())
+    assert undisturbed.undone == ()
+
+
+def test_the_same_story_is_told_twice_alike(sample: Sample, undisturbed: RunReport) -> None:
+    assert run(sample).calls == undisturbed.calls
+
+
+@pytest.mark.parametrize("harm", [Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.THROTTLED, Harm.LOST_ANSWER])
+def test_a_fault_at_the_scale_set_delays_the_story_only(sample: Sample, undisturbed: RunReport, harm: Harm) -> None:
+    call = next(call for call in undisturbed.calls if SCALE_SET.fullmatch(call.name))
+    report = run(sample, Fault(call.number, harm))
+    assert report.struck == call
+    assert report.outcome is Status.SUCCEEDED
+    assert (report.created, report.deleted) == (undisturbed.created, undisturbed.deleted)
+    assert report.tally.failures == 0
+    assert report.lasted > undisturbed.lasted
