@@ -146,11 +146,10 @@ class InProcess:
             transport=lambda: TapedTransport(simulator, clock, self._tape, self._all_try),
             credential=lambda _: SimulatorCredential(simulator, clock.now),
         )
+        software = TypeAdapter(JsonObject).validate_python(SOFTWARE)
         self._services = _Services(
             clock=clock,
-            limits=Limits(
-                self._settings.minimum_grace, self._settings.claim, TypeAdapter(JsonObject).validate_python(SOFTWARE)
-            ),
+            limits=Limits(self._settings.minimum_grace, self._settings.claim, software),
             ledger=self._ledger,
             queues=self._queues,
             vaults=connections.vaults,
@@ -207,11 +206,11 @@ class InProcess:
         """Send the request until it is accepted; the deployment's ID."""
         body = self._sample.request
         request = read_request(body, "migration" if self._sample.is_migration else "deployment")
-        digest = hashlib.sha256(json.dumps(body).encode()).hexdigest()
+        asked = calls.Asked("ticket", "CHG0031337", hashlib.sha256(json.dumps(body).encode()).hexdigest())
         answers: list[str] = []
 
         async def call() -> None:
-            answers.append(await calls.accept(self._services, request, calls.Asked("ticket", "CHG0031337", digest)))
+            answers.append((await calls.accept(self._services, request, asked)).id)
 
         await self._insist("POST", call)
         return answers[-1]
