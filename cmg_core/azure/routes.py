@@ -84,12 +84,13 @@ def _to_group(operations: Operations, resource: ResourceId, api_version: str) ->
 
 
 def _to_zone(clients: Clients, resource: ResourceId) -> Route:
-    zones, place = clients.dns.zones, (resource.resource_group, *resource.names)
-    return Route(
-        get=partial(zones.get, *place, api_version=DNS_API),
-        put=partial(zones.create_or_update, *place, api_version=DNS_API),
-        delete=partial(zones.begin_delete, *place, api_version=DNS_API, polling=False),
-    )
+    """A whole zone is only looked at: the product changes record sets."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise ValueError(f"the product never changes a DNS zone as a whole: «{resource}» was left alone")
+
+    get = partial(clients.dns.zones.get, resource.resource_group, *resource.names, api_version=DNS_API)
+    return Route(get=get, put=refuse, delete=refuse)
 
 
 def _to_record_set(clients: Clients, resource: ResourceId) -> Route:

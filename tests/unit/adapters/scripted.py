@@ -79,7 +79,7 @@ class _Nothing:
 
 class _Response(AsyncHttpResponseImpl):
     def __init__(self, request: HttpRequest, answer: Answer) -> None:
-        async def whole(**_: Any) -> AsyncIterator[bytes]:
+        async def whole(*_: Any, **__: Any) -> AsyncIterator[bytes]:
             yield answer.bytes()
 
         headers = CaseInsensitiveDict({"Content-Type": "application/json", **answer.headers})

@@ -34,7 +34,8 @@ from tests.unit.adapters.scripted import (
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
 SCALE_SET = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/vmss-cmg"
 CLASSIC = f"{GROUP}/providers/Microsoft.ClassicCompute/domainNames/GraniteFalls"
-RECORD = f"{NETWORK}/dnsZones/contoso.com/CNAME/granitefalls"
+ZONE = f"{NETWORK}/dnsZones/contoso.com"
+RECORD = f"{ZONE}/CNAME/granitefalls"
 OPERATION = f"https://management.azure.com{ROOT}/providers/Microsoft.Network/locations/westeurope/operations/1?s=secret"
 
 TYPES = [
@@ -43,7 +44,7 @@ TYPES = [
     (f"{NETWORK}/publicIPAddresses/pip-cmg", "2024-05-01"),
     (f"{NETWORK}/loadBalancers/lb-cmg", "2024-05-01"),
     (SCALE_SET, "2024-11-01"),
-    (f"{NETWORK}/dnsZones/contoso.com", "2018-05-01"),
+    (ZONE, "2018-05-01"),
     (RECORD, "2018-05-01"),
     (CLASSIC, "2016-11-01"),
     (f"{CLASSIC}/slots/production", "2016-11-01"),
@@ -51,6 +52,7 @@ TYPES = [
     (f"{GROUP}/providers/Microsoft.Storage/storageAccounts/cmgstore", "2023-05-01"),
     (f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv-cmg", "2023-07-01"),
 ]
+WRITTEN = [(id, api_version) for id, api_version in TYPES if id != ZONE]
 DOCUMENT: JsonObject = {
     "id": "x",
     "properties": {"somethingThatNoModelKnows": {"camelCase": [1, None, "a"]}},
@@ -80,7 +82,7 @@ def test_each_type_is_read_as_azure_sent_it_with_its_pinned_version(id: str, api
     assert asked.headers["User-Agent"].startswith("cmg-migrator/")
 
 
-@pytest.mark.parametrize(("id", "api_version"), TYPES)
+@pytest.mark.parametrize(("id", "api_version"), WRITTEN)
 def test_each_type_is_written_as_given_and_its_operation_is_handed_on(id: str, api_version: str) -> None:
     answer = Answer(201, DOCUMENT, {"Azure-AsyncOperation": OPERATION, "Retry-After": "7"})
     azure, transport = resource_manager(always(answer))
@@ -93,7 +95,7 @@ def test_each_type_is_written_as_given_and_its_operation_is_handed_on(id: str, a
     assert (asked.method, asked.path, asked.query, asked.body) == ("PUT", id, {"api-version": api_version}, body)
 
 
-@pytest.mark.parametrize(("id", "api_version"), TYPES)
+@pytest.mark.parametrize(("id", "api_version"), WRITTEN)
 def test_each_type_is_deleted_and_one_that_is_gone_is_complete(id: str, api_version: str) -> None:
     azure, transport = resource_manager(always(Answer(404, {"error": {"code": "ResourceNotFound", "message": ""}})))
     assert asyncio.run(azure.delete(CLAIM, id)) == Started({})
@@ -101,7 +103,7 @@ def test_each_type_is_deleted_and_one_that_is_gone_is_complete(id: str, api_vers
     assert (asked.method, asked.path, asked.query["api-version"]) == ("DELETE", id, api_version)
 
 
-@pytest.mark.parametrize("id", [id for id, _ in TYPES])
+@pytest.mark.parametrize("id", [id for id, _ in WRITTEN])
 def test_an_id_of_another_subscription_is_never_taken_for_ones_own(id: str) -> None:
     azure, transport = resource_manager(always(Answer(body=DOCUMENT | {"value": []})))
     other = "/subscriptions/99999999-9999-9999-9999-999999999999"
@@ -113,6 +115,14 @@ def test_an_id_of_another_subscription_is_never_taken_for_ones_own(id: str) -> N
     asyncio.run(azure.records(elsewhere))
     assert len(transport.asked) == 5
     assert all(asked.path.startswith(f"{other}/") for asked in transport.asked)
+
+
+def test_a_zone_is_only_looked_at() -> None:
+    azure, transport = resource_manager(always(Answer(body=DOCUMENT)))
+    for write in (azure.put(CLAIM, ZONE, {}), azure.delete(CLAIM, ZONE)):
+        with pytest.raises(ValueError, match="left alone"):
+            asyncio.run(write)
+    assert transport.asked == []
 
 
 def test_a_deletion_that_goes_on_is_followed_by_its_location() -> None:
@@ -192,15 +202,14 @@ def test_lists_are_read_over_all_pages() -> None:
 
     azure, transport = resource_manager(pages)
     both = [{"name": "one"}, {"name": "two", "properties": {"unknown": 1}}]
-    zone = f"{NETWORK}/dnsZones/contoso.com"
     assert asyncio.run(azure.instances(SCALE_SET)) == both
-    assert asyncio.run(azure.records(zone)) == both
+    assert asyncio.run(azure.records(ZONE)) == both
     assert asyncio.run(azure.locks()) == both
     assert asyncio.run(azure.resources_in_group("rg-cmg")) == both
     assert asyncio.run(azure.usages("westeurope")) == both
     assert [asked.path.replace("resourcegroups", "resourceGroups") for asked in transport.asked[::2]] == [
         f"{SCALE_SET}/virtualMachines",
-        f"{zone}/recordsets",
+        f"{ZONE}/recordsets",
         f"{ROOT}/providers/Microsoft.Authorization/locks",
         f"{GROUP}/resources",
         f"{ROOT}/providers/Microsoft.Compute/locations/westeurope/usages",
