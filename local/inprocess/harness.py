@@ -44,12 +44,12 @@ from local.inprocess.transport import SimulatorCredential
 from local.sample import Call as HttpCall
 from local.sample import Sample, Then
 
-LONGEST_STORY = timedelta(days=60)
 AFTER_THE_END = timedelta(minutes=1)
 """How long clients go on after the end."""
 LEFTOVERS = timedelta(minutes=30)
 """How long the host goes on after the end, so that messages that are left show what they do."""
 QUIET = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(minutes=10)
 PATIENCE = timedelta(seconds=30)
 """After which people send a call again that got no answer."""
 GATE = re.compile(r"/api/deployments/\{id\}/gates/(?P<gate>[a-z-]+)")
@@ -63,10 +63,12 @@ class Settings:
 
     time_scale: float = 0.01
     attempt_interval: timedelta = timedelta(milliseconds=500)
-    """Between two attempts of a client. Besides, all try right after each change of the world; when nothing has changed
-    for ``QUIET``, they try only that often."""
+    """Between two attempts of a client. Besides, all try right after each change of the world. When nothing has changed
+    for ``QUIET``, they wait as long again, but not longer than ``LONGEST_PAUSE``."""
     minimum_grace: timedelta = timedelta(seconds=1)
     claim: timedelta = timedelta(minutes=5)
+    longest: timedelta = timedelta(days=60)
+    """A story that has no end by then has none."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ class InProcess:
                 stored, undone = await self._tell()
                 await asyncio.sleep(LEFTOVERS.total_seconds())
                 hosting.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
         finally:
             await connections.aclose()
         return self._report(stored, undone, before)
@@ -178,11 +182,11 @@ class InProcess:
         async with asyncio.TaskGroup() as group:
             group.create_task(run_clients(self._clients, interval, stop, self._unix_time, self._pause))
             try:
-                async with asyncio.timeout(LONGEST_STORY.total_seconds()):
+                async with asyncio.timeout(self._settings.longest.total_seconds()):
                     deployment_id = await self._ask()
                     stored, undone = await self._follow(deployment_id)
             except TimeoutError:
-                raise StoryFailed(f"no end after {LONGEST_STORY.days} days") from None
+                raise StoryFailed(f"no end after {self._settings.longest}") from None
             await asyncio.sleep(AFTER_THE_END.total_seconds())
             stop.set()
         return stored, undone
@@ -196,11 +200,12 @@ class InProcess:
             await client.attempt()
 
     async def _pause(self, seconds: float) -> None:
-        if self._clock.now() - self._stirred_at < QUIET:
+        quiet = self._clock.now() - self._stirred_at
+        if quiet < QUIET:
             await asyncio.sleep(seconds)
         else:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stirred.wait(), QUIET.total_seconds())
+                await asyncio.wait_for(self._stirred.wait(), min(quiet, LONGEST_PAUSE).total_seconds())
 
     async def _ask(self) -> str:
         """Send the request until it is accepted; the deployment's ID."""
@@ -306,6 +311,13 @@ class InProcess:
             lasted=final.record.updated_at - EPOCH,
             world=self._world,
         )
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong inside of groups of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _resources(world: World) -> dict[str, str]:

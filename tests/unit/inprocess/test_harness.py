@@ -1,12 +1,13 @@
 """Whole stories in process: they end as told, the same each time, and a fault strikes where it was meant to."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cmg_core.domain.record import Status
-from local.inprocess.harness import RunReport, run
+from local.inprocess.harness import RunReport, Settings, StoryFailed, run
 from local.inprocess.tape import Fault, Harm
 from local.sample import Sample, load
 
@@ -45,3 +46,17 @@ def test_a_fault_at_the_scale_set_delays_the_story_only(sample: Sample, undistur
     assert (report.created, report.deleted) == (undisturbed.created, undisturbed.deleted)
     assert report.tally.failures == 0
     assert report.lasted > undisturbed.lasted
+
+
+def test_a_story_without_an_end_is_told_as_one(sample: Sample) -> None:
+    nobody_acts = sample.model_copy(update={"then": ()})
+    with pytest.raises(StoryFailed, match="1 day"):
+        run(nobody_acts, settings=Settings(longest=timedelta(days=1)))
+
+
+def test_two_days_of_grace_at_the_pace_of_azure(sample: Sample) -> None:
+    patient = sample.model_copy(update={"request": sample.request | {"grace_period": "P2D"}})
+    report = run(patient, settings=Settings(time_scale=1, minimum_grace=timedelta(days=1)))
+    assert report.outcome is Status.SUCCEEDED
+    assert timedelta(days=2) < report.lasted < timedelta(days=2, minutes=30)
+    assert report.tally.failures == 0
