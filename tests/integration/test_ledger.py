@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+import aiohttp
 import pytest
 
 from cmg_core.domain.errors import AzureRefused, NewerSchema, TooLarge, TryAgain
@@ -279,3 +280,27 @@ def test_a_wrong_key_is_no_reason_to_wait(azurite: str) -> None:
         assert "d3Jvbmc" not in str(refused.value)
 
     asyncio.run(story())
+
+
+def test_a_save_is_one_transaction(azurite: str, id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def note(_: object, __: object, request: aiohttp.TraceRequestStartParams) -> None:
+        asked.append(f"{request.method} {request.url.path.rsplit('/', 1)[-1]}")
+
+    def open_watched() -> aiohttp.ClientSession:
+        watching = aiohttp.TraceConfig()
+        watching.on_request_start.append(note)
+        return aiohttp.ClientSession(trace_configs=[watching], auto_decompress=False)
+
+    monkeypatch.setattr("cmg_core.ledger.table.open_session", open_watched)
+
+    async def story() -> None:
+        async with table(azurite) as ledger:
+            etag = await ledger.create(a_record(id), [an_event(1)])
+            asked.clear()
+            etag = await ledger.save(id, etag, a_save(2), [an_event(2)])
+            await ledger.save(id, etag, a_save(3, Status.SUCCEEDED), [an_event(3)])
+
+    asyncio.run(story())
+    assert asked == ["POST $batch", "POST $batch"]
