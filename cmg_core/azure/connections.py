@@ -1,6 +1,7 @@
 """All of Azure for one process: the shared transport, a credential for each tenant, clients for each subscription."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from cmg_core.azure.credentials import managed_identity
 from cmg_core.azure.resource_manager import AzureResourceManager
 from cmg_core.azure.transport import Transport, make_transport
 from cmg_core.azure.vaults import KeyVaults
+from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.services import Clock
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class Connections:
     """Makes each part when it is first needed, and closes all of them at the end.
 
     ``transport`` and ``credential`` stand in for the real ones where all of Azure lies in the same process;
-    ``credential`` makes the credential of a tenant.
+    ``credential`` makes the credential of a tenant. ``call`` is one call's time-out.
     """
 
     def __init__(
@@ -35,10 +37,11 @@ class Connections:
         clock: Clock,
         *,
         client_id: str = "",
+        call: timedelta = LONGEST_CALL,
         transport: Callable[[], Transport] = make_transport,
         credential: "Callable[[str], AsyncTokenCredential] | None" = None,
     ) -> None:
-        self._cloud, self._clock, self._client_id = cloud, clock, client_id
+        self._cloud, self._clock, self._client_id, self._call = cloud, clock, client_id, call
         self._make_transport, self._make_credential = transport, credential
         self._credentials: dict[str, AsyncTokenCredential] = {}
         self._resource_managers: dict[tuple[str, str], AzureResourceManager] = {}
@@ -51,7 +54,7 @@ class Connections:
             clients = Clients(
                 self._cloud, subscription_id, lambda: self._credential(tenant_id), lambda: self._transport
             )
-            manager = AzureResourceManager(clients, self._cloud, self._clock)
+            manager = AzureResourceManager(clients, self._cloud, self._clock, self._call)
         self._resource_managers[key] = manager
         if len(self._resource_managers) > KEPT_SUBSCRIPTIONS:
             del self._resource_managers[next(iter(self._resource_managers))]

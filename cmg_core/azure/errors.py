@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, cast
 
 from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, TryAgain
+from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.values import Json, JsonObject, objects_at, text_at
 from cmg_core.services import Clock
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
     from azure.core.rest import AsyncHttpResponse
 
-LONGEST_ANSWER = timedelta(seconds=50)
-"""How long one call may take, sign-in included: less than LONGEST_CALL, which a claim must cover."""
+ANSWER_SHARE = 5 / 6
+"""How much of a call's time-out its answer may take, sign-in included: less than what a claim must cover."""
 
 BUSY_STATUSES = frozenset({408, 429})
 BUSY_CODES = frozenset(
@@ -125,15 +126,16 @@ def meaning(
 
 
 @asynccontextmanager
-async def told_plainly(where: str, clock: Clock) -> AsyncIterator[None]:
+async def told_plainly(where: str, clock: Clock, call: timedelta = LONGEST_CALL) -> AsyncIterator[None]:
     """Give a call to Azure its time-out, and turn what goes wrong into the domain's errors."""
     from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 
+    within = call.total_seconds() * ANSWER_SHARE
     try:
-        async with asyncio.timeout(LONGEST_ANSWER.total_seconds()):
+        async with asyncio.timeout(within):
             yield
     except TimeoutError:
-        raise TryAgain(f"Azure did not answer within {LONGEST_ANSWER.seconds} s at {where}") from None
+        raise TryAgain(f"Azure did not answer within {within:.3g} s at {where}") from None
     except (DecodeError, json.JSONDecodeError):
         raise TryAgain(f"what answered at {where} was not Azure: no JSON came back (a proxy's page?)") from None
     except HttpResponseError as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,10 +29,13 @@ NOT_ABSENCE = frozenset({"subscriptionnotfound", "invalidresourcetype", "invalid
 
 
 class AzureResourceManager:
-    """Resource Manager for one subscription. Each answer is read as Azure sent it, past the clients' models."""
+    """Resource Manager for one subscription. Each answer is read as Azure sent it, past the clients' models.
 
-    def __init__(self, clients: Clients, cloud: Cloud, clock: Clock) -> None:
-        self._clients, self._cloud, self._clock = clients, cloud, clock
+    ``call`` is one call's time-out.
+    """
+
+    def __init__(self, clients: Clients, cloud: Cloud, clock: Clock, call: timedelta) -> None:
+        self._clients, self._cloud, self._clock, self._call = clients, cloud, clock, call
         self._root = f"/subscriptions/{clients.subscription_id}"
 
     async def subscription(self) -> JsonObject:
@@ -148,7 +152,7 @@ class AzureResourceManager:
         return f"{self._root}/resourceGroups/{name}"
 
     def _ensure(self, claim: Claim) -> None:
-        claim.ensure_covers_a_call(self._clock.now())
+        claim.ensure_covers_a_call(self._clock.now(), self._call)
 
     def _started(self, answer: "AsyncHttpResponse") -> Started:
         return started(answer.status_code, answer.headers, json_of(answer.text()), self._clock.now())
@@ -165,7 +169,7 @@ class AzureResourceManager:
     async def _ask(self, where: str, call: Call) -> "AsyncHttpResponse":
         """The raw answer to one call of a client."""
         answers: list[AsyncHttpResponse] = []
-        async with told_plainly(where, self._clock):
+        async with told_plainly(where, self._clock, self._call):
             await call(raw_response_hook=lambda answer: answers.append(answer.http_response))
         return answers[-1]
 
@@ -174,7 +178,7 @@ class AzureResourceManager:
         from azure.core.rest import HttpRequest
 
         where = self._path_of(address)
-        async with told_plainly(where, self._clock):
+        async with told_plainly(where, self._clock, self._call):
             return await self._clients.resources.send_request(HttpRequest("GET", address))
 
     async def _read(self, where: str, call: Call) -> JsonObject | None:
@@ -195,7 +199,7 @@ class AzureResourceManager:
     async def _list(self, where: str, call: Callable[..., AsyncIterable[object]]) -> list[JsonObject]:
         """The raw items of all pages."""
         pages: list[AsyncHttpResponse] = []
-        async with told_plainly(where, self._clock):
+        async with told_plainly(where, self._clock, self._call):
             async for _ in call(raw_response_hook=lambda answer: pages.append(answer.http_response)):
                 pass
         return [item for page in pages for item in objects_at(json_of(page.text()), "value")]

@@ -18,6 +18,11 @@ LONGEST_CALL = timedelta(seconds=60)
 """One call's time-out: a claim that does not last this long is not enough to write under."""
 
 
+def longest_call(claim: timedelta) -> timedelta:
+    """One call's time-out under claims of this length: never more than a third, so that short ones serve, too."""
+    return min(LONGEST_CALL, claim / 3)
+
+
 class Status(StrEnum):
     """Where a deployment is (architecture, "HTTP surface")."""
 
@@ -46,9 +51,9 @@ class Claim:
     def is_live(self, now: datetime) -> bool:
         return now < self.until
 
-    def ensure_covers_a_call(self, now: datetime) -> None:
+    def ensure_covers_a_call(self, now: datetime, call: timedelta = LONGEST_CALL) -> None:
         """Raise ClaimRunsOut when less than one call's time-out is left (rule 2)."""
-        if self.until - now < LONGEST_CALL:
+        if self.until - now < call:
             raise ClaimRunsOut(f"the claim ends at {self.until.isoformat()}: too soon for another write")
 
 

@@ -14,7 +14,7 @@ from cmg_core.azure import errors
 from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
 from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, TryAgain
-from cmg_core.domain.record import LONGEST_CALL
+from cmg_core.domain.record import LONGEST_CALL, longest_call
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import OperationState, Started
 from tests.unit.adapters.scripted import (
@@ -356,21 +356,26 @@ def test_nothing_is_repeated_behind_the_engines_back(status: int) -> None:
     assert len(transport.asked) == 1
 
 
-def test_a_silent_azure_is_given_up_before_the_claim_can_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_azure_is_given_up_before_the_claim_can_end() -> None:
     class Silent(ScriptedTransport):
         async def send(self, request: object, **_: object) -> Any:
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(errors, "LONGEST_ANSWER", timedelta(seconds=0.05))
     connections = Connections(
-        CLOUDS[CloudName.PUBLIC], Clock(), transport=lambda: Silent(always(Answer())), credential=lambda _: Credential()
+        CLOUDS[CloudName.PUBLIC],
+        Clock(),
+        call=timedelta(seconds=0.06),
+        transport=lambda: Silent(always(Answer())),
+        credential=lambda _: Credential(),
     )
     with pytest.raises(TryAgain, match="did not answer"):
         asyncio.run(connections.resource_manager("t", "s").put(CLAIM, SCALE_SET, {}))
 
 
 def test_one_call_ends_before_a_claim_that_covers_it() -> None:
-    assert errors.LONGEST_ANSWER < LONGEST_CALL
+    assert errors.ANSWER_SHARE < 1
+    assert longest_call(timedelta(minutes=5)) == LONGEST_CALL
+    assert longest_call(timedelta(seconds=6)) == timedelta(seconds=2)
 
 
 @pytest.mark.parametrize(

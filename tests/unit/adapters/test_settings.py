@@ -78,6 +78,12 @@ def test_a_short_grace_period_is_refused_in_azure_and_the_reason_told(grace: str
     assert "outside Azure" in problem.cure
 
 
+def test_a_claim_for_trials_with_killed_hosts_is_refused_in_azure() -> None:
+    assert read(STORAGE | {"CMG_CLAIM_SECONDS": "4"}).claim == timedelta(seconds=4)
+    (problem,) = refused(CMG_CLAIM_SECONDS="60", WEBSITE_SITE_NAME="func-cmg").problems
+    assert (problem.name, problem.seen) == ("CMG_CLAIM_SECONDS", "60")
+
+
 def test_a_longer_grace_period_is_welcome_in_azure() -> None:
     environment = STORAGE | {"CMG_MINIMUM_GRACE": "P3D", "WEBSITE_SITE_NAME": "func-cmg"}
     assert read(environment).minimum_grace == timedelta(days=3)
@@ -97,7 +103,7 @@ def test_a_longer_grace_period_is_welcome_in_azure() -> None:
         ("CMG_MINIMUM_GRACE", "Pxyz"),
         ("CMG_PROBE_PATH", "no-slash"),
         ("CMG_PROBE_PATH", "/a b"),
-        ("CMG_CLAIM_SECONDS", "60"),
+        ("CMG_CLAIM_SECONDS", "2"),
         ("CMG_CLAIM_SECONDS", "600"),
         ("CMG_CLAIM_SECONDS", "five minutes"),
         ("CMG_CLOUD", "china"),
