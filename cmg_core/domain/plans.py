@@ -100,6 +100,8 @@ class Plan(Frozen):
     delete: tuple[Part, ...] = ()
     old_gateway: OldGateway | None = None
     record: ServiceRecord | None = None
+    public_ttl: timedelta = timedelta()
+    """The longest TTL with which a server gave the service name when the plan was made."""
     gates: tuple[Gate, ...] = ()
     grace_period: timedelta | None = None
     minimum_grace: timedelta | None = None
@@ -113,5 +115,5 @@ class Plan(Frozen):
 
     @property
     def record_ttl(self) -> timedelta:
-        """The TTL that the service name's record had when the plan was made; nothing where there was no record."""
-        return self.record.ttl if self.record else timedelta()
+        """How long the answer may be held that servers gave when the plan was made; nothing where there was none."""
+        return max(self.record.ttl, self.public_ttl) if self.record else self.public_ttl

@@ -93,11 +93,13 @@ class CutOver:
     """The change of the service name's record, moment by moment."""
 
     ttl_before: timedelta | None = None
-    """The record's TTL before this deployment touched it."""
+    """The longest TTL that the old answer had before this deployment touched the record."""
     ttl_lowered_at: datetime | None = None
     flipped_at: datetime | None = None
     ttl_at_flip: timedelta | None = None
-    """The TTL that resolvers may still hold the old answer for, from the flip on."""
+    """The TTL that resolvers may still hold the old answer for, once no server gives it any more."""
+    shown_at: datetime | None = None
+    """Since when every server that answers shows the new target."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cmg_core.domain.capacity import Offer, judge_offer, judge_quota, offer_of
 from cmg_core.domain.certificates import choose_service_name, judge_certificate
@@ -73,7 +74,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     if make is not None:
         notes.judge(facts.contents, lambda contents: judge_existing(contents, make, deployment_id))
     old = _note_old_gateway(notes, request, facts, make)
-    record = await _note_public_name(notes, request, services, facts, names, old)
+    record, public_ttl = await _note_public_name(notes, request, services, facts, names, old)
     is_migration = isinstance(request, MigrationRequest)
     plan = Plan(
         findings=notes.told(),
@@ -84,6 +85,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         delete=old.parts if old else (),
         old_gateway=old,
         record=record,
+        public_ttl=public_ttl,
         gates=gates_of(request, names, connection_ports(request.instances)) if names else (),
         grace_period=request.grace_period if isinstance(request, MigrationRequest) else None,
         minimum_grace=limits.minimum_grace if is_migration else None,
@@ -319,28 +321,30 @@ def _old_deployment_name(old: OldFacts, body: JsonObject) -> str:
 
 async def _note_public_name(
     notes: _Notes, request: Request, services: Services, facts: Facts, names: Names | None, old: OldGateway | None
-) -> ServiceRecord | None:
-    """Judge the service name in public DNS, where it needs a record."""
+) -> tuple[ServiceRecord | None, timedelta]:
+    """Judge the service name in public DNS, where it needs a record: that record, and for how long servers let others
+    hold what they say now."""
     if isinstance(facts.records, Missed):
         notes.miss(facts.records)
     if names is None or (isinstance(request, MigrationRequest) and old is None):
-        return None
+        return None, timedelta()
     if not names.has_own_domain:
         if request.dns is not None:
             seen = f"«{names.service_name}» is Azure's own name: it needs no record, and the zone stays as it is."
             notes.add([tells("zone-not-needed", seen, "Leave `dns` out.", pointer="/dns")])
-        return None
-    chains = chains_of(await services.dns.views(names.service_name))
+        return None, timedelta()
+    views = await services.dns.views(names.service_name)
+    chains, longest = chains_of(views), max((view.ttl for view in views), default=timedelta())
     if not chains:
         silent = silence(names.service_name)
         notes.miss(Busy(silent, TryAgain(silent.seen)))
-        return None
+        return None, longest
     old_name = old.deployment_name if old else None
     if request.dns is None:
         notes.add(judge_foreign_zone(names, chains, old_name))
-        return None
+        return None, longest
     if isinstance(facts.records, Missed):
-        return None
+        return None, longest
     found = find_record(request.dns.zone_id, facts.records, names, chains, old_name)
     notes.add(found.findings)
-    return found.record
+    return found.record, longest

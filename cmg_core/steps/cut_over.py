@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from cmg_core.domain.errors import ChangedMeanwhile, StepFailed, TryAgain
+from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet, low_ttl, record_set_id
-from cmg_core.domain.relay import relays
+from cmg_core.domain.relay import relays, shows_certificate
 from cmg_core.domain.requests import MigrationRequest
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.context import StepContext
@@ -31,10 +31,10 @@ type Part = Callable[[StepContext, State], Awaitable[Done | Wait]]
 async def cut_over(context: StepContext) -> Outcome:
     """Take each part in turn, as far as the world allows.
 
-    Raises TryAgain, AzureRefused, StepFailed, Superseded and ClaimRunsOut.
+    Raises TryAgain, AzureRefused, ChangedMeanwhile, StepFailed, Superseded and ClaimRunsOut.
     """
     migration = (_lower_ttl, _connection_point, _ready, _change_record, _public_view, _inside_view, _start_grace)
-    deployment = (_change_record, _public_view, _connection_point)
+    deployment = (_ready, _change_record, _public_view, _connection_point)
     parts: tuple[Part, ...] = migration if isinstance(context.state.request, MigrationRequest) else deployment
     state, told = context.state, tuple[str, ...]()
     for part in parts:
@@ -53,13 +53,15 @@ async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
     record = await _record(context, state)
     if record is None:
         raise StepFailed(_changed(state, "the record is gone"))
-    before = max(record.ttl_before or record.ttl, _plan(state).record_ttl)
     if record.points_at(names.deployment_name):
         return Done(state)
+    # The note of an earlier, unfinished deployment may be older than what somebody has set since.
+    before = max(record.ttl, record.ttl_before or timedelta())
     lowered = low_ttl(before)
     if record.ttl > lowered:
         await _put(context, state, record.with_ttl(lowered, before))
-    cut_over = replace(state.cut_over, ttl_before=before, ttl_lowered_at=context.services.clock.now())
+    longest_held = max(before, _plan(state).record_ttl)
+    cut_over = replace(state.cut_over, ttl_before=longest_held, ttl_lowered_at=context.services.clock.now())
     told = f"lowered the TTL of {names.service_name} from {_seconds(before)} to {_seconds(lowered)}"
     return Done(replace(state, cut_over=cut_over), (told,))
 
@@ -69,9 +71,9 @@ async def _connection_point(context: StepContext, state: State) -> Done | Wait:
     if not is_closed(state, GateName.CONNECTION_POINT_CONNECTED):
         return Done(state)
     dialed, now = await _dial_new(context, state), context.services.clock.now()
-    if not relays(dialed):
-        return wait_at(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(dialed))
-    return Done(opened_by_observation(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(dialed)))
+    if not _relays(state, dialed):
+        return wait_at(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed))
+    return Done(opened_by_observation(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed)))
 
 
 async def _ready(context: StepContext, state: State) -> Done | Wait:
@@ -97,8 +99,8 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
                 state, forgotten_at - now, f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL."
             )
     is_migration = isinstance(state.request, MigrationRequest)
-    if is_migration and not relays(dialed := await _dial_new(context, state)):
-        return Wait(state, LOOK_AGAIN, f"The record changes only while the new gateway relays. {_seen(dialed)}")
+    if is_migration and not _relays(state, dialed := await _dial_new(context, state)):
+        return Wait(state, LOOK_AGAIN, f"The record changes only while the new gateway relays. {_seen(state, dialed)}")
     record = await _record(context, state)
     told = tuple[str, ...]()
     if record is None and not is_migration:
@@ -121,23 +123,29 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
 
 
 async def _public_view(context: StepContext, state: State) -> Done | Wait:
-    """Open when the world sees the new target and nobody can hold the old one any more."""
+    """Open when the world sees the new target and nobody can hold the old one any more.
+
+    Some of the zone's servers may give the old answer for a while after the change, and somebody may set it back: the
+    old answer's TTL counts from the first look at which no server gives it any more.
+    """
     if not is_closed(state, GateName.CNAME):
         return Done(state)
-    names, now = _names(state), context.services.clock.now()
-    views = await context.services.dns.views(names.service_name)
-    noted = state.cut_over
-    if not _all_show(views, names.deployment_name):
-        longest = max((view.ttl for view in views), default=timedelta())
-        if noted.flipped_at is None and longest > (noted.ttl_before or timedelta()):
-            state = replace(state, cut_over=replace(noted, ttl_before=longest))
-        return wait_at(state, GateName.CNAME, now, _shown(views))
-    if noted.flipped_at is None or noted.ttl_at_flip is None:
-        noted = replace(
-            noted, flipped_at=now, ttl_at_flip=max(noted.ttl_before or timedelta(), *(v.ttl for v in views))
-        )
-        state = replace(state, cut_over=noted)
-    forgotten_at = (noted.flipped_at or now) + (noted.ttl_at_flip or timedelta())
+    target = _names(state).deployment_name
+    views, noted = await context.services.dns.views(_names(state).service_name), state.cut_over
+    now = context.services.clock.now()
+    if not _all_show(views, target):
+        longest = max((view.ttl for view in views if not _shows(view, target)), default=timedelta())
+        if noted.flipped_at is None:
+            noted = replace(noted, ttl_before=max(noted.ttl_before or timedelta(), longest))
+        else:
+            noted = replace(noted, shown_at=None, ttl_at_flip=max(noted.ttl_at_flip or timedelta(), longest))
+        return wait_at(replace(state, cut_over=noted), GateName.CNAME, now, _shown(views))
+    if noted.flipped_at is None:
+        known = (noted.ttl_before or timedelta(), _plan(state).record_ttl, *(view.ttl for view in views))
+        noted = replace(noted, flipped_at=now, ttl_at_flip=max(known))
+    noted = replace(noted, shown_at=noted.shown_at or now)
+    state = replace(state, cut_over=noted)
+    forgotten_at = (noted.shown_at or now) + (noted.ttl_at_flip or timedelta())
     if now < forgotten_at:
         waiting = wait_at(
             state, GateName.CNAME, now, f"Until {forgotten_at.isoformat()} clients may hold the old answer."
@@ -158,10 +166,15 @@ async def _start_grace(context: StepContext, state: State) -> Done | Wait:
     request = state.request
     if not isinstance(request, MigrationRequest) or state.grace_ends_at is not None:
         return Done(state)
-    service_name = _names(state).service_name
-    dialed = await context.services.dialer.dial(service_name, service_name)
-    if not relays(dialed):
-        return Wait(state, LOOK_AGAIN, f"The new gateway does not relay under {service_name} yet. {_seen(dialed)}")
+    service_name, target = _names(state).service_name, _names(state).deployment_name
+    views = await context.services.dns.views(service_name)
+    if not _all_show(views, target):
+        return Wait(state, LOOK_AGAIN, f"{service_name} does not lead to {target} everywhere. {_shown(views)}")
+    # The old gateway relays with the same certificate: only its own name tells the new one from it.
+    for host in (target, service_name):
+        dialed = await context.services.dialer.dial(host, service_name)
+        if not _relays(state, dialed):
+            return Wait(state, LOOK_AGAIN, f"The new gateway does not relay as {host} yet. {_seen(state, dialed)}")
     now = context.services.clock.now()
     ends_at = now + request.grace_period
     told = f"the new gateway relays under {service_name}; the grace period lasts until {ends_at.isoformat()}"
@@ -179,13 +192,7 @@ async def _record(context: StepContext, state: State) -> RecordSet | None:
 
 
 async def _put(context: StepContext, state: State, record: RecordSet) -> None:
-    claim = await context.claim()
-    try:
-        await context.azure.put(claim, record.id, record.body(), etag=record.etag)
-    except ChangedMeanwhile:
-        raise TryAgain(
-            f"the record {_names(state).service_name} was changed by somebody else at the same moment"
-        ) from None
+    await context.azure.put(await context.claim(), record.id, record.body(), etag=record.etag)
 
 
 def _record_id(state: State) -> str:
@@ -214,14 +221,25 @@ def _names(state: State) -> Names:
 def _all_show(views: Sequence[NameView], target: str) -> bool:
     """Whether the servers that answer all show the target, and most of them answer."""
     answered = [view for view in views if not view.failure]
-    return len(answered) * 2 > len(views) and all(target.lower() in view.targets for view in answered)
+    return len(answered) * 2 > len(views) and all(_shows(view, target) for view in answered)
+
+
+def _shows(view: NameView, target: str) -> bool:
+    return target.lower() in view.targets
 
 
 def _shown(views: Sequence[NameView]) -> str:
     return "; ".join(f"{view.server}: {view.failure or ' → '.join(view.targets) or 'no alias'}" for view in views)
 
 
-def _seen(dialed: Dialed) -> str:
+def _relays(state: State, dialed: Dialed) -> bool:
+    """Whether the gateway relays, and shows the certificate that clients trust: others answer on 443 as well."""
+    return relays(dialed) and state.certificate is not None and shows_certificate(dialed, state.certificate)
+
+
+def _seen(state: State, dialed: Dialed) -> str:
+    if state.certificate is not None and dialed.leaf and not shows_certificate(dialed, state.certificate):
+        return "What answered shows another certificate than the gateway's."
     return f"It answered: {dialed.failure or f'{dialed.status} {dialed.status_text}'}."
 
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmg_core.domain.errors import StepFailed, TryAgain
+from cmg_core.domain.errors import ChangedMeanwhile, StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.record import State
-from cmg_core.domain.record_sets import RecordSet, low_ttl
+from cmg_core.domain.record_sets import TTL_BEFORE, RecordSet, low_ttl
 from cmg_core.domain.values import at
 from cmg_core.services import NameView
 from cmg_core.steps.cut_over import cut_over
-from tests.fakes import FakeServices, context_of, deployment, migration
+from tests.fakes import FakeServices, context_of, deployment, leaf, migration
 from tests.stories import ALIVE, NEW_NAME, OLD_NAME, RECORD_ID, RELAYS, SERVICE, before_cut_over, opened, record_body
 
 
@@ -76,12 +76,60 @@ def test_the_cname_gate_opens_when_the_world_shows_it_and_nobody_holds_the_old_a
     services = FakeServices()
     state = run(services, opened(before_cut_over(services), GateName.READY_TO_CUT_OVER)).state
     services.clock.pass_by(timedelta(seconds=300))
-    state = run(services, state).state
     services.dns.point(SERVICE, NEW_NAME, ttl=30)
+    state = run(services, state).state
     services.clock.pass_by(timedelta(seconds=29))
     assert waits_at(run(services, state)) is GateName.CNAME
     services.clock.pass_by(timedelta(seconds=1))
     assert waits_at(run(services, state)) is GateName.INSIDE_DNS
+
+
+def test_the_old_answer_is_held_from_the_last_moment_in_which_a_server_gave_it() -> None:
+    services = FakeServices()
+    state = run(services, opened(before_cut_over(services), GateName.READY_TO_CUT_OVER)).state
+    services.clock.pass_by(timedelta(seconds=300))
+    state = run(services, state).state
+    assert record_now(services).target == NEW_NAME
+    services.clock.pass_by(timedelta(seconds=25))
+    still = run(services, state)
+    services.clock.pass_by(timedelta(seconds=6))
+    services.dns.point(SERVICE, NEW_NAME, ttl=30)
+    held = run(services, still.state)
+    assert waits_at(held) is GateName.CNAME and isinstance(held, Wait) and held.after >= timedelta(seconds=30)
+
+
+def test_a_record_that_was_set_back_and_changed_again_is_waited_for_anew() -> None:
+    services = FakeServices()
+    state = run(services, opened(before_cut_over(services), GateName.READY_TO_CUT_OVER)).state
+    services.clock.pass_by(timedelta(seconds=300))
+    services.dns.point(SERVICE, NEW_NAME, ttl=30)
+    state = run(services, state).state
+    services.dns.point(SERVICE, OLD_NAME, ttl=1800)
+    services.clock.pass_by(timedelta(seconds=60))
+    state = run(services, state).state
+    services.dns.point(SERVICE, NEW_NAME, ttl=30)
+    held = run(services, state)
+    assert waits_at(held) is GateName.CNAME and isinstance(held, Wait) and held.after == timedelta(seconds=1800)
+
+
+def test_a_zone_of_others_changed_before_its_time_is_waited_for_with_the_ttl_that_the_plan_saw() -> None:
+    services = FakeServices()
+    state = before_cut_over(services, migration(dns=None))
+    assert state.plan is not None
+    plan = state.plan.model_copy(update={"record": None, "public_ttl": timedelta(seconds=3600)})
+    services.dns.point(SERVICE, NEW_NAME, ttl=60)
+    held = run(services, replace(opened(state, GateName.READY_TO_CUT_OVER), plan=plan))
+    assert waits_at(held) is GateName.CNAME and isinstance(held, Wait) and held.after == timedelta(seconds=3600)
+
+
+def test_a_ttl_raised_since_an_earlier_deployment_lowered_it_is_waited_for_in_full() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    body = record_body(OLD_NAME, ttl=86400)
+    body["properties"]["metadata"] = {TTL_BEFORE: "300"}  # type: ignore[call-overload,index]  # it is an object
+    services.resource_manager.add(body)
+    assert run(services, state).state.cut_over.ttl_before == timedelta(seconds=86400)
+    assert record_now(services).ttl_before == timedelta(seconds=86400)
 
 
 def test_one_server_with_the_old_answer_keeps_the_gate_closed() -> None:
@@ -96,12 +144,44 @@ def test_grace_begins_when_everything_is_open_and_the_new_gateway_relays_under_i
     services = FakeServices()
     state = opened(before_cut_over(services))
     state = replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta(), flipped_at=services.clock.now()))
+    services.dns.point(SERVICE, NEW_NAME)
     services.dialer.answers[SERVICE.lower()] = ALIVE
     waiting = run(services, state)
     assert isinstance(waiting, Wait) and waiting.state.grace_ends_at is None
     services.dialer.answers[SERVICE.lower()] = RELAYS
     done = run(services, state)
     assert isinstance(done, Done) and done.state.grace_ends_at == services.clock.now() + timedelta(days=2)
+
+
+@pytest.mark.parametrize("name", [NEW_NAME, SERVICE.lower()])
+def test_grace_does_not_begin_while_only_the_old_gateway_relays(name: str) -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services))
+    state = replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta(), flipped_at=services.clock.now()))
+    services.dns.point(SERVICE, NEW_NAME)
+    services.dialer.answers[name] = ALIVE
+    outcome = run(services, state)
+    assert isinstance(outcome, Wait) and outcome.state.grace_ends_at is None
+
+
+def test_grace_does_not_begin_while_the_record_is_set_back() -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services))
+    state = replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta(), flipped_at=services.clock.now()))
+    services.dns.point(SERVICE, OLD_NAME)
+    outcome = run(services, state)
+    assert isinstance(outcome, Wait) and outcome.state.grace_ends_at is None and OLD_NAME in outcome.reason
+
+
+def test_what_relays_with_another_certificate_is_no_gateway_for_the_clients() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    services.dialer.answers[NEW_NAME] = replace(RELAYS, leaf=leaf("proxy.contoso.com"))
+    waiting = run(services, state)
+    assert waits_at(waiting) is GateName.CONNECTION_POINT_CONNECTED and "certificate" in waiting.reason
+    everything_open = replace(opened(state), cut_over=replace(state.cut_over, ttl_before=timedelta(seconds=300)))
+    assert isinstance(run(services, everything_open), Wait)
+    assert record_now(services).target == OLD_NAME
 
 
 def test_a_record_that_somebody_pointed_elsewhere_is_left_alone() -> None:
@@ -127,7 +207,7 @@ def test_a_record_changed_at_the_same_moment_is_looked_at_again() -> None:
         return body
 
     services.resource_manager.get = read_then_somebody_writes  # type: ignore[method-assign,assignment]
-    with pytest.raises(TryAgain):
+    with pytest.raises(ChangedMeanwhile):
         run(services, state)
 
 
@@ -138,6 +218,15 @@ def test_nothing_changes_before_the_moment_that_the_request_names() -> None:
     outcome = run(services, state)
     assert isinstance(outcome, Wait) and outcome.after == timedelta(hours=5)
     assert record_now(services).target == OLD_NAME
+
+
+def test_a_new_deployment_sets_its_record_no_earlier_than_the_request_allows() -> None:
+    services = FakeServices()
+    moment = services.clock.now() + timedelta(hours=5)
+    state = before_cut_over(services, deployment(cut_over_not_before=moment))
+    del services.resource_manager.resources[RECORD_ID.lower()]
+    outcome = run(services, state)
+    assert isinstance(outcome, Wait) and outcome.after == timedelta(hours=5) and not services.resource_manager.writes
 
 
 def test_a_zone_of_others_is_watched_and_never_written() -> None:

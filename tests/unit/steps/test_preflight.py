@@ -104,6 +104,14 @@ def test_a_migration_from_classic_is_planned() -> None:
     assert sum(services.resource_manager.calls.values()) <= 14
 
 
+def test_the_plan_knows_for_how_long_public_answers_may_be_held() -> None:
+    services = classic()
+    services.dns.point(SERVICE_NAME, CLASSIC_NAME, ttl=7200)
+    assert planned(from_classic(), services).record_ttl == timedelta(hours=2)
+    zone_of_others = migration(dns=None, old_gateway={"resource_id": CLASSIC_ID, "service_name": SERVICE_NAME})
+    assert planned(zone_of_others, services).record_ttl == timedelta(hours=2)
+
+
 def test_a_migration_from_a_scale_set_lists_its_parts_in_the_order_of_deletion() -> None:
     plan = planned(from_scale_set(), scale_set())
     assert plan.blocked_by == ()
