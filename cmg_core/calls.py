@@ -2,17 +2,18 @@
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cmg_core.domain.errors import TryAgain
-from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import Event, GateRequest, Message, Record, State, Status, StepProgress
+from cmg_core.domain.record import Ask, Event, Message, Record, Requested, State, Status, StepProgress
 from cmg_core.domain.requests import Request, held_gateway
-from cmg_core.engine import OVERDUE, with_requested
+from cmg_core.domain.transitions import Course, possible, why_not, why_not_this_gate
+from cmg_core.engine import taken_up
 from cmg_core.plan import FIRST_STEP, steps_of
 from cmg_core.services import LedgerConflict, Save, Services, Stored
 from cmg_core.steps.preflight import look
@@ -166,49 +167,82 @@ async def history(services: Services, deployment_id: str) -> Sequence[Event]:
 
 
 async def open_gate(services: Services, deployment_id: str, name: str, by: str, reason: str) -> Record:
-    """Open a gate for a person, and start the step that waits at it (rule 12). Opening it again changes nothing.
+    """Open a gate for a person, and start the step that waits at it. Opening it again changes nothing.
 
     Raises CallRefused: 404 for a gate that the plan does not hold, 409 for one that opens by observation, is not asked
     for yet, or belongs to a deployment that has ended.
     """
+
+    def wish(record: Record, now: datetime) -> Requested | None:
+        gate = _gate_to_open(record, name)
+        return None if gate.is_open else Requested(Ask.OPEN_GATE, by, reason, now, gate.name)
+
+    return await _ask(services, deployment_id, wish)
+
+
+async def ask_for(
+    services: Services, deployment_id: str, ask: Ask, by: str, reason: str, until: datetime | None = None
+) -> Record:
+    """Ask for a cancellation, a rollback, a resumption, a longer grace period, or a look now.
+
+    Raises CallRefused: 409 with the reason where the deployment's phase does not allow it
+    (``domain/transitions.py``), 422 for a grace period that would not be longer.
+    """
+
+    def wish(record: Record, now: datetime) -> Requested:
+        course = Course(record.step, record.status, record.state)
+        refused = why_not(course, ask)
+        if refused:
+            raise CallRefused(_not_possible(record, course, ask, refused))
+        ends_at = record.state.grace_ends_at
+        if ask is Ask.EXTEND and (until is None or ends_at is None or until <= ends_at):
+            raise CallRefused(_not_longer(record))
+        return Requested(ask, by, reason, now, until=until)
+
+    return await _ask(services, deployment_id, wish)
+
+
+async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, datetime], Requested | None]) -> Record:
+    """Take a call up, or leave it for the run that holds the claim (engine-protocol, rule 12)."""
     for _ in range(TRIES):
         stored = await find(services, deployment_id)
         record, now = stored.record, services.clock.now()
-        gate = _gate_to_open(record, name)
-        if gate.is_open:
+        requested = wish(record, now)
+        if requested is None:
             return record
-        request = GateRequest(gate.name, by, reason, now)
         try:
             if record.claim is not None and record.claim.is_live(now):
-                return await _note(services, stored, request)
-            state = with_requested(record.state, (*record.requested, request))
-            status = Status.RUNNING if _goes_on(record, gate.name) else record.status
-            save = Save(
+                return await _note(services, stored, requested)
+            unchanged = Save(
                 revision=record.revision + 1,
                 step=record.step,
-                status=status,
-                state=state,
-                wake_at=now + OVERDUE,
+                status=record.status,
+                state=record.state,
+                wake_at=record.wake_at,
                 saved_by=f"http:{uuid.uuid4()}",
                 updated_at=now,
             )
-            event = Event(now, record.step, f"{by} opened the gate {name}: {reason}", save.revision)
-            etag = await services.ledger.save(deployment_id, stored.etag, save, [event])
+            save, told = taken_up(unchanged, (*record.requested, requested))
+            events = [Event(now, record.step, line, save.revision) for line in told]
+            etag = await services.ledger.save(deployment_id, stored.etag, save, events)
         except LedgerConflict:
             continue
-        await _send(services, Message(deployment_id, save.step, save.revision, etag, state))
-        return replace(record, revision=save.revision, status=status, state=state)
+        if not save.status.is_end:
+            await _send(services, Message(deployment_id, save.step, save.revision, etag, save.state))
+        return replace(record, revision=save.revision, step=save.step, status=save.status, state=save.state)
     raise CallRefused(_changes_too_fast(deployment_id))
 
 
-async def _note(services: Services, stored: Stored, request: GateRequest) -> Record:
+async def _note(services: Services, stored: Stored, requested: Requested) -> Record:
     """Leave the call for the run that holds the claim: it takes it up when it saves."""
     record = stored.record
-    if any(noted.gate is request.gate for noted in record.requested):
+    if any(
+        (old.ask, old.gate, old.until) == (requested.ask, requested.gate, requested.until) for old in record.requested
+    ):
         return record
-    requested = (*record.requested, request)
-    await services.ledger.note_request(record.id, stored.etag, requested)
-    return replace(record, requested=requested)
+    noted = (*record.requested, requested)
+    await services.ledger.note_request(record.id, stored.etag, noted)
+    return replace(record, requested=noted)
 
 
 async def _send(services: Services, message: Message) -> None:
@@ -219,12 +253,8 @@ async def _send(services: Services, message: Message) -> None:
         log.warning("deployment %s waits for wake-due: %s", message.deployment_id, reason)
 
 
-def _goes_on(record: Record, gate: GateName) -> bool:
-    return record.state.waiting is not None and record.state.waiting.gate == gate
-
-
 def _gate_to_open(record: Record, name: str) -> Gate:
-    """The gate that a person may open now. Raises CallRefused."""
+    """The gate that a person may open now, or one that is open. Raises CallRefused."""
     gate = next((gate for gate in record.state.gates if gate.name == name), None)
     known = ", ".join(gate.name for gate in record.state.gates) or "none before its plan is made"
     if gate is None:
@@ -237,15 +267,7 @@ def _gate_to_open(record: Record, name: str) -> Gate:
                 status=404,
             )
         )
-    if gate.is_open:
-        return gate
-    why = ""
-    if record.status.is_end or record.status is Status.NEEDS_ATTENTION:
-        why = f"The deployment is {record.status}."
-    elif gate.opener is Opener.APP:
-        why = "It opens by what the app observes itself, not by a call."
-    elif not gate.early and gate.asked_at is None:
-        why = "The deployment has not come to it yet: what it confirms cannot be true before."
+    why = "" if gate.is_open else why_not_this_gate(Course(record.step, record.status, record.state), gate)
     if why:
         raise CallRefused(
             Problem(
@@ -258,6 +280,30 @@ def _gate_to_open(record: Record, name: str) -> Gate:
             )
         )
     return gate
+
+
+def _not_possible(record: Record, course: Course, ask: Ask, why: str) -> Problem:
+    others = ", ".join(possible(course)) or "nothing more"
+    return Problem(
+        code="not-possible-now",
+        title=f"The deployment cannot {ask} now",
+        detail=why,
+        cure=f"What can be asked of it at this point: {others}.",
+        step=record.step,
+        status=409,
+    )
+
+
+def _not_longer(record: Record) -> Problem:
+    ends_at = record.state.grace_ends_at
+    return Problem(
+        code="grace-not-longer",
+        title="The grace period can only become longer",
+        detail=f"It ends at {ends_at.isoformat() if ends_at else 'no known moment'}.",
+        cure="Give «until» as a moment after that, with its offset from UTC.",
+        step=record.step,
+        status=422,
+    )
 
 
 def look_again_after(record: Record, services: Services) -> timedelta:

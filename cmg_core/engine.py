@@ -11,21 +11,30 @@ from typing import Literal
 from pydantic import ValidationError
 
 from cmg_core.domain.azure_causes import problem_of
-from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, Superseded, TryAgain, UnreadableMessage
+from cmg_core.domain.errors import (
+    AzureRefused,
+    ChangedMeanwhile,
+    ClaimRunsOut,
+    StepFailed,
+    Superseded,
+    TryAgain,
+    UnreadableMessage,
+)
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import (
     MESSAGE,
     Claim,
     Event,
-    GateRequest,
     Message,
     Record,
+    Requested,
     State,
     Status,
     StepProgress,
     Waiting,
 )
+from cmg_core.domain.transitions import Course, take_up
 from cmg_core.plan import STEPS, PlannedStep, step_after
 from cmg_core.services import LedgerConflict, Save, Services
 from cmg_core.steps.context import Step, StepContext
@@ -89,7 +98,7 @@ class _Run:
     invocation_id: str
     claim: Claim | None = None
     etag: str = ""
-    requested: tuple[GateRequest, ...] = ()
+    requested: tuple[Requested, ...] = ()
     """Calls that the record noted when it was last read: this run's save takes them up, whoever's claim they met."""
 
     async def carry_on(self) -> None:
@@ -97,9 +106,9 @@ class _Run:
         before = _begun(await self._state(), self.message.step, self.services.clock.now())
         outcome = await self._run_step(before)
         change = self._change(outcome, before)
-        etag = await self._save(change, _told(outcome, before, self.message.step))
-        if etag is not None:
-            await self._send(change, etag)
+        saved = await self._save(change, _told(outcome, before, self.message.step))
+        if saved is not None:
+            await self._send(*saved)
 
     async def _state(self) -> State:
         """The message's copy; the ledger's where there is none, or where the step trusts nothing else."""
@@ -174,6 +183,10 @@ class _Run:
             outcome = await run(context)
         except TryAgain as error:
             return self._again_later(error, context.state)
+        except ChangedMeanwhile:
+            return self._again_later(
+                TryAgain("a resource was changed by somebody else at the same moment"), context.state
+            )
         except AzureRefused as error:
             return Failed(context.state, problem_of(error, self.message.step))
         except StepFailed as error:
@@ -208,7 +221,7 @@ class _Run:
                 following = step_after(step, state.request, self.steps)
                 state = replace(state, waiting=None, operations={})
                 if following is None:
-                    status, wake_at = Status.SUCCEEDED, None
+                    status, wake_at = self._step.ends_as, None
                 else:
                     step = following
             case Wait():
@@ -233,28 +246,28 @@ class _Run:
             updated_at=now,
         )
 
-    async def _save(self, change: Save, told: tuple[str, ...]) -> str | None:
-        """Rule 8. The new ETag, or None where somebody else has carried the deployment on."""
-        deployment_id = self.message.deployment_id
-        change = replace(change, state=with_requested(change.state, self.requested))
+    async def _save(self, change: Save, told: tuple[str, ...]) -> tuple[Save | Record, str] | None:
+        """Rule 8. What the ledger holds now with its ETag, or None where somebody else carried the deployment on."""
+        requested = self.requested
         for _ in range(CLAIM_TRIES):
+            saved, asked = taken_up(change, requested)
             events = [
-                Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id) for text in told
+                Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id)
+                for text in (*told, *asked)
             ]
             try:
-                return await self.services.ledger.save(deployment_id, self.etag, change, events)
+                return saved, await self.services.ledger.save(self.message.deployment_id, self.etag, saved, events)
             except LedgerConflict:
-                stored = await self.services.ledger.read(deployment_id)
+                stored = await self.services.ledger.read(self.message.deployment_id)
             if stored is None:
                 return None
             record = stored.record
             if self._is_my_save(record):
-                return stored.etag
+                return record, stored.etag
             mine = record.claim is not None and record.claim.invocation == self.invocation_id
             if record.revision != self.message.revision or not mine:
                 return None
-            change = replace(change, state=with_requested(change.state, record.requested))
-            self.etag = stored.etag
+            requested, self.etag = record.requested, stored.etag
         raise TryAgain("the ledger's record changes faster than it can be saved")
 
     async def _send(self, saved: Save | Record, etag: str) -> None:
@@ -269,17 +282,18 @@ class _Run:
         await self.services.queues.send(message, delay)
 
 
-def with_requested(state: State, requested: tuple[GateRequest, ...]) -> State:
-    """The state after the calls that came in while a run held the claim (rule 12)."""
+def taken_up(change: Save, requested: tuple[Requested, ...]) -> tuple[Save, tuple[str, ...]]:
+    """The save after the calls from outside (rule 12), and what the history says of them."""
+    if not requested:
+        return change, ()
+    course, told = Course(change.step, change.status, change.state), list[str]()
     for request in requested:
-        gate = state.gate(request.gate)
-        if gate is not None and not gate.is_open:
-            opened = replace(gate, opened_at=request.at, opened_by=request.by, reason=request.reason)
-            state = state.with_gate(opened)
-            waiting = state.waiting
-            if waiting is not None and waiting.gate == request.gate:
-                state = replace(state, waiting=replace(waiting, next_look=request.at))
-    return state
+        course, line = take_up(course, request)
+        told.append(line)
+    rests = course.status.is_end or course.status is Status.NEEDS_ATTENTION
+    wake_at = None if rests else change.updated_at + OVERDUE
+    taken = replace(change, step=course.step, status=course.status, state=course.state, wake_at=wake_at)
+    return taken, tuple(line for line in told if line)
 
 
 def _waiting(outcome: Wait, before: Waiting | None, now: datetime) -> Waiting:

@@ -5,8 +5,11 @@ The sequences and their reasons stand in docs/procedures.md; a request's plan la
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
+from cmg_core.domain.record import Status
 from cmg_core.domain.requests import MigrationRequest, Request
+from cmg_core.domain.transitions import ROLL_BACK
 from cmg_core.steps.context import Step
 from cmg_core.steps.cut_over import cut_over
 from cmg_core.steps.fetch_certificate import fetch_certificate
@@ -15,11 +18,16 @@ from cmg_core.steps.provision_network import provision_network
 from cmg_core.steps.provision_scale_set import provision_scale_set
 from cmg_core.steps.register_providers import register_providers
 from cmg_core.steps.retire_old_gateway import retire_old_gateway
+from cmg_core.steps.roll_back import roll_back
 from cmg_core.steps.verify_gateway import verify_gateway
 
 
 def _always(_: Request) -> bool:
     return True
+
+
+def _never(_: Request) -> bool:
+    return False
 
 
 def _replaces_a_gateway(request: Request) -> bool:
@@ -35,6 +43,8 @@ class PlannedStep:
     is_taken_by: Callable[[Request], bool] = _always
     reads_ledger: bool = False
     """Whether its state comes from the ledger only, never from the message: what it does cannot be undone."""
+    ends_as: Status = Status.SUCCEEDED
+    """What a deployment is when this was its last step."""
 
 
 STEPS = (
@@ -46,6 +56,8 @@ STEPS = (
     PlannedStep("verify-gateway", verify_gateway),
     PlannedStep("cut-over", cut_over),
     PlannedStep("retire-old-gateway", retire_old_gateway, is_taken_by=_replaces_a_gateway, reads_ledger=True),
+    # Only on request, instead of going on (domain/transitions.py says when).
+    PlannedStep(ROLL_BACK, roll_back, is_taken_by=_never, reads_ledger=True, ends_as=Status.ROLLED_BACK),
 )
 
 FIRST_STEP = STEPS[0].name
@@ -59,5 +71,4 @@ def steps_of(request: Request, steps: tuple[PlannedStep, ...] = STEPS) -> tuple[
 def step_after(name: str, request: Request, steps: tuple[PlannedStep, ...] = STEPS) -> str | None:
     """The step that follows, or None after the last one."""
     taken = steps_of(request, steps)
-    position = taken.index(name) + 1
-    return taken[position] if position < len(taken) else None
+    return dict(pairwise(taken)).get(name)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from cmg_core.domain.record import Claim, Event, GateRequest, Message, Record, State, Status
+from cmg_core.domain.record import Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.values import JsonObject
 
 
@@ -251,7 +251,7 @@ class Ledger(Protocol):
         row becomes a row of its month of ending."""
         ...
 
-    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[GateRequest]) -> str:
+    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[Requested]) -> str:
         """Replace the noted requests while the ETag holds, without a new revision; the new ETag."""
         ...
 

@@ -59,7 +59,7 @@ class PinnedCertificate(Frozen):
 
 
 class Part(Frozen):
-    """One resource that a plan names. ``immutable_id`` is Azure's own (uniqueId, resourceGuid), empty where it gives none."""
+    """One resource that a plan names. ``immutable_id`` is Azure's own (uniqueId, resourceGuid), empty without one."""
 
     id: str
     immutable_id: str = ""

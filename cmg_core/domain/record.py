@@ -103,6 +103,19 @@ class CutOver:
 
 
 @dataclass(frozen=True)
+class RollBack:
+    """The way back, moment by moment."""
+
+    asked_at: datetime
+    record_back_at: datetime | None = None
+    """When the service name's record led to the old gateway again, or was found never to have left it."""
+    ttl_at_change: timedelta = timedelta()
+    """How long, from then on, resolvers may hold the new gateway's name."""
+    inside_view: bool = False
+    """Whether the inside view had been asked for, so that it has to be led back."""
+
+
+@dataclass(frozen=True)
 class State:
     """Everything that a deployment knows. Steps hand on a new one, they never change it."""
 
@@ -114,6 +127,7 @@ class State:
     cut_over: CutOver = CutOver()
     grace_started_at: datetime | None = None
     grace_ends_at: datetime | None = None
+    roll_back: RollBack | None = None
     deleted: tuple[str, ...] = ()
     waiting: Waiting | None = None
     problem: Problem | None = None
@@ -130,18 +144,36 @@ class State:
     def gate(self, name: GateName) -> Gate | None:
         return next((gate for gate in self.gates if gate.name == name), None)
 
+    def with_progress(self, changed: StepProgress) -> "State":
+        return replace(self, progress=tuple(changed if line.name == changed.name else line for line in self.progress))
+
     def with_gate(self, changed: Gate) -> "State":
         return replace(self, gates=tuple(changed if gate.name == changed.name else gate for gate in self.gates))
 
 
-@dataclass(frozen=True)
-class GateRequest:
-    """A call to open a gate, noted while a step held its claim (rule 12)."""
+class Ask(StrEnum):
+    """What may be asked of a deployment (architecture, "HTTP surface")."""
 
-    gate: GateName
+    CANCEL = "cancel"
+    ROLLBACK = "rollback"
+    RESUME = "resume"
+    EXTEND = "extend"
+    CHECK = "check"
+    OPEN_GATE = "open-gate"
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A call from outside; noted in the record while a step holds its claim (rule 12)."""
+
+    ask: Ask
     by: str
     reason: str
     at: datetime
+    gate: GateName | None = None
+    """Which gate, for ``open-gate``."""
+    until: datetime | None = None
+    """Until when the grace period is to last, for ``extend``."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +194,7 @@ class Record:
     sends: int = 0
     saved_by: str = ""
     claim: Claim | None = None
-    requested: tuple[GateRequest, ...] = ()
+    requested: tuple[Requested, ...] = ()
     schema: int = SCHEMA
 
 

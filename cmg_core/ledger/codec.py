@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cmg_core.domain.errors import NewerSchema, TooLarge
-from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Claim, Event, GateRequest, Message, Record, State, Status
+from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.requests import MigrationRequest, held_gateway
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import ActiveRow, Save
@@ -24,7 +24,7 @@ LARGEST_PROPERTY = 65_536
 LARGEST_BODY = 49_152
 """Bytes of a queue message's text before base64 makes 65,536 of them (engine-protocol, "Storage shape")."""
 
-REQUESTED = TypeAdapter(tuple[GateRequest, ...])
+REQUESTED = TypeAdapter(tuple[Requested, ...])
 EVENT = TypeAdapter(Event)
 
 

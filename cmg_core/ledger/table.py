@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cmg_core.domain.record import Claim, Event, GateRequest, Record
+from cmg_core.domain.record import Claim, Event, Record, Requested
 from cmg_core.ledger import codec
 from cmg_core.ledger.connection import StorageConnection, error_code, open_session, told_plainly, transport
 from cmg_core.services import ActiveRow, LedgerConflict, Save, Stored
@@ -69,7 +69,7 @@ class TableLedger:
         record = _row(deployment_id, f"r:{deployment_id}", codec.saved_columns(save))
         return await self._batch("a save", _merged(record, etag), *moved, *_insert_events(deployment_id, events))
 
-    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[GateRequest]) -> str:
+    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[Requested]) -> str:
         columns: codec.Columns = {"requested": codec.REQUESTED.dump_json(tuple(requested)).decode()}
         return await self._merge(deployment_id, etag, columns)
 

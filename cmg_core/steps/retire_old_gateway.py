@@ -5,7 +5,7 @@ The guard looks anew before the site's record goes, before the original connecti
 """
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import timedelta
 
 from cmg_core.domain.certificates import fingerprint
@@ -14,15 +14,15 @@ from cmg_core.domain.gates import GateName
 from cmg_core.domain.guard import Seen, Verdict, judge
 from cmg_core.domain.health import health_of
 from cmg_core.domain.outcomes import Done, Outcome, Wait
-from cmg_core.domain.plans import Names, Part, Plan
+from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.relay import relays
 from cmg_core.domain.values import JsonObject, text_at
-from cmg_core.services import OperationState
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
+from cmg_core.steps.removing import remove
 
 GATES_BEFORE_GRACE = (
     GateName.CONNECTION_POINT_CONNECTED,
@@ -52,38 +52,21 @@ async def retire_old_gateway(context: StepContext) -> Outcome:
     passed: tuple[GateName, ...] = (*GATES_BEFORE_GRACE, GateName.CLIENTS_MOVED)
     for gate in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
         if is_closed(state, gate):
-            verdict = await _guard(context, passed)
+            verdict = await _guard(context, state, passed, await _parts(context, state))
             return wait_at(state, gate, now) if verdict.is_clear else _held_up(state, verdict, context)
         passed = (*passed, gate)
     return await _delete(context, state, passed)
 
 
 async def _delete(context: StepContext, state: State, passed: tuple[GateName, ...]) -> Outcome:
-    """Delete the first part that is still there, or finish when none is."""
-    told = tuple[str, ...]()
-    for part in _plan(state).delete:
-        if part.id in state.deleted:
-            continue
-        running = state.operations.get(part.id)
-        if running:
-            look = await context.azure.operation(running)
-            if look.state is OperationState.RUNNING:
-                return Wait(state, max(look.look_after, timedelta(seconds=1)), f"Azure deletes {part.id}.", told=told)
-            state = replace(state, operations={})
-            if look.state is OperationState.FAILED:
-                raise StepFailed(_not_deleted(part, f"{look.code}: {look.message}"))
-        if await context.azure.get(part.id) is not None:
-            verdict = await _guard(context, passed)
-            if not verdict.is_clear:
-                return _held_up(state, verdict, context)
-            claim = await context.claim()
-            started = await context.azure.delete(claim, part.id)
-            state = replace(state, operations={part.id: started.operation} if started.operation else {})
-            after = max(started.look_after, timedelta(seconds=1))
-            return Wait(state, after, f"Azure deletes {part.id}.", told=(*told, f"began to delete {part.id}"))
-        state = replace(state, deleted=(*state.deleted, part.id))
-        told = (*told, f"{part.id} is gone")
-    return await _finish(context, state, told)
+    """Delete part by part, each under the guard, and finish when none is left."""
+
+    async def under_guard(state: State, body: JsonObject) -> Wait | None:
+        verdict = await _guard(context, state, passed, [body])
+        return None if verdict.is_clear else _held_up(state, verdict, context)
+
+    outcome = await remove(context, state, [part.id for part in _plan(state).delete], under_guard)
+    return outcome if isinstance(outcome, Wait) else await _finish(context, outcome.state, outcome.told)
 
 
 async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> Outcome:
@@ -108,16 +91,23 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
     return Done(state, told)
 
 
-async def _guard(context: StepContext, gates_before: tuple[GateName, ...]) -> Verdict:
-    state, services = context.state, context.services
-    plan, names = _plan(state), _names(state)
+async def _parts(context: StepContext, state: State) -> list[JsonObject]:
+    """Those parts of the old gateway that Azure still holds."""
+    bodies = await asyncio.gather(*(context.azure.get(part.id) for part in _plan(state).delete))
+    return [body for body in bodies if body is not None]
+
+
+async def _guard(
+    context: StepContext, state: State, gates_before: tuple[GateName, ...], parts: Sequence[JsonObject]
+) -> Verdict:
+    """Look at everything anew. ``parts`` are those of the old gateway that are to go next, as Azure shows them now."""
+    services, plan, names = context.services, _plan(state), _names(state)
     if plan.make is None or plan.old_gateway is None:
         raise ValueError("retire-old-gateway needs the plan of a migration")
     dns = state.request.dns
-    instances, locks, parts, records, views, dialed = await asyncio.gather(
+    instances, locks, records, views, dialed = await asyncio.gather(
         context.azure.instances(plan.make.scale_set),
         context.azure.locks(),
-        asyncio.gather(*(context.azure.get(part.id) for part in plan.delete if part.id not in state.deleted)),
         context.azure.records(dns.zone_id) if dns else _nothing(),
         services.dns.views(names.service_name),
         services.dialer.dial(names.service_name, names.service_name),
@@ -133,7 +123,7 @@ async def _guard(context: StepContext, gates_before: tuple[GateName, ...]) -> Ve
         relays=relays(dialed),
         relay_answer=dialed.failure or f"{dialed.status} {dialed.status_text}",
         locks=locks,
-        still_there=[body for body in parts if body is not None],
+        still_there=parts,
         pointing_at_old_name=pointing,
     )
     return judge(state, plan, gates_before, seen)
@@ -181,14 +171,4 @@ def _no_grace() -> Problem:
         title="The grace period never began",
         detail="The ledger holds no end of the grace period, so nothing may be removed.",
         cure="This is a defect of the product: report it with the deployment's history.",
-    )
-
-
-def _not_deleted(part: Part, answer: str) -> Problem:
-    return Problem(
-        code="not-deleted",
-        title="Azure did not delete a part of the old gateway",
-        detail=answer,
-        cure="See what holds the resource. The new gateway is untouched and serves.",
-        resource=part.id,
     )

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, Concatenate
 
 from cmg_core.domain.errors import TryAgain
-from cmg_core.domain.record import Claim, Event, GateRequest, Message, Record
+from cmg_core.domain.record import Claim, Event, Message, Record, Requested
 from cmg_core.ledger import codec
 from cmg_core.ledger.queues import queue_name
 from cmg_core.services import ActiveRow, Clock, LedgerConflict, Save, Stored
@@ -106,7 +106,7 @@ class MemoryLedger:
         return new
 
     @_writes
-    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[GateRequest]) -> str:
+    async def note_request(self, deployment_id: str, etag: str, requested: Sequence[Requested]) -> str:
         return self._merge(deployment_id, etag, {"requested": codec.REQUESTED.dump_json(tuple(requested)).decode()})
 
     @_writes

@@ -12,7 +12,7 @@ import pytest
 
 from cmg_core.domain.errors import AzureRefused, NewerSchema, TooLarge, TryAgain
 from cmg_core.domain.gates import GateName
-from cmg_core.domain.record import Claim, GateRequest, State, Status
+from cmg_core.domain.record import Ask, Claim, Requested, State, Status
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.table import TableLedger
 from cmg_core.services import ActiveRow, Ledger, LedgerConflict
@@ -109,7 +109,7 @@ def test_a_save_clears_claim_and_requests_and_leaves_the_first_day_alone(opening
     async def story(ledger: Ledger) -> None:
         etag = await ledger.create(a_record(id), [an_event(1)])
         etag = await ledger.claim(id, etag, Claim("i1", "m1", NOW + timedelta(minutes=5)))
-        asked = GateRequest(GateName.APPROVAL, "ann@contoso.com", "CAB", NOW)
+        asked = Requested(Ask.OPEN_GATE, "ann@contoso.com", "CAB", NOW, GateName.APPROVAL)
         etag = await ledger.note_request(id, etag, [asked])
         stored = await ledger.read(id)
         assert stored is not None

@@ -11,7 +11,7 @@ from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, TryAg
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import MESSAGE, Claim, GateRequest, Message, Record, State, Status
+from cmg_core.domain.record import MESSAGE, Ask, Claim, Message, Record, Requested, State, Status
 from cmg_core.engine import OVERDUE, RETRIES, SLEPT_THROUGH, Engine
 from cmg_core.plan import PlannedStep
 from cmg_core.services import Limits, Stored
@@ -166,7 +166,7 @@ def test_a_gate_opened_while_a_run_holds_its_claim_is_taken_up_by_its_save() -> 
 
         async def run(context: StepContext) -> Outcome:
             await context.claim()
-            request = GateRequest(gate.name, "somebody", "because", world.clock.now())
+            request = Requested(Ask.OPEN_GATE, "somebody", "because", world.clock.now(), gate.name)
             await world.ledger.note_request(ID, (await world.stored()).etag, [request])
             return Done(context.state)
 
@@ -184,7 +184,9 @@ def test_a_gate_opened_under_a_claim_whose_holder_died_is_not_lost() -> None:
         message = await world.begin(a_state(gates=(gate,)))
         held = Claim("killed", "m1", world.clock.now() + timedelta(minutes=5))
         etag = await world.ledger.claim(ID, message.etag, held)
-        await world.ledger.note_request(ID, etag, [GateRequest(gate.name, "somebody", "because", world.clock.now())])
+        await world.ledger.note_request(
+            ID, etag, [Requested(Ask.OPEN_GATE, "somebody", "because", world.clock.now(), gate.name)]
+        )
         world.clock.pass_by(timedelta(minutes=16))
         assert await wake_due(world) == 1  # type: ignore[arg-type]  # toy steps use neither Azure nor DNS
         await handle(world, (writes(world, "one"), writes(world, "two")), world.sent()[-1], "m2", "i2")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmg_core.domain.gates import Gate, GateName, Opener
-from cmg_core.domain.record import MESSAGE, CutOver, GateRequest, Message, Record, State, Status
+from cmg_core.domain.record import MESSAGE, Ask, CutOver, Message, Record, Requested, State, Status
 from cmg_core.ledger import codec
 from tests.records import NOW, a_record, a_save, a_state
 
@@ -33,7 +33,9 @@ states = st.builds(
     operations=st.dictionaries(texts, texts, max_size=4),
     retries=st.integers(0, 99),
 )
-requests = st.builds(GateRequest, gate=st.sampled_from(GateName), by=texts, reason=texts, at=moments)
+requests = st.builds(
+    Requested, ask=st.sampled_from(Ask), gate=st.none() | st.sampled_from(GateName), by=texts, reason=texts, at=moments
+)
 
 
 @given(states)
@@ -42,7 +44,7 @@ def test_a_state_comes_back(state: State) -> None:
 
 
 @given(states, st.lists(requests, max_size=3).map(tuple), st.none() | moments, st.integers(0, 9))
-def test_a_record_comes_back(state: State, asked: tuple[GateRequest, ...], wake_at: None, sends: int) -> None:
+def test_a_record_comes_back(state: State, asked: tuple[Requested, ...], wake_at: None, sends: int) -> None:
     record: Record = replace(a_record("d", state), requested=asked, wake_at=wake_at, sends=sends)
     assert codec.record_of("d", codec.created_columns(record)) == record
 

@@ -1,0 +1,239 @@
+"""What may be asked of a deployment, and when: one table of phases and requests, tested exhaustively.
+
+A request that comes in while a step holds its claim is noted and taken up when that step saves; the table is asked
+again at that moment, because the deployment may have gone on.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.record import Ask, Requested, RollBack, State, Status, StepProgress
+
+ROLL_BACK = "roll-back"
+
+
+class Phase(StrEnum):
+    """Where a deployment is, as far as it decides what may be asked of it."""
+
+    LOOKING = "looking"
+    """Preflight: nothing was written in Azure."""
+    BUILDING = "building"
+    CUTTING_OVER = "cutting-over"
+    GRACE = "grace"
+    """Until the site's administrator is asked to remove the old gateway's record: everything can still go back."""
+    RETIRING = "retiring"
+    ROLLING_BACK = "rolling-back"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where a deployment stands and goes: what a request may change."""
+
+    step: str
+    status: Status
+    state: State
+
+
+_ALLOWED = ""
+_ENDED = "The deployment has ended."
+_NOTHING_MADE = "Nothing has been made yet. Cancel it instead: that leaves nothing behind."
+_PERHAPS_MADE = "Resources may have been made already. Roll it back instead: that removes what this deployment made."
+_ROLLS_BACK = "It is being rolled back."
+_NO_WAY_BACK = (
+    "The old gateway is being removed: its site record or its original connection point may be gone, and without them "
+    "there is no gateway to go back to."
+)
+_NO_GRACE = "No grace period runs. Before it begins, a longer one can only be asked for in a new request."
+
+TABLE: dict[tuple[Phase, Ask], str] = {
+    (Phase.LOOKING, Ask.CANCEL): _ALLOWED,
+    (Phase.LOOKING, Ask.ROLLBACK): _NOTHING_MADE,
+    (Phase.LOOKING, Ask.RESUME): _ALLOWED,
+    (Phase.LOOKING, Ask.EXTEND): _NO_GRACE,
+    (Phase.LOOKING, Ask.CHECK): _ALLOWED,
+    (Phase.LOOKING, Ask.OPEN_GATE): _ALLOWED,
+    (Phase.BUILDING, Ask.CANCEL): _PERHAPS_MADE,
+    (Phase.BUILDING, Ask.ROLLBACK): _ALLOWED,
+    (Phase.BUILDING, Ask.RESUME): _ALLOWED,
+    (Phase.BUILDING, Ask.EXTEND): _NO_GRACE,
+    (Phase.BUILDING, Ask.CHECK): _ALLOWED,
+    (Phase.BUILDING, Ask.OPEN_GATE): _ALLOWED,
+    (Phase.CUTTING_OVER, Ask.CANCEL): _PERHAPS_MADE,
+    (Phase.CUTTING_OVER, Ask.ROLLBACK): _ALLOWED,
+    (Phase.CUTTING_OVER, Ask.RESUME): _ALLOWED,
+    (Phase.CUTTING_OVER, Ask.EXTEND): _NO_GRACE,
+    (Phase.CUTTING_OVER, Ask.CHECK): _ALLOWED,
+    (Phase.CUTTING_OVER, Ask.OPEN_GATE): _ALLOWED,
+    (Phase.GRACE, Ask.CANCEL): _PERHAPS_MADE,
+    (Phase.GRACE, Ask.ROLLBACK): _ALLOWED,
+    (Phase.GRACE, Ask.RESUME): _ALLOWED,
+    (Phase.GRACE, Ask.EXTEND): _ALLOWED,
+    (Phase.GRACE, Ask.CHECK): _ALLOWED,
+    (Phase.GRACE, Ask.OPEN_GATE): _ALLOWED,
+    (Phase.RETIRING, Ask.CANCEL): _NO_WAY_BACK,
+    (Phase.RETIRING, Ask.ROLLBACK): _NO_WAY_BACK,
+    (Phase.RETIRING, Ask.RESUME): _ALLOWED,
+    (Phase.RETIRING, Ask.EXTEND): _NO_WAY_BACK,
+    (Phase.RETIRING, Ask.CHECK): _ALLOWED,
+    (Phase.RETIRING, Ask.OPEN_GATE): _ALLOWED,
+    (Phase.ROLLING_BACK, Ask.CANCEL): _ROLLS_BACK,
+    (Phase.ROLLING_BACK, Ask.ROLLBACK): _ROLLS_BACK,
+    (Phase.ROLLING_BACK, Ask.RESUME): _ALLOWED,
+    (Phase.ROLLING_BACK, Ask.EXTEND): _ROLLS_BACK,
+    (Phase.ROLLING_BACK, Ask.CHECK): _ALLOWED,
+    (Phase.ROLLING_BACK, Ask.OPEN_GATE): _ALLOWED,
+    **{(Phase.ENDED, ask): _ENDED for ask in Ask},
+}
+"""Phase and request to why not; an empty text allows it."""
+
+
+def phase_of(course: Course) -> Phase:
+    """Where a deployment is."""
+    if course.status.is_end:
+        return Phase.ENDED
+    match course.step:
+        case "preflight":
+            return Phase.LOOKING
+        case "cut-over":
+            return Phase.CUTTING_OVER
+        case "retire-old-gateway":
+            return Phase.RETIRING if _removal_has_begun(course.state) else Phase.GRACE
+        case _ if course.step == ROLL_BACK:
+            return Phase.ROLLING_BACK
+        case _:
+            return Phase.BUILDING
+
+
+def _removal_has_begun(state: State) -> bool:
+    last = (state.gate(GateName.SITE_RECORD_REMOVED), state.gate(GateName.CONNECTION_POINT_REMOVED))
+    return bool(state.deleted or state.operations) or any(gate is not None and gate.asked_at for gate in last)
+
+
+def why_not(course: Course, ask: Ask) -> str:
+    """Why a request is not possible now; empty where it is."""
+    refused = TABLE[phase_of(course), ask]
+    if refused:
+        return refused
+    needs_a_person = course.status is Status.NEEDS_ATTENTION
+    if ask is Ask.RESUME and not needs_a_person:
+        return f"It is {course.status}, not stopped: there is nothing to resume."
+    if ask in (Ask.CHECK, Ask.OPEN_GATE, Ask.EXTEND) and needs_a_person:
+        return "It stopped and needs attention. Cure the cause and resume it, or roll it back where that is possible."
+    return ""
+
+
+def possible(course: Course) -> tuple[Ask, ...]:
+    """What may be asked now, gates apart."""
+    return tuple(ask for ask in Ask if ask is not Ask.OPEN_GATE and not why_not(course, ask))
+
+
+def why_not_this_gate(course: Course, gate: Gate) -> str:
+    """Why a person cannot open a gate now; empty where that is possible."""
+    if refused := why_not(course, Ask.OPEN_GATE):
+        return refused
+    if gate.opener is Opener.APP:
+        return "It opens by what the app observes itself, not by a call."
+    if not gate.early and gate.asked_at is None:
+        return "The deployment has not come to it yet: what it confirms cannot be true before."
+    return ""
+
+
+def take_up(course: Course, requested: Requested) -> tuple[Course, str]:
+    """The course after a request, and what the history says of it. What is not possible any more changes nothing."""
+    refused = why_not(course, requested.ask)
+    if refused:
+        return course, f"{requested.by} asked to {requested.ask}, too late: {refused}"
+    told = f"{requested.by}: {requested.ask}. {requested.reason}"
+    state = course.state
+    match requested.ask:
+        case Ask.OPEN_GATE:
+            return _opened(course, requested)
+        case Ask.CANCEL:
+            return Course(course.step, Status.CANCELLED, replace(state, waiting=None)), told
+        case Ask.RESUME:
+            line = replace(_line(state, course.step), outcome="running", started_at=None, ended_at=None)
+            resumed = replace(state, problem=None, waiting=None, retries=0, operations={})
+            return Course(course.step, Status.RUNNING, resumed.with_progress(line)), told
+        case Ask.EXTEND:
+            return _extended(course, requested)
+        case Ask.ROLLBACK:
+            return _rolling_back(course, requested.at), told
+        case Ask.CHECK:
+            waiting = replace(state.waiting, next_look=requested.at) if state.waiting else None
+            return replace(course, state=replace(state, waiting=waiting)), told
+
+
+def _opened(course: Course, requested: Requested) -> tuple[Course, str]:
+    state = course.state
+    gate = state.gate(requested.gate) if requested.gate else None
+    if gate is None or gate.is_open or why_not_this_gate(course, gate):
+        return course, ""
+    state = state.with_gate(replace(gate, opened_at=requested.at, opened_by=requested.by, reason=requested.reason))
+    status = course.status
+    if state.waiting is not None and state.waiting.gate == gate.name:
+        state, status = replace(state, waiting=replace(state.waiting, next_look=requested.at)), Status.RUNNING
+    return Course(course.step, status, state), f"{requested.by} opened the gate {gate.name}: {requested.reason}"
+
+
+def _extended(course: Course, requested: Requested) -> tuple[Course, str]:
+    ends_at, until = course.state.grace_ends_at, requested.until
+    if ends_at is None or until is None or until <= ends_at:
+        return course, f"{requested.by} asked to extend the grace period to a moment that is no later than its end"
+    waiting = course.state.waiting
+    state = replace(
+        course.state, grace_ends_at=until, waiting=replace(waiting, next_look=requested.at) if waiting else None
+    )
+    told = f"{requested.by} extended the grace period to {until.isoformat()}: {requested.reason}"
+    return replace(course, state=state), told
+
+
+def _rolling_back(course: Course, at: datetime) -> Course:
+    """On the way back. What others led over has to be led back by them: those gates close again."""
+    state = course.state
+    led_over = [gate for gate in state.gates if gate.asked_at is not None]
+    inside = any(gate.name is GateName.INSIDE_DNS for gate in led_over)
+    for gate in led_over:
+        if gate.name is GateName.INSIDE_DNS:
+            state = state.with_gate(Gate(gate.name, Opener.PERSON, _inside_view_back(state)))
+        elif gate.name is GateName.CNAME and state.request.dns is None:
+            state = state.with_gate(Gate(gate.name, Opener.APP, _record_back(state)))
+    state = replace(
+        state,
+        problem=None,
+        waiting=None,
+        retries=0,
+        operations={},
+        roll_back=RollBack(at, inside_view=inside),
+        progress=(*state.progress, StepProgress(ROLL_BACK)),
+    )
+    return Course(ROLL_BACK, Status.RUNNING, state)
+
+
+def _inside_view_back(state: State) -> str:
+    return (
+        f"Whoever holds the inside DNS lets {_service_name(state)} lead to {_old_name(state)} again on the original "
+        "connection point's server (a hosts entry does), and confirms it. The second connection point stays until the "
+        "rollback is over."
+    )
+
+
+def _record_back(state: State) -> str:
+    return (
+        f"Whoever holds the public zone points {_service_name(state)} at {_old_name(state)} again, once that gateway "
+        "relays. Opens when the public servers show it."
+    )
+
+
+def _service_name(state: State) -> str:
+    return state.plan.names.service_name if state.plan and state.plan.names else "the service name"
+
+
+def _old_name(state: State) -> str:
+    return state.plan.old_gateway.deployment_name if state.plan and state.plan.old_gateway else "the old gateway"
+
+
+def _line(state: State, step: str) -> StepProgress:
+    return next((line for line in state.progress if line.name == step), StepProgress(step))
