@@ -7,7 +7,7 @@ from datetime import datetime
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.health import Health
 from cmg_core.domain.locks import locks_against_deletion
-from cmg_core.domain.old_gateway import immutable_id
+from cmg_core.domain.old_gateway import immutable_id, users_of
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.record import State
@@ -46,7 +46,13 @@ def judge(state: State, plan: Plan, gates_before: Sequence[GateName], seen: Seen
     """Everything that stands against removing the old gateway now, all at once."""
     return Verdict(
         passing=(*_time_and_gates(state, gates_before, seen), *_new_gateway(seen)),
-        standing=(*_locks(plan, seen), *_identities(plan, seen), *_dangling_names(seen), *_own_resources(plan)),
+        standing=(
+            *_locks(plan, seen),
+            *_identities(plan, seen),
+            *_other_users(plan, seen),
+            *_dangling_names(seen),
+            *_own_resources(plan),
+        ),
     )
 
 
@@ -124,6 +130,20 @@ def _identities(plan: Plan, seen: Seen) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _other_users(plan: Plan, seen: Seen) -> list[Finding]:
+    """What has come into use by others since the plan was made: it is no longer the old gateway's alone."""
+    return [
+        _blocks(
+            "used-by-others",
+            f"Since the plan was made it is used by {', '.join(others)} as well.",
+            "Move what uses it elsewhere, or keep it: then remove the old gateway's rest by hand.",
+            text_at(body, "id"),
+        )
+        for body in seen.still_there
+        if (others := [user for user in users_of(body) if not any(same_id(user, part.id) for part in plan.delete)])
+    ]
 
 
 def _dangling_names(seen: Seen) -> list[Finding]:

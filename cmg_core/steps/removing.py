@@ -44,9 +44,10 @@ async def remove(
         if body is None:
             state, told = replace(state, deleted=(*state.deleted, id)), (*told, f"{id} is gone")
             continue
+        claim = await context.claim()  # first, so that nothing comes between the look and the DELETE
         if held_up := await look_first(state, body):
             return replace(held_up, told=(*told, *held_up.told))
-        started = await context.azure.delete(await context.claim(), id)
+        started = await context.azure.delete(claim, id)
         state = replace(state, operations={id: started.operation} if started.operation else {})
         pause = max(started.look_after, SHORTEST_PAUSE)
         return Wait(state, pause, f"Azure deletes {id}.", told=(*told, f"began to delete {id}"))

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from cmg_core.domain.certificates import fingerprint
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.guard import Seen, Verdict, judge
@@ -18,7 +17,7 @@ from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet
-from cmg_core.domain.relay import relays
+from cmg_core.domain.relay import relays, shows_certificate
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
@@ -105,12 +104,13 @@ async def _guard(
     if plan.make is None or plan.old_gateway is None:
         raise ValueError("retire-old-gateway needs the plan of a migration")
     dns = state.request.dns
-    instances, locks, records, views, dialed = await asyncio.gather(
+    instances, locks, records, views, *dialed = await asyncio.gather(
         context.azure.instances(plan.make.scale_set),
         context.azure.locks(),
         context.azure.records(dns.zone_id) if dns else _nothing(),
         services.dns.views(names.service_name),
-        services.dialer.dial(names.service_name, names.service_name),
+        # The old gateway relays with the same certificate: only its own name tells the new one from it.
+        *(services.dialer.dial(host, names.service_name) for host in (names.deployment_name, names.service_name)),
     )
     old_name = plan.old_gateway.deployment_name.lower()
     pointing = [text_at(body, "name") for body in records if RecordSet.of(body).points_at(old_name)]
@@ -118,10 +118,11 @@ async def _guard(
     seen = Seen(
         now=services.clock.now(),
         health=health_of(instances, state.request.instances),
-        shows_expected_certificate=state.certificate is not None
-        and fingerprint(dialed.leaf) == state.certificate.fingerprint,
-        relays=relays(dialed),
-        relay_answer=dialed.failure or f"{dialed.status} {dialed.status_text}",
+        shows_expected_certificate=all(
+            state.certificate is not None and shows_certificate(each, state.certificate) for each in dialed
+        ),
+        relays=all(relays(each) for each in dialed),
+        relay_answer=", ".join(each.failure or f"{each.status} {each.status_text}" for each in dialed),
         locks=locks,
         still_there=parts,
         pointing_at_old_name=pointing,

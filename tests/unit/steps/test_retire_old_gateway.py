@@ -10,12 +10,22 @@ from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import Part
-from cmg_core.domain.record import State, Waiting
+from cmg_core.domain.record import Claim, State, Waiting
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import OperationLook, OperationState
 from cmg_core.steps.retire_old_gateway import retire_old_gateway
-from tests.fakes import CLASSIC_ID, OLD_GROUP, SUBSCRIPTION, ZONE_ID, FakeServices, context_of, leaf
+from tests.fakes import (
+    CLASSIC_ID,
+    OLD_GROUP,
+    SUBSCRIPTION,
+    ZONE_ID,
+    FakeServices,
+    claim_of,
+    context_of,
+    leaf,
+    resource_id,
+)
 from tests.stories import (
     ALIVE,
     MAKE,
@@ -186,6 +196,38 @@ def test_the_guard_looks_anew_before_each_delete() -> None:
     held_up = run(services, first.state)
     assert isinstance(held_up, Wait) and "does not relay" in held_up.reason
     assert deleted(services) == [f"DELETE {CLASSIC_ID}"]
+
+
+def test_invariant_4_an_old_gateway_that_answers_under_the_name_does_not_pass_for_the_new_one() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dialer.answers[NEW_NAME] = ALIVE
+    [reason] = stopped_by(services, state)
+    assert "does not relay" in reason
+
+
+def test_invariant_4_nothing_comes_between_the_guards_look_and_the_delete() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+
+    async def slow_claim() -> Claim:
+        services.dialer.answers[NEW_NAME] = ALIVE
+        return claim_of(services.clock)
+
+    held_up = asyncio.run(retire_old_gateway(context_of(services, state, slow_claim)))
+    assert isinstance(held_up, Wait) and "does not relay" in held_up.reason and deleted(services) == []
+
+
+def test_a_part_that_others_use_since_the_plan_was_made_stays() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    assert state.plan is not None
+    balancer = resource_id("Microsoft.Network/loadBalancers", "granitefalls-lb", OLD_GROUP)
+    stranger = resource_id("Microsoft.Network/networkInterfaces", "printserver", OLD_GROUP)
+    pool = {"properties": {"backendIPConfigurations": [{"id": f"{stranger}/ipConfigurations/ip"}]}}
+    services.resource_manager.add({"id": balancer, "properties": {"backendAddressPools": [pool]}})
+    plan = state.plan.model_copy(update={"delete": (Part(id=balancer),)})
+    assert stopped_by(services, replace(state, plan=plan)) == {"used-by-others"}
 
 
 def test_a_failed_deletion_calls_a_person() -> None:
