@@ -154,7 +154,10 @@ class _Run:
                 self.claim = wanted
                 return wanted
             except LedgerConflict:
-                held = (await self._fresh_record()).claim
+                record = await self._fresh_record()
+                held = record.claim
+            if self.message.state not in (None, record.state):
+                raise UnreadableMessage(f"deployment {record.id}: the message's copy of the state is not the ledger's")
             if held is not None and held.invocation == self.invocation_id:
                 if not held.is_live(self.services.clock.now()):
                     raise ClaimRunsOut("this run's claim is over")

@@ -79,6 +79,21 @@ def handle(
     return engine(world, *steps).handle(message.step, MESSAGE.dump_json(message).decode(), message_id, run)
 
 
+def test_a_forged_copy_of_the_state_is_neither_acted_upon_nor_saved() -> None:
+    async def story() -> None:
+        world = World()
+        message = await world.begin()
+        assert message.state is not None
+        forged = replace(message, etag="guessed", state=replace(message.state, deleted=("forged",)))
+        with pytest.raises(UnreadableMessage):
+            await handle(world, (writes(world, "one"), writes(world, "two")), forged, "forged")
+        assert world.written == [] and (await world.record()).state == message.state
+        await handle(world, (writes(world, "one"), writes(world, "two")), message)
+        assert world.written == ["one"] and (await world.record()).step == "two"
+
+    asyncio.run(story())
+
+
 def test_a_done_step_hands_on_with_the_saves_etag() -> None:
     async def story() -> None:
         world = World()
