@@ -374,7 +374,7 @@ def broken_look(error: Exception) -> Answer:
     return call(services, "show-deployment", path={"id": NOWHERE})
 
 
-def test_unknown_errors_leak_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_invariant_9_two_audiences_unknown_errors_leak_nothing(caplog: pytest.LogCaptureFixture) -> None:
     answer = broken_look(RuntimeError("AccountKey=abc of somebody's account"))
 
     problem_of(answer, 500, "internal-error")
