@@ -138,12 +138,17 @@ class Parts:
     parts: tuple[Part, ...]
     shared: Mapping[str, tuple[str, ...]]
     """Resource ID of what stays, with the users that keep it."""
+    elsewhere: tuple[str, ...] = ()
+    """What stays because it lies in another resource group than the gateway: nobody listed it as the gateway's."""
 
 
 def parts_of_scale_set(scale_set: JsonObject, referred: Sequence[JsonObject]) -> Parts:
-    """The scale set, and of what it refers to everything that is used by nothing but other parts."""
+    """The scale set, and of what it refers to in its own resource group everything that is used by nothing but other
+    parts."""
     bodies = {text_at(body, "id").lower(): body for body in (scale_set, *referred)}
-    going, shared = set(bodies), dict[str, tuple[str, ...]]()
+    group = group_of(text_at(scale_set, "id")).lower()
+    elsewhere = [id for id in bodies if group_of(id).lower() != group]
+    going, shared = set(bodies).difference(elsewhere), dict[str, tuple[str, ...]]()
     while True:
         kept = {
             id: others
@@ -156,21 +161,21 @@ def parts_of_scale_set(scale_set: JsonObject, referred: Sequence[JsonObject]) ->
         shared |= {text_at(bodies[id], "id"): others for id, others in kept.items()}
     ordered = sorted(going, key=lambda id: (_ORDER.index(type_of(id)), id))
     return Parts(
-        tuple(Part(id=text_at(bodies[id], "id"), immutable_id=immutable_id(bodies[id])) for id in ordered), shared
+        tuple(Part(id=text_at(bodies[id], "id"), immutable_id=immutable_id(bodies[id])) for id in ordered),
+        shared,
+        tuple(text_at(bodies[id], "id") for id in elsewhere),
     )
 
 
 def judge_shared(parts: Parts) -> tuple[Finding, ...]:
-    """Tell what the old gateway uses and others use too."""
-    return tuple(
-        tells(
-            "part-used-by-others",
-            f"The old gateway uses this, and so does {', '.join(users)}.",
-            "It stays. Remove it by hand when nothing uses it any more.",
-            resource=id,
-        )
+    """Tell what the old gateway uses and stays nevertheless: others use it too, or it lies elsewhere."""
+    cure = "It stays. Remove it by hand when nothing uses it any more."
+    used = [
+        tells("part-used-by-others", f"The old gateway uses this, and so does {', '.join(users)}.", cure, resource=id)
         for id, users in parts.shared.items()
-    )
+    ]
+    seen = "The old gateway uses this, and it lies in another resource group."
+    return (*used, *(tells("part-elsewhere", seen, cure, resource=id) for id in parts.elsewhere))
 
 
 def judge_confirmation(

@@ -1,6 +1,7 @@
 """preflight: what is planned, what is found, and that nothing is written."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -149,6 +150,21 @@ def test_parts_that_others_use_stay() -> None:
     assert {OLD_NETWORK, OLD_SECURITY_GROUP} <= set(plan.keep)
     assert finding(plan, "part-used-by-others").severity is Severity.TELLS
     assert finding(plan, "parts-not-confirmed").severity is Severity.BLOCKS
+
+
+def test_what_lies_in_another_resource_group_stays() -> None:
+    services = scale_set()
+    azure = services.resource_manager
+    network = azure.resources.pop(OLD_NETWORK.lower())
+    shared_network = resource_id("Microsoft.Network/virtualNetworks", "hub", "rg-network")
+    azure.add({**network, "id": shared_network, "name": "hub"})
+    for body in azure.resources.values():
+        text = json.dumps(body["properties"]).replace(f"{OLD_NETWORK}/subnets", f"{shared_network}/subnets")
+        body["properties"] = json.loads(text)
+    going = [OLD_SCALE_SET, OLD_LOAD_BALANCER, OLD_ADDRESS]
+    plan = planned(from_scale_set(confirmed_parts=going), services)
+    assert [part.id for part in plan.delete] == going
+    assert finding(plan, "part-elsewhere").resource == shared_network and not plan.blocked_by
 
 
 def test_a_group_that_holds_more_needs_each_part_confirmed() -> None:
