@@ -5,14 +5,13 @@ changes, both ends are held until the old answer has run out everywhere, and the
 deployment (case 4) only sets its record and waits for its connection point where that was asked for.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
-from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet, low_ttl, record_set_id
@@ -21,11 +20,10 @@ from cmg_core.domain.requests import MigrationRequest
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, opened_by_observation, wait_at
+from cmg_core.steps.planned import names_of, plan_of, take_in_turn
 
 LOOK_AGAIN = timedelta(seconds=5)
 NEW_RECORD_TTL = timedelta(minutes=5)
-
-type Part = Callable[[StepContext, State], Awaitable[Done | Wait]]
 
 
 async def cut_over(context: StepContext) -> Outcome:
@@ -35,19 +33,12 @@ async def cut_over(context: StepContext) -> Outcome:
     """
     migration = (_lower_ttl, _connection_point, _ready, _change_record, _public_view, _inside_view, _start_grace)
     deployment = (_ready, _change_record, _public_view, _connection_point)
-    parts: tuple[Part, ...] = migration if isinstance(context.state.request, MigrationRequest) else deployment
-    state, told = context.state, tuple[str, ...]()
-    for part in parts:
-        outcome = await part(context, state)
-        state, told = outcome.state, (*told, *outcome.told)
-        if isinstance(outcome, Wait):
-            return replace(outcome, told=told)
-    return Done(state, told)
+    return await take_in_turn(context, migration if isinstance(context.state.request, MigrationRequest) else deployment)
 
 
 async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
     """Lower the record's TTL ahead, so that the old answer is soon forgotten once it changes."""
-    names = _names(state)
+    names = names_of(state)
     if state.cut_over.ttl_before is not None or not _zone_is_ours(state):
         return Done(state)
     record = await _record(context, state)
@@ -60,7 +51,7 @@ async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
     lowered = low_ttl(before)
     if record.ttl > lowered:
         await _put(context, state, record.with_ttl(lowered, before))
-    longest_held = max(before, _plan(state).record_ttl)
+    longest_held = max(before, plan_of(state).record_ttl)
     cut_over = replace(state.cut_over, ttl_before=longest_held, ttl_lowered_at=context.services.clock.now())
     told = f"lowered the TTL of {names.service_name} from {_seconds(before)} to {_seconds(lowered)}"
     return Done(replace(state, cut_over=cut_over), (told,))
@@ -91,7 +82,7 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
     """Point the service name at the new gateway, once nobody holds the old answer for longer than the low TTL."""
     if state.cut_over.flipped_at is not None or not _zone_is_ours(state):
         return Done(state)
-    names, now, noted = _names(state), context.services.clock.now(), state.cut_over
+    names, now, noted = names_of(state), context.services.clock.now(), state.cut_over
     if noted.ttl_before is not None and noted.ttl_lowered_at is not None:
         forgotten_at = noted.ttl_lowered_at + noted.ttl_before
         if now < forgotten_at:
@@ -112,12 +103,12 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
     if record is None:
         raise StepFailed(_changed(state, "the record is gone"))
     if not record.points_at(names.deployment_name):
-        old = _plan(state).record
+        old = plan_of(state).record
         if old is None or not record.points_at(old.target):
             raise StepFailed(_changed(state, f"it points at {record.target or 'no name'} now"))
         await _put(context, state, record.pointing_at(names.deployment_name))
         told = (f"changed the record {names.service_name} from {record.target} to {names.deployment_name}",)
-    longest_held = record.ttl if noted.ttl_lowered_at else max(record.ttl, _plan(state).record_ttl)
+    longest_held = record.ttl if noted.ttl_lowered_at else max(record.ttl, plan_of(state).record_ttl)
     cut_over = replace(noted, flipped_at=context.services.clock.now(), ttl_at_flip=longest_held)
     return Done(replace(state, cut_over=cut_over), told)
 
@@ -130,8 +121,8 @@ async def _public_view(context: StepContext, state: State) -> Done | Wait:
     """
     if not is_closed(state, GateName.CNAME):
         return Done(state)
-    target = _names(state).deployment_name
-    views, noted = await context.services.dns.views(_names(state).service_name), state.cut_over
+    target = names_of(state).deployment_name
+    views, noted = await context.services.dns.views(names_of(state).service_name), state.cut_over
     now = context.services.clock.now()
     if not _all_show(views, target):
         longest = max((view.ttl for view in views if not _shows(view, target)), default=timedelta())
@@ -141,7 +132,7 @@ async def _public_view(context: StepContext, state: State) -> Done | Wait:
             noted = replace(noted, shown_at=None, ttl_at_flip=max(noted.ttl_at_flip or timedelta(), longest))
         return wait_at(replace(state, cut_over=noted), GateName.CNAME, now, _shown(views))
     if noted.flipped_at is None:
-        known = (noted.ttl_before or timedelta(), _plan(state).record_ttl, *(view.ttl for view in views))
+        known = (noted.ttl_before or timedelta(), plan_of(state).record_ttl, *(view.ttl for view in views))
         noted = replace(noted, flipped_at=now, ttl_at_flip=max(known))
     noted = replace(noted, shown_at=noted.shown_at or now)
     state = replace(state, cut_over=noted)
@@ -166,7 +157,7 @@ async def _start_grace(context: StepContext, state: State) -> Done | Wait:
     request = state.request
     if not isinstance(request, MigrationRequest) or state.grace_ends_at is not None:
         return Done(state)
-    service_name, target = _names(state).service_name, _names(state).deployment_name
+    service_name, target = names_of(state).service_name, names_of(state).deployment_name
     views = await context.services.dns.views(service_name)
     if not _all_show(views, target):
         return Wait(state, LOOK_AGAIN, f"{service_name} does not lead to {target} everywhere. {_shown(views)}")
@@ -182,7 +173,7 @@ async def _start_grace(context: StepContext, state: State) -> Done | Wait:
 
 
 async def _dial_new(context: StepContext, state: State) -> Dialed:
-    names = _names(state)
+    names = names_of(state)
     return await context.services.dialer.dial(names.deployment_name, names.service_name)
 
 
@@ -198,24 +189,11 @@ async def _put(context: StepContext, state: State, record: RecordSet) -> None:
 def _record_id(state: State) -> str:
     if state.request.dns is None:
         raise ValueError("the zone is not the app's to change")
-    return record_set_id(state.request.dns.zone_id, _names(state).service_name)
+    return record_set_id(state.request.dns.zone_id, names_of(state).service_name)
 
 
 def _zone_is_ours(state: State) -> bool:
-    return state.request.dns is not None and _names(state).has_own_domain
-
-
-def _plan(state: State) -> Plan:
-    if state.plan is None:
-        raise ValueError("cut-over needs the plan that preflight made")
-    return state.plan
-
-
-def _names(state: State) -> Names:
-    names = _plan(state).names
-    if names is None:
-        raise ValueError("cut-over needs the names that preflight fixed")
-    return names
+    return state.request.dns is not None and names_of(state).has_own_domain
 
 
 def _all_show(views: Sequence[NameView], target: str) -> bool:
@@ -251,7 +229,7 @@ def _changed(state: State, what: str) -> Problem:
     return Problem(
         code="record-changed",
         title="The record of the service name is not what the plan saw",
-        detail=f"{_names(state).service_name}: {what}. Changed after the plan was made; it was left as it is.",
+        detail=f"{names_of(state).service_name}: {what}. Changed after the plan was made; it was left as it is.",
         cure="Find out who changed it. Set it back to the plan's target, or ask for a new plan.",
         resource=_record_id(state),
     )

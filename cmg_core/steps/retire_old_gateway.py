@@ -13,7 +13,6 @@ from cmg_core.domain.gates import GateName
 from cmg_core.domain.guard import Seen, Verdict, judge
 from cmg_core.domain.health import health_of
 from cmg_core.domain.outcomes import Done, Outcome, Wait
-from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet
@@ -21,6 +20,7 @@ from cmg_core.domain.relay import relays, shows_certificate
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
+from cmg_core.steps.planned import names_of, plan_of
 from cmg_core.steps.removing import remove
 
 GATES_BEFORE_GRACE = (
@@ -64,13 +64,13 @@ async def _delete(context: StepContext, state: State, passed: tuple[GateName, ..
         verdict = await _guard(context, state, passed, [body])
         return None if verdict.is_clear else _held_up(state, verdict, context)
 
-    outcome = await remove(context, state, [part.id for part in _plan(state).delete], under_guard)
+    outcome = await remove(context, state, [part.id for part in plan_of(state).delete], under_guard)
     return outcome if isinstance(outcome, Wait) else await _finish(context, outcome.state, outcome.told)
 
 
 async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> Outcome:
     """The new gateway still relays; its record gets its TTL back."""
-    names = _names(state)
+    names = names_of(state)
     dialed = await context.services.dialer.dial(names.service_name, names.service_name)
     if not relays(dialed):
         return Wait(
@@ -79,7 +79,7 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
             f"Looking whether {names.service_name} still relays: {dialed.status_text}{dialed.failure}",
             told=told,
         )
-    record = _plan(state).record
+    record = plan_of(state).record
     if record is not None:
         body = await context.azure.get(record.id)
         current = RecordSet.of(body) if body is not None else None
@@ -92,7 +92,7 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
 
 async def _parts(context: StepContext, state: State) -> list[JsonObject]:
     """Those parts of the old gateway that Azure still holds."""
-    bodies = await asyncio.gather(*(context.azure.get(part.id) for part in _plan(state).delete))
+    bodies = await asyncio.gather(*(context.azure.get(part.id) for part in plan_of(state).delete))
     return [body for body in bodies if body is not None]
 
 
@@ -100,17 +100,20 @@ async def _guard(
     context: StepContext, state: State, gates_before: tuple[GateName, ...], parts: Sequence[JsonObject]
 ) -> Verdict:
     """Look at everything anew. ``parts`` are those of the old gateway that are to go next, as Azure shows them now."""
-    services, plan, names = context.services, _plan(state), _names(state)
+    services, plan, names = context.services, plan_of(state), names_of(state)
     if plan.make is None or plan.old_gateway is None:
         raise ValueError("retire-old-gateway needs the plan of a migration")
     dns = state.request.dns
-    instances, locks, records, views, *dialed = await asyncio.gather(
+    instances, locks, records, views, dialed = await asyncio.gather(
         context.azure.instances(plan.make.scale_set),
         context.azure.locks(),
         context.azure.records(dns.zone_id) if dns else _nothing(),
         services.dns.views(names.service_name),
         # The old gateway relays with the same certificate: only its own name tells the new one from it.
-        *(services.dialer.dial(host, names.service_name) for host in (names.deployment_name, names.service_name)),
+        asyncio.gather(
+            services.dialer.dial(names.deployment_name, names.service_name),
+            services.dialer.dial(names.service_name, names.service_name),
+        ),
     )
     old_name = plan.old_gateway.deployment_name.lower()
     pointing = [text_at(body, "name") for body in records if RecordSet.of(body).points_at(old_name)]
@@ -151,19 +154,6 @@ def _held_up(state: State, verdict: Verdict, context: StepContext) -> Wait:
             findings=findings,
         )
     )
-
-
-def _plan(state: State) -> Plan:
-    if state.plan is None:
-        raise ValueError("retire-old-gateway needs the plan that preflight made")
-    return state.plan
-
-
-def _names(state: State) -> Names:
-    names = _plan(state).names
-    if names is None:
-        raise ValueError("retire-old-gateway needs the names that preflight fixed")
-    return names
 
 
 def _no_grace() -> Problem:

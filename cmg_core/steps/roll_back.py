@@ -4,7 +4,6 @@ The inside view goes back first, so that the old gateway relays again; then the 
 gateway relays under its public name; only then what this deployment made is removed, and nothing else.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +12,7 @@ from cmg_core.domain.gates import GateName
 from cmg_core.domain.gateway_resources import OWNER_TAG
 from cmg_core.domain.old_gateway import immutable_id
 from cmg_core.domain.outcomes import Done, Outcome, Wait
-from cmg_core.domain.plans import Names, NewResources, OldGateway, Plan
+from cmg_core.domain.plans import OldGateway
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import RollBack, State
 from cmg_core.domain.record_sets import RecordSet, record_set_id
@@ -22,11 +21,10 @@ from cmg_core.domain.values import JsonObject, tags_of, text_at
 from cmg_core.services import Dialed
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
+from cmg_core.steps.planned import made_by, names_of, plan_of, take_in_turn
 from cmg_core.steps.removing import remove
 
 LOOK_AGAIN = timedelta(seconds=15)
-
-type Part = Callable[[StepContext, State], Awaitable[Done | Wait]]
 
 
 async def roll_back(context: StepContext) -> Outcome:
@@ -34,14 +32,7 @@ async def roll_back(context: StepContext) -> Outcome:
 
     Raises TryAgain, AzureRefused, ChangedMeanwhile, StepFailed, Superseded and ClaimRunsOut.
     """
-    parts: tuple[Part, ...] = (_inside_view, _record_back, _old_gateway_serves, _remove_new, _restore_ttl)
-    state, told = context.state, tuple[str, ...]()
-    for part in parts:
-        outcome = await part(context, state)
-        state, told = outcome.state, (*told, *outcome.told)
-        if isinstance(outcome, Wait):
-            return replace(outcome, told=told)
-    return Done(state, told)
+    return await take_in_turn(context, (_inside_view, _record_back, _old_gateway_serves, _remove_new, _restore_ttl))
 
 
 async def _inside_view(context: StepContext, state: State) -> Done | Wait:
@@ -53,45 +44,45 @@ async def _inside_view(context: StepContext, state: State) -> Done | Wait:
 
 async def _record_back(context: StepContext, state: State) -> Done | Wait:
     """Point the record at the old gateway again, while that one relays; the record of a new deployment goes."""
-    if _way(state).record_back_at is not None or not _names(state).has_own_domain:
+    if _way(state).record_back_at is not None or not names_of(state).has_own_domain:
         return Done(state)
     if state.request.dns is None:
         return await _watch_record(context, state)
     record = await _record(context, state)
-    old = _plan(state).old_gateway
-    if record is None or not record.points_at(_names(state).deployment_name):
+    old = plan_of(state).old_gateway
+    if record is None or not record.points_at(names_of(state).deployment_name):
         held = record.ttl if record is not None and state.cut_over.flipped_at is not None else timedelta()
         return Done(_back(context, state, held))
     if old is None:
         await context.azure.delete(await context.claim(), record.id)
-        return Done(_back(context, state, timedelta()), (f"removed the record {_names(state).service_name}",))
+        return Done(_back(context, state, timedelta()), (f"removed the record {names_of(state).service_name}",))
     await _ensure_whole(context, old)
-    dialed = await context.services.dialer.dial(old.deployment_name, _names(state).service_name)
+    dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
     if not relays(dialed):
         return Wait(state, LOOK_AGAIN, f"The record goes back only while the old gateway relays. {_seen(dialed)}")
-    target = _plan(state).record
+    target = plan_of(state).record
     back = record.pointing_at(target.target if target else old.deployment_name)
     await context.azure.put(await context.claim(), record.id, back.body(), etag=record.etag)
-    told = f"changed the record {_names(state).service_name} back from {record.target} to {back.target}"
+    told = f"changed the record {names_of(state).service_name} back from {record.target} to {back.target}"
     return Done(_back(context, state, record.ttl), (told,))
 
 
 async def _watch_record(context: StepContext, state: State) -> Done | Wait:
     """Somebody else's record: open when no server shows the new gateway any more."""
-    new_name, now = _names(state).deployment_name.lower(), context.services.clock.now()
-    views = await context.services.dns.views(_names(state).service_name)
+    new_name, now = names_of(state).deployment_name.lower(), context.services.clock.now()
+    views = await context.services.dns.views(names_of(state).service_name)
     answered = [view for view in views if not view.failure]
     if len(answered) * 2 > len(views) and not any(new_name in view.targets for view in answered):
         held = (state.cut_over.ttl_at_flip or timedelta()) if state.cut_over.flipped_at else timedelta()
         return Done(_back(context, state, held))
     if is_closed(state, GateName.CNAME):
         return wait_at(state, GateName.CNAME, now)
-    return Wait(state, LOOK_AGAIN, f"Public servers still lead {_names(state).service_name} to {new_name}.")
+    return Wait(state, LOOK_AGAIN, f"Public servers still lead {names_of(state).service_name} to {new_name}.")
 
 
 async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait:
     """Nobody can hold the new gateway's name any more, and the old one relays under the public name."""
-    way, names, old = _way(state), _names(state), _plan(state).old_gateway
+    way, names, old = _way(state), names_of(state), plan_of(state).old_gateway
     if way.record_back_at is None or old is None or state.cut_over.flipped_at is None:
         return Done(state)
     forgotten_at, now = way.record_back_at + way.ttl_at_change, context.services.clock.now()
@@ -105,7 +96,7 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
 
 async def _remove_new(context: StepContext, state: State) -> Done | Wait:
     """Remove what carries this deployment's tag, machines first; the resource group stays."""
-    made = _made(state)
+    made = made_by(state)
     ids = (
         made.scale_set,
         made.load_balancer,
@@ -126,13 +117,13 @@ async def _remove_new(context: StepContext, state: State) -> Done | Wait:
 
 
 async def _restore_ttl(context: StepContext, state: State) -> Done | Wait:
-    if state.request.dns is None or not _names(state).has_own_domain:
+    if state.request.dns is None or not names_of(state).has_own_domain:
         return Done(state)
     record = await _record(context, state)
-    if record is None or record.ttl_before is None or record.points_at(_names(state).deployment_name):
+    if record is None or record.ttl_before is None or record.points_at(names_of(state).deployment_name):
         return Done(state)
     await context.azure.put(await context.claim(), record.id, record.with_ttl_restored().body(), etag=record.etag)
-    return Done(state, (f"set the TTL of {_names(state).service_name} back",))
+    return Done(state, (f"set the TTL of {names_of(state).service_name} back",))
 
 
 async def _ensure_whole(context: StepContext, old: OldGateway) -> None:
@@ -153,19 +144,19 @@ async def _ensure_whole(context: StepContext, old: OldGateway) -> None:
 
 async def _ensure_no_record_dangles(context: StepContext, state: State) -> None:
     """Raise StepFailed while a record leads to the name that would become free (invariant 8)."""
-    name = _names(state).deployment_name
+    name = names_of(state).deployment_name
     records = await context.azure.records(state.request.dns.zone_id) if state.request.dns else []
-    views = await context.services.dns.views(_names(state).service_name)
+    views = await context.services.dns.views(names_of(state).service_name)
     leading = [text_at(body, "name") for body in records if RecordSet.of(body).points_at(name)]
-    leading += [f"{_names(state).service_name} ({view.server})" for view in views if name.lower() in view.targets]
-    if leading and _names(state).has_own_domain:
+    leading += [f"{names_of(state).service_name} ({view.server})" for view in views if name.lower() in view.targets]
+    if leading and names_of(state).has_own_domain:
         raise StepFailed(
             Problem(
                 code="name-would-dangle",
                 title="A record still leads to the new gateway's name",
                 detail=f"{', '.join(leading)} would lead to a name that anybody could claim once it is free.",
                 cure="Point these records elsewhere or remove them, then resume.",
-                resource=_made(state).public_address,
+                resource=made_by(state).public_address,
             )
         )
 
@@ -173,7 +164,7 @@ async def _ensure_no_record_dangles(context: StepContext, state: State) -> None:
 async def _record(context: StepContext, state: State) -> RecordSet | None:
     if state.request.dns is None:
         return None
-    body = await context.azure.get(record_set_id(state.request.dns.zone_id, _names(state).service_name))
+    body = await context.azure.get(record_set_id(state.request.dns.zone_id, names_of(state).service_name))
     return RecordSet.of(body) if body is not None else None
 
 
@@ -190,23 +181,3 @@ def _way(state: State) -> RollBack:
     if state.roll_back is None:
         raise ValueError("roll-back begins with a request")
     return state.roll_back
-
-
-def _plan(state: State) -> Plan:
-    if state.plan is None:
-        raise ValueError("roll-back needs the plan that preflight made")
-    return state.plan
-
-
-def _names(state: State) -> Names:
-    names = _plan(state).names
-    if names is None:
-        raise ValueError("roll-back needs the names that preflight fixed")
-    return names
-
-
-def _made(state: State) -> NewResources:
-    made = _plan(state).make
-    if made is None:
-        raise ValueError("roll-back needs the plan of what was to be made")
-    return made
