@@ -11,6 +11,10 @@ from cmg_core.domain.problems import Finding
 ACTION = re.compile(r"action '([\w./*-]+)'", re.IGNORECASE)
 """How Azure names a missing permission (AuthorizationFailed, ForbiddenByRbac)."""
 
+NAMESPACE = re.compile(r"namespace '([\w.]+)'", re.IGNORECASE)
+"""How Azure names a resource provider that is not registered (MissingSubscriptionRegistration)."""
+NEEDS_PROVIDER = "look-needs-provider"
+
 
 @dataclass(frozen=True)
 class Missed:
@@ -51,6 +55,15 @@ def _refusal(what: str, permission: str, refused: AzureRefused) -> Finding:
             "There is no such subscription in the tenant, or the app's identity has no role in it.",
             "Check `subscription_id`, and give the app's identity a role in the subscription.",
             pointer="/subscription_id",
+        )
+    if refused.code == "MissingSubscriptionRegistration":
+        named = NAMESPACE.search(refused.message)
+        return unknown(
+            NEEDS_PROVIDER,
+            f"Azure does not show {what} before a resource provider is registered: {refused.message}",
+            f"Run: az provider register --wait --namespace {named[1] if named else '(the one named here)'}. Then ask "
+            "again.",
+            resource=refused.target,
         )
     if refused.status == 403:
         named = ACTION.search(refused.message)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from cmg_core.domain.errors import NewerSchema
 from cmg_core.domain.old_gateway import DELETABLE, SCALE_SET, first_references, further_references, type_of
 from cmg_core.domain.requests import MigrationRequest, Request, held_gateway
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
@@ -109,7 +110,10 @@ async def _rival(services: Services, request: Request, deployment_id: str) -> st
     held = await services.ledger.holder(held_gateway(request))
     if held is None or held[0] == deployment_id:
         return ""
-    stored = await services.ledger.read(held[0])
+    try:
+        stored = await services.ledger.read(held[0])
+    except NewerSchema:  # a newer release carries it on: it has not ended
+        return held[0]
     return "" if stored is None or stored.record.status.is_end else held[0]
 
 

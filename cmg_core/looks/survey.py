@@ -40,7 +40,7 @@ from cmg_core.domain.target import (
     new_resources,
 )
 from cmg_core.domain.values import JsonObject, text_at
-from cmg_core.looks.asking import Busy, Missed
+from cmg_core.looks.asking import NEEDS_PROVIDER, Busy, Missed
 from cmg_core.looks.certificate import certificate_missing, certificate_of, pinned_certificate
 from cmg_core.looks.facts import Facts, OldFacts, chains_of, free_label, gather_facts
 from cmg_core.services import Services
@@ -140,6 +140,9 @@ def _note_target(notes: _Notes, request: Request, facts: Facts) -> None:
 
 
 def _note_capacity(notes: _Notes, request: Request, facts: Facts) -> Offer | None:
+    if isinstance(facts.sizes, Missed) and facts.sizes.finding.code == NEEDS_PROVIDER:
+        notes.add([_capacity_not_seen(facts.sizes)])
+        return None
     if isinstance(facts.sizes, Missed):
         notes.miss(facts.sizes)
         return None
@@ -148,6 +151,17 @@ def _note_capacity(notes: _Notes, request: Request, facts: Facts) -> Offer | Non
     if offer is not None:
         notes.judge(facts.usages, lambda usages: judge_quota(usages, offer, request.instances, request.region))
     return offer
+
+
+def _capacity_not_seen(missed: Missed) -> Finding:
+    """Subscriptions with nothing but classic services never registered Microsoft.Compute: that is no obstacle."""
+    return warns(
+        "capacity-not-seen",
+        f"Size, zones and quota could not be looked at. {missed.finding.seen}",
+        "The deployment registers the provider, asks for the size without zones, and fails where the quota does not "
+        f"allow it; the old gateway is untouched then. To know before: {missed.finding.cure}",
+        pointer="/size",
+    )
 
 
 async def _note_certificate(

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from cmg_core.domain.errors import AzureRefused, TryAgain
+from cmg_core.domain.errors import AzureRefused, NewerSchema, TryAgain
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Failed, Wait
 from cmg_core.domain.plans import Plan
@@ -443,6 +443,38 @@ def test_a_look_that_is_not_permitted_is_unknown_and_names_the_permission(call: 
     assert finding(plan, "look-not-permitted").severity is Severity.UNKNOWN
     assert "Microsoft.Fabric/read" in finding(plan, "look-not-permitted").cure
     assert plan.blocked_by
+
+
+def unregistered(namespace: str) -> AzureRefused:
+    message = f"The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found"
+    return AzureRefused(status=409, code="MissingSubscriptionRegistration", message=message, target="/subscriptions/s")
+
+
+def test_a_subscription_that_never_used_compute_is_no_obstacle() -> None:
+    services = classic()
+    services.resource_manager.provider_states["Microsoft.Compute"] = "NotRegistered"
+    services.resource_manager.faults |= dict.fromkeys(("sizes", "usages"), unregistered("Microsoft.Compute"))
+    plan = planned(migration(), services)
+    assert plan.blocked_by == () and plan.make is not None and plan.make.zones == ()
+    assert finding(plan, "capacity-not-seen").severity is Severity.WARNS
+
+
+def test_a_name_that_cannot_be_looked_up_without_its_provider_blocks_with_the_command_that_cures_it() -> None:
+    services = classic()
+    services.resource_manager.faults["label_is_free"] = unregistered("Microsoft.Network")
+    found = finding(planned(migration(), services), "look-needs-provider")
+    assert found.severity is Severity.UNKNOWN and "--namespace Microsoft.Network" in found.cure
+
+
+def test_a_rival_of_a_newer_release_blocks() -> None:
+    services = classic()
+    services.ledger.held[held_gateway(migration())] = "another"
+
+    async def newer(deployment_id: str) -> None:
+        raise NewerSchema("newer")
+
+    services.ledger.read = newer  # type: ignore[method-assign,assignment]
+    assert finding(planned(migration(), services), "another-migration")
 
 
 @pytest.mark.parametrize("call", LOOKS)
