@@ -157,7 +157,7 @@ class NameView:
     """The CNAME chain in lower case without trailing dots; empty where the name is no alias."""
     addresses: tuple[str, ...] = ()
     ttl: timedelta = timedelta()
-    """Of the first link."""
+    """The longest of the chain's links, any of which may change; of the address where there is no chain."""
     failure: str = ""
 
 

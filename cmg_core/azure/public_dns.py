@@ -87,20 +87,20 @@ def _read(server: DnsServer, name: str, answer: "Message") -> NameView:
     import dns.rdataclass
     import dns.rdatatype
 
-    owner, targets, ttls = dns.name.from_text(name), list[str](), list[int]()
+    owner, targets, ttl = dns.name.from_text(name), list[str](), 0
     for _ in range(LONGEST_CHAIN):
         alias = answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.CNAME)
         if alias is None:
             break
         owner = alias[0].target
         targets.append(owner.to_text(omit_final_dot=True).lower())
-        ttls.append(alias.ttl)
+        ttl = max(ttl, alias.ttl)
     found = answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.A)
-    if found is not None:
-        ttls.append(found.ttl)
+    if found is not None and not targets:
+        ttl = found.ttl
     return NameView(
         str(server),
         targets=tuple(targets),
         addresses=tuple(record.address for record in found or ()),
-        ttl=timedelta(seconds=ttls[0] if ttls else 0),
+        ttl=timedelta(seconds=ttl),
     )

@@ -47,6 +47,7 @@ def judge(state: State, plan: Plan, gates_before: Sequence[GateName], seen: Seen
     return Verdict(
         passing=(*_time_and_gates(state, gates_before, seen), *_new_gateway(seen)),
         standing=(
+            *_certificate_end(state, seen),
             *_locks(plan, seen),
             *_identities(plan, seen),
             *_other_users(plan, seen),
@@ -100,6 +101,18 @@ def _new_gateway(seen: Seen) -> list[Finding]:
             )
         )
     return findings
+
+
+def _certificate_end(state: State, seen: Seen) -> list[Finding]:
+    if state.certificate is None or seen.now < state.certificate.not_after:
+        return []
+    return [
+        _blocks(
+            "new-gateway-certificate-expired",
+            f"The new gateway's certificate expired on {state.certificate.not_after:%Y-%m-%d %H:%M} UTC.",
+            "No client trusts the new gateway any more: the old one stays. Ask anew with a renewed certificate.",
+        )
+    ]
 
 
 def _locks(plan: Plan, seen: Seen) -> list[Finding]:

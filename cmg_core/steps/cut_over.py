@@ -12,6 +12,7 @@ from datetime import timedelta
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
+from cmg_core.domain.plans import PinnedCertificate
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet, low_ttl, record_set_id
@@ -89,6 +90,8 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
             return Wait(
                 state, forgotten_at - now, f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL."
             )
+    if state.certificate is not None and state.certificate.not_after <= now:
+        raise StepFailed(_expired(state.certificate))
     is_migration = isinstance(state.request, MigrationRequest)
     if is_migration and not _relays(state, dialed := await _dial_new(context, state)):
         return Wait(state, LOOK_AGAIN, f"The record changes only while the new gateway relays. {_seen(state, dialed)}")
@@ -223,6 +226,17 @@ def _seen(state: State, dialed: Dialed) -> str:
 
 def _seconds(ttl: timedelta) -> str:
     return f"{ttl.total_seconds():.0f} s"
+
+
+def _expired(certificate: PinnedCertificate) -> Problem:
+    return Problem(
+        code="certificate-ended-meanwhile",
+        title="The new gateway's certificate expired before the cut-over",
+        detail=f"It ended on {certificate.not_after:%Y-%m-%d %H:%M} UTC. The record of the service name was left as it "
+        "is: no client trusts the new gateway.",
+        cure="Roll this deployment back, put a renewed certificate into the vault, and ask anew.",
+        resource=certificate.vault_id,
+    )
 
 
 def _changed(state: State, what: str) -> Problem:

@@ -73,12 +73,10 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
     names = names_of(state)
     dialed = await context.services.dialer.dial(names.service_name, names.service_name)
     if not relays(dialed):
-        return Wait(
-            state,
-            LOOK_AGAIN,
-            f"Looking whether {names.service_name} still relays: {dialed.status_text}{dialed.failure}",
-            told=told,
-        )
+        answer = dialed.failure or f"{dialed.status} {dialed.status_text}"
+        if not _is_patient(context, state):
+            raise StepFailed(_relays_no_more(names.service_name, answer))
+        return Wait(state, LOOK_AGAIN, f"Looking whether {names.service_name} still relays: {answer}", told=told)
     record = plan_of(state).record
     if record is not None:
         body = await context.azure.get(record.id)
@@ -141,9 +139,7 @@ def _held_up(state: State, verdict: Verdict, context: StepContext) -> Wait:
     """Wait for what may cure itself, within limits; raise StepFailed for what needs a person."""
     findings = (*verdict.standing, *verdict.passing)
     seen = " ".join(f"{finding.seen} {finding.resource}".strip() for finding in findings)
-    waited_from = state.waiting.since if state.waiting and not state.waiting.gate and not state.waiting.grace else None
-    patient = waited_from is None or context.services.clock.now() - waited_from < PATIENCE
-    if not verdict.standing and patient:
+    if not verdict.standing and _is_patient(context, state):
         return Wait(state, LOOK_AGAIN, f"Nothing is removed while this stands: {seen}")
     raise StepFailed(
         Problem(
@@ -153,6 +149,22 @@ def _held_up(state: State, verdict: Verdict, context: StepContext) -> Wait:
             cure="Cure each finding. Nothing more was deleted, and the new gateway stays as it is.",
             findings=findings,
         )
+    )
+
+
+def _is_patient(context: StepContext, state: State) -> bool:
+    """Whether what may cure itself is still waited for."""
+    waiting = state.waiting if state.waiting and not state.waiting.gate and not state.waiting.grace else None
+    return waiting is None or context.services.clock.now() - waiting.since < PATIENCE
+
+
+def _relays_no_more(service_name: str, answer: str) -> Problem:
+    return Problem(
+        code="relays-no-more",
+        title="The old gateway is gone, and the new one does not relay",
+        detail=f"For {PATIENCE} {service_name} has answered: {answer}",
+        cure="Clients are cut off: see at once whether a connection point is connected to the new gateway and whether "
+        f"{service_name} leads to it. Then resume.",
     )
 
 

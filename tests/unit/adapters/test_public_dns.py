@@ -79,6 +79,17 @@ def test_a_resolver_follows_every_alias() -> None:
     assert (seen.addresses, seen.ttl, seen.failure) == (("192.0.2.1",), timedelta(seconds=300), "")
 
 
+def test_an_answer_is_held_as_long_as_any_link_of_its_chain() -> None:
+    seen = view(
+        saying(
+            "granitefalls.contoso.com. 60 CNAME gateway.contoso.com.",
+            "gateway.contoso.com. 3600 CNAME old.cloudapp.net.",
+            "old.cloudapp.net. 86400 A 192.0.2.1",
+        )
+    )
+    assert seen.ttl == timedelta(hours=1)
+
+
 def test_an_authoritative_server_may_know_the_first_link_only() -> None:
     seen = view(saying("granitefalls.contoso.com. 60 CNAME a.example."))
     assert (seen.targets, seen.addresses, seen.ttl) == (("a.example",), (), timedelta(minutes=1))

@@ -242,6 +242,17 @@ def test_a_zone_of_others_is_watched_and_never_written() -> None:
     assert services.resource_manager.writes == []
 
 
+def test_the_record_does_not_change_to_a_gateway_whose_certificate_has_expired() -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services), GateName.READY_TO_CUT_OVER)
+    assert state.certificate is not None
+    services.clock.at = state.certificate.not_after
+    state = replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta()))
+    with pytest.raises(StepFailed) as failed:
+        run(services, state)
+    assert failed.value.problem.code == "certificate-ended-meanwhile" and record_now(services).target == OLD_NAME
+
+
 def test_a_new_deployment_makes_its_record_and_waits_for_its_connection_point() -> None:
     services = FakeServices()
     state = before_cut_over(services, deployment())

@@ -230,6 +230,26 @@ def test_a_part_that_others_use_since_the_plan_was_made_stays() -> None:
     assert stopped_by(services, replace(state, plan=plan)) == {"used-by-others"}
 
 
+def test_an_expired_certificate_of_the_new_gateway_stops_the_removal() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    assert state.certificate is not None
+    services.clock.at = state.certificate.not_after
+    assert stopped_by(services, state) == {"new-gateway-certificate-expired"}
+
+
+def test_a_person_is_called_when_the_new_gateway_does_not_relay_in_the_end() -> None:
+    services = FakeServices()
+    state = replace(after_grace(services), deleted=(CLASSIC_ID,))
+    services.dialer.answers[SERVICE.lower()] = ALIVE
+    assert isinstance(run(services, state), Wait)
+    since = services.clock.now()
+    services.clock.pass_by(timedelta(hours=1))
+    with pytest.raises(StepFailed) as failed:
+        run(services, replace(state, waiting=Waiting("", since, since)))
+    assert failed.value.problem.code == "relays-no-more"
+
+
 def test_a_failed_deletion_calls_a_person() -> None:
     services = FakeServices()
     state = after_grace(services)
