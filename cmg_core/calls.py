@@ -274,7 +274,7 @@ def _gate_to_open(record: Record, name: str) -> Gate:
                 code="gate-cannot-open",
                 title=f"The gate {name} cannot be opened now",
                 detail=why,
-                cure=gate.what_to_do,
+                cure=gate.what_to_do if gate.asked_at else "Do nothing yet: `waits_for` names the gate to open.",
                 step=record.step,
                 status=409,
             )

@@ -60,6 +60,22 @@ def relays(reply: Reply) -> bool:
     return answer_of(reply) is Answer.RELAYS
 
 
+def in_words(reply: Reply) -> str:
+    """What an answer means, for a person."""
+    answered = f"{reply.status} {reply.status_text}".strip()
+    match answer_of(reply):
+        case Answer.SILENT:
+            return f"No answer: {reply.failure or 'nothing came back'}."
+        case Answer.RELAYS if reply.status_text.startswith(CONNECTION_POINT):
+            return f"It relays: {answered} came through a connection point."
+        case Answer.RELAYS:
+            return f"It relays: {answered} is the management point's answer."
+        case _ if reply.status_text.startswith(GATEWAY):
+            return f"It does not relay yet: {answered} is the gateway's own answer, no connection point's."
+        case _:
+            return f"It does not relay: it answered {answered}."
+
+
 def is_gateway(reply: Reply) -> bool:
     """Whether a gateway's software answered, be it to say that no connection point is connected."""
     return relays(reply) or (not reply.failure and reply.status_text.startswith((GATEWAY, CONNECTION_POINT)))

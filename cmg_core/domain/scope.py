@@ -9,7 +9,7 @@ from cmg_core.domain.problems import Finding
 from cmg_core.domain.procedure import connection_ports
 from cmg_core.domain.releases import judge_release, tell_retirements
 from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, Request
-from cmg_core.domain.values import ResourceId
+from cmg_core.domain.values import ResourceId, iso_duration
 
 
 def judge_request(request: Request, minimum_grace: timedelta, *, has_software: bool) -> tuple[Finding, ...]:
@@ -108,10 +108,9 @@ def _judge_grace(request: MigrationRequest, minimum_grace: timedelta) -> list[Fi
         found.append(
             blocks(
                 "grace-period-too-short",
-                f"The grace period is {request.grace_period}; at least {minimum_grace} is needed, so that "
-                "clients learn of the "
-                "new gateway before the old one goes.",
-                f"Give a `grace_period` of at least {minimum_grace}.",
+                f"The grace period is {iso_duration(request.grace_period)}; at least {iso_duration(minimum_grace)} is "
+                "needed, so that clients learn of the new gateway before the old one goes.",
+                f"Give a `grace_period` of at least {iso_duration(minimum_grace)}.",
                 pointer="/grace_period",
             )
         )
@@ -119,8 +118,8 @@ def _judge_grace(request: MigrationRequest, minimum_grace: timedelta) -> list[Fi
         found.append(
             tells(
                 "minimum-grace-shortened",
-                f"CMG_MINIMUM_GRACE allows grace periods from {minimum_grace} on, less than the rule of "
-                f"{SHORTEST_GRACE}.",
+                f"CMG_MINIMUM_GRACE allows grace periods from {iso_duration(minimum_grace)} on; the rule is at least "
+                f"{iso_duration(SHORTEST_GRACE)}.",
                 "For demonstrations and tests only.",
             )
         )

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, TypeAdapter
 
 type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 type JsonObject = dict[str, Json]
+
+_DURATION: Final = TypeAdapter(timedelta)
 
 Moment = AwareDatetime
 """An instant with its offset; everything the product stores is in UTC."""
@@ -19,6 +22,11 @@ class Frozen(BaseModel):
     """A value that is checked when it is made, never changes, and refuses what it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+
+def iso_duration(span: timedelta) -> str:
+    """A span of time as ISO 8601 writes it, such as «PT30S» or «P1D»."""
+    return _DURATION.dump_json(span).decode().strip('"')
 
 
 def at(body: Json, *path: str | int) -> Json:

@@ -46,7 +46,7 @@ def _refusal(plan: Plan) -> Problem:
     return Problem(
         code="plan-blocked",
         title="The plan cannot be carried out as it is",
-        detail=f"{len(plan.blocked_by)} findings stand against it: {codes}. Nothing was changed in Azure.",
+        detail=f"Against it stands: {codes}. Nothing was changed in Azure.",
         cure="Cure each finding that blocks and each check that could not be made (severity «unknown»), look at the "
         "plan again with POST /api/plans, and send the request anew with another Idempotency-Key.",
         findings=plan.findings,

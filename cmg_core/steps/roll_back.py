@@ -16,9 +16,8 @@ from cmg_core.domain.plans import OldGateway
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import RollBack, State
 from cmg_core.domain.record_sets import RecordSet, record_set_id
-from cmg_core.domain.relay import relays
+from cmg_core.domain.relay import in_words, relays
 from cmg_core.domain.values import JsonObject, tags_of, text_at
-from cmg_core.services import Dialed
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
 from cmg_core.steps.planned import made_by, names_of, plan_of, take_in_turn
@@ -59,7 +58,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     await _ensure_whole(context, old)
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
     if not relays(dialed):
-        return Wait(state, LOOK_AGAIN, f"The record goes back only while the old gateway relays. {_seen(dialed)}")
+        return Wait(state, LOOK_AGAIN, f"The record goes back only while the old gateway relays. {in_words(dialed)}")
     target = plan_of(state).record
     back = record.pointing_at(target.target if target else old.deployment_name)
     await context.azure.put(await context.claim(), record.id, back.body(), etag=record.etag)
@@ -90,7 +89,7 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
         return Wait(state, forgotten_at - now, f"Until {forgotten_at.isoformat()} clients may hold the new answer.")
     dialed = await context.services.dialer.dial(names.service_name, names.service_name)
     if not relays(dialed):
-        return Wait(state, LOOK_AGAIN, f"The old gateway does not relay under {names.service_name}. {_seen(dialed)}")
+        return Wait(state, LOOK_AGAIN, f"The old gateway does not relay under {names.service_name}. {in_words(dialed)}")
     return Done(state)
 
 
@@ -171,10 +170,6 @@ async def _record(context: StepContext, state: State) -> RecordSet | None:
 def _back(context: StepContext, state: State, held: timedelta) -> State:
     way = replace(_way(state), record_back_at=context.services.clock.now(), ttl_at_change=held)
     return replace(state, roll_back=way)
-
-
-def _seen(dialed: Dialed) -> str:
-    return f"It answered: {dialed.failure or f'{dialed.status} {dialed.status_text}'}."
 
 
 def _way(state: State) -> RollBack:
