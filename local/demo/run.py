@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from cmg_core.domain.values import Json, JsonObject, at, text_at
+from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 from local.demo.display import Display
 from local.demo.report import Watched, failures_of, make_report, print_report
 from local.demo.story import Story
@@ -18,7 +18,7 @@ MINIMUM_GRACE = "PT1S"
 """The demo's clock is the real one, so its grace period is seconds: plan, health and events say so."""
 LOOK_EVERY_S = 1.0
 LONGEST_RUN_S = 300.0
-LONGEST_EPILOGUE_S = 15.0
+EPILOGUE_LOOKS = 30
 ENDED = ("succeeded", "refused", "cancelled", "rolled-back", "needs-attention")
 
 
@@ -34,7 +34,7 @@ async def run(
     Raises DemoFailed and ProcessError.
     """
     began = time.monotonic()
-    display.title("A cloud management gateway moves")
+    display.title("A cloud management gateway moves" if sample.is_migration else "A new cloud management gateway")
     display.plain(sample.about)
     display.line("starting a local Azure: storage, the simulator, and the Functions app in its host")
     azure = LocalAzure(Options(time_scale=time_scale, minimum_grace=MINIMUM_GRACE))
@@ -56,6 +56,7 @@ async def _keep_running(azure: LocalAzure, display: Display) -> None:
     display.title("All is left running until Ctrl-C")
     for name, value in (("app", azure.api), ("key", azure.key), ("simulator", azure.sim), ("proxy", azure.proxy)):
         display.plain(f"  {name:10} {value}")
+    display.plain(f"  try: curl -H 'x-functions-key: {azure.key}' '{azure.api}/deployments?status=succeeded'")
     await asyncio.Event().wait()
 
 
@@ -78,7 +79,8 @@ class _Demo:
         deployment_id = await self._ask()
         deployment = await self._follow(deployment_id)
         self._display.still()
-        await self._enough_attempts()
+        if text_at(deployment, "status") == "succeeded":
+            await self._enough_attempts()
         clients = await self._simulator("POST", "/_sim/clients/stop", {})
         watched = Watched(
             deployment=deployment,
@@ -98,12 +100,14 @@ class _Demo:
 
     async def _enough_attempts(self) -> None:
         """Let the clients go on after the end, until they have tried often enough to be believed."""
-        until = time.monotonic() + LONGEST_EPILOGUE_S
-        while time.monotonic() < until:
+        wanted = self._sample.expect.attempts
+        for look in range(EPILOGUE_LOOKS):
             await asyncio.sleep(0.5)
             attempts = at(await self._simulator("GET", "/_sim/clients"), "attempts")
-            if isinstance(attempts, int) and attempts >= self._sample.expect.attempts:
+            if isinstance(attempts, int) and attempts >= wanted:
                 return
+            if look == 0:
+                self._display.line(f"the clients go on until they have dialed {wanted} times")
 
     def _storage(self) -> dict[str, int]:
         """What the storage served, the demo's own looks at the deployment apart: each reads one row."""
@@ -117,7 +121,7 @@ class _Demo:
         self._display.title(f"POST /api/{kind}")
         status, answer = await self._call("POST", f"/api/{kind}", self._sample.request, str(uuid.uuid4()))
         if status != 202:
-            raise DemoFailed(f"The product did not accept the request: {status} {answer}")
+            raise DemoFailed(f"The product did not accept the request: {status} {_told(answer)}")
         self._display.line(f"accepted: deployment {text_at(answer, 'id')}")
         return text_at(answer, "id")
 
@@ -149,7 +153,7 @@ class _Demo:
             path = then.call.path.replace("{id}", deployment_id)
             status, answer = await self._call(then.call.method, path, then.call.body)
             if status >= 400:
-                raise DemoFailed(f"{then.call.method} {path} was answered {status}: {answer}")
+                raise DemoFailed(f"{then.call.method} {path} was answered {status}: {_told(answer)}")
 
     async def _serving(self) -> JsonObject:
         """Who serves the clients' name now."""
@@ -167,7 +171,17 @@ class _Demo:
         async with self._session.request(method, self._azure.sim + path, json=body) as response:
             answer: Json = await response.json(content_type=None)
             if response.status >= 400:
-                raise DemoFailed(f"The simulator refused {path}: {answer}")
+                raise DemoFailed(f"The simulator refused {path}: {_told(answer)}")
             if isinstance(answer, list):
                 return {"requests": answer}
             return answer if isinstance(answer, dict) else {}
+
+
+def _told(answer: Json) -> str:
+    """A problem for the eye: what happened, and each finding with its cure."""
+    if not text_at(answer, "detail"):
+        return str(answer)
+    lines = [f"{text_at(answer, 'title')}. {text_at(answer, 'detail')}"]
+    for finding in objects_at(answer, "findings"):
+        lines.append(f"  {text_at(finding, 'pointer')} {text_at(finding, 'seen')} {text_at(finding, 'cure')}")
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""`python3 dev.py demo`: watch a gateway move, from a classic cloud service to a scale set, on this machine alone."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cmg_core.domain.values import JsonObject
+from local.demo.display import Display
+from local.demo.run import DemoFailed, run
+from local.dev.processes import ProcessError
+from local.sample import load
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+DEFAULT = SAMPLES / "s07-own-domain-from-classic.json"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="dev.py demo",
+        description="Move a cloud management gateway on this machine: the real Functions app, a simulated Azure, real "
+        "DNS, real TLS, and synthetic clients that count every moment in which no gateway relays.",
+        epilog="Exit code 0 when the sample's expectation holds, 1 when it does not, 2 when the sample cannot be read.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON report on stdout; progress goes to stderr")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        default=DEFAULT,
+        metavar="SAMPLE",
+        help=f"one of samples/: {', '.join(_samples())}, or your own (docs/simulator.md)",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave all running at the end and print the addresses")
+    parser.add_argument(
+        "--time-scale",
+        type=_scale,
+        default=0.01,
+        metavar="FACTOR",
+        help="how long Azure's operations take: 1 as in Azure, 0.01 (the default) a hundredth of it",
+    )
+    return parser.parse_args()
+
+
+def _samples() -> list[str]:
+    return sorted(file.name for file in SAMPLES.glob("*.json"))
+
+
+def _scale(text: str) -> float:
+    scale = float(text)
+    if not 0 <= scale <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return scale
+
+
+def _unreadable(file: Path, error: Exception) -> str:
+    """Why a sample cannot be read, and what to do."""
+    match error:
+        case ValidationError():
+            lines = [f"{'/'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()]
+            why = "\n  ".join(["its parts are not those of a sample:", *lines])
+        case OSError():
+            why = f"{error.strerror or error}"
+        case _:
+            why = f"it is no sample: {error}"
+    more = f"The samples of this project: {', '.join(_samples())}. docs/simulator.md says how to write one."
+    return f"{file.absolute()}: {why}\n{more}"
+
+
+def main() -> int:
+    """Run the demo; the exit code."""
+    options = _arguments()
+    display = Display(sys.stderr if options.json else sys.stdout)
+
+    def tell(report: JsonObject) -> None:
+        if options.json:
+            print(json.dumps(report, ensure_ascii=False), flush=True)
+
+    try:
+        sample = load(options.file)
+    except (OSError, ValueError) as error:
+        Display(sys.stderr).problem(_unreadable(options.file, error))
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        failures = asyncio.run(run(sample, display, options.time_scale, options.keep, tell))
+    except KeyboardInterrupt:
+        display.problem("Ended before its time; everything that was started has ended too.")
+        return 130
+    except (ProcessError, DemoFailed) as error:
+        display.problem(str(error))
+        return 1
+    for failure in failures:
+        display.problem(f"The sample expected otherwise: {failure}")
+    return 1 if failures else 0
