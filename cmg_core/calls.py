@@ -27,6 +27,8 @@ UNSENT = timedelta(minutes=2)
 """When a request whose first message was never sent is started all the same: its first step only looks, so a second
 message beside a late first one does no harm."""
 TRIES = 5
+LONGEST_EXTENSION = timedelta(days=365)
+"""How far ahead a grace period may end: a later moment is taken for a mistake in the year."""
 
 
 class CallRefused(Exception):
@@ -183,13 +185,14 @@ async def open_gate(services: Services, deployment_id: str, name: str, by: str, 
 async def ask_for(
     services: Services, deployment_id: str, ask: Ask, by: str, reason: str, until: datetime | None = None
 ) -> Record:
-    """Ask for a cancellation, a rollback, a resumption, a longer grace period, or a look now.
+    """Ask for a cancellation, a rollback, a resumption, a longer grace period, or a look now (nothing where the
+    deployment is at work already).
 
     Raises CallRefused: 409 with the reason where the deployment's phase does not allow it
-    (``domain/transitions.py``), 422 for a grace period that would not be longer.
+    (``domain/transitions.py``), 422 for a grace period that would not be longer, or end too far ahead.
     """
 
-    def wish(record: Record, now: datetime) -> Requested:
+    def wish(record: Record, now: datetime) -> Requested | None:
         course = Course(record.step, record.status, record.state)
         refused = why_not(course, ask)
         if refused:
@@ -197,6 +200,11 @@ async def ask_for(
         ends_at = record.state.grace_ends_at
         if ask is Ask.EXTEND and (until is None or ends_at is None or until <= ends_at):
             raise CallRefused(_not_longer(record))
+        if until is not None and until > now + LONGEST_EXTENSION:
+            raise CallRefused(_too_long(record))
+        waiting = record.state.waiting
+        if ask is Ask.CHECK and (waiting is None or waiting.next_look <= now):
+            return None
         return Requested(ask, by, reason, now, until=until)
 
     return await _ask(services, deployment_id, wish)
@@ -301,6 +309,17 @@ def _not_longer(record: Record) -> Problem:
         title="The grace period can only become longer",
         detail=f"It ends at {ends_at.isoformat() if ends_at else 'no known moment'}.",
         cure="Give «until» as a moment after that, with its offset from UTC.",
+        step=record.step,
+        status=422,
+    )
+
+
+def _too_long(record: Record) -> Problem:
+    return Problem(
+        code="grace-too-long",
+        title="The grace period cannot be extended that far",
+        detail=f"It can end at most {LONGEST_EXTENSION.days} days from now.",
+        cure="Give an earlier moment in «until»; it can be extended again later.",
         step=record.step,
         status=422,
     )

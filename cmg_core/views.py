@@ -1,13 +1,15 @@
 """A deployment as callers see it: for people, for pollers, in lists. Secrets cannot be here: the record holds none."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from pydantic import TypeAdapter
 
 from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
-from cmg_core.domain.record import Event, Record, Status, StepProgress
+from cmg_core.domain.record import Event, Record, State, Status, StepProgress
 from cmg_core.domain.requests import MigrationRequest
+from cmg_core.domain.transitions import Course, possible
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.plan import step_after
 from cmg_core.services import ActiveRow
@@ -25,7 +27,7 @@ def plan_view(plan: Plan) -> Json:
 
 
 def status_view(record: Record) -> JsonObject:
-    """Where a deployment is, what it waits for and who opens it, what comes next, what was made, kept and removed."""
+    """Where a deployment is, what it waits for and who opens it, what can be asked of it, what was made and removed."""
     state, request, plan = record.state, record.state.request, record.state.plan
     view: JsonObject = {
         "id": record.id,
@@ -33,6 +35,7 @@ def status_view(record: Record) -> JsonObject:
         "status": record.status,
         "step": record.step,
         "next_step": None if record.status.is_end else step_after(record.step, request),
+        "can": list(possible(Course(record.step, record.status, record.state))),
         "revision": record.revision,
         "created_at": record.created_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),
@@ -43,15 +46,17 @@ def status_view(record: Record) -> JsonObject:
         "steps": _PROGRESS.dump_python(state.progress, mode="json"),
         "gates": _GATES.dump_python(state.gates, mode="json"),
         "requested": [
-            {"gate": asked.gate, "by": asked.by, "reason": asked.reason, "at": asked.at.isoformat()}
+            {
+                "ask": asked.ask,
+                "gate": asked.gate,
+                "until": asked.until.isoformat() if asked.until else None,
+                "by": asked.by,
+                "reason": asked.reason,
+                "at": asked.at.isoformat(),
+            }
             for asked in record.requested
         ],
-        "resources": {
-            "made": list(state.new.created),
-            "to_delete": [part.id for part in plan.delete if part.id not in state.deleted] if plan else [],
-            "deleted": list(state.deleted),
-            "kept": list(plan.keep) if plan else [],
-        },
+        "resources": _resources(state),
         "names": plan.names.model_dump(mode="json") if plan and plan.names else None,
         "findings": [finding.model_dump(mode="json") for finding in plan.findings] if plan else [],
     }
@@ -62,6 +67,34 @@ def status_view(record: Record) -> JsonObject:
             "ends_at": state.grace_ends_at.isoformat() if state.grace_ends_at else None,
         }
     return view
+
+
+def _resources(state: State) -> JsonObject:
+    """What was made and perhaps made so far, what is still to go, what went, what stays.
+
+    On the way back it is the new gateway that goes, as far as this deployment made it.
+    """
+    plan, made = state.plan, state.new.created
+    at_work = {line.name for line in state.progress if line.outcome in ("running", "failed", "skipped")}
+    perhaps = tuple(id for id in _aimed_at(plan, at_work) if id not in made)
+    goes, stays = (tuple(part.id for part in plan.delete), plan.keep) if plan else ((), ())
+    if state.roll_back is not None:
+        goes, stays = (*made, *perhaps), (*goes, *stays)
+    return {
+        "made": list(made),
+        "perhaps_made": [id for id in perhaps if id not in state.deleted],
+        "to_delete": [id for id in goes if id not in state.deleted],
+        "deleted": list(state.deleted),
+        "kept": list(stays),
+    }
+
+
+def _aimed_at(plan: Plan | None, steps: Collection[str]) -> tuple[str, ...]:
+    """What steps that are not done were to make: as far as they came, it exists."""
+    if plan is None or plan.make is None:
+        return ()
+    network = tuple(id for id in plan.make.ids if id != plan.make.scale_set) if "provision-network" in steps else ()
+    return (*network, plan.make.scale_set) if "provision-scale-set" in steps else network
 
 
 def _waits_for(record: Record) -> Json:

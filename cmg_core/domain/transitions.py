@@ -152,7 +152,7 @@ def take_up(course: Course, requested: Requested) -> tuple[Course, str]:
         case Ask.OPEN_GATE:
             return _opened(course, requested)
         case Ask.CANCEL:
-            return Course(course.step, Status.CANCELLED, replace(state, waiting=None)), told
+            return Course(course.step, Status.CANCELLED, _left_undone(replace(state, waiting=None), requested.at)), told
         case Ask.RESUME:
             line = replace(_line(state, course.step), outcome="running", started_at=None, ended_at=None)
             resumed = replace(state, problem=None, waiting=None, retries=0, operations={})
@@ -192,7 +192,7 @@ def _extended(course: Course, requested: Requested) -> tuple[Course, str]:
 
 def _rolling_back(course: Course, at: datetime) -> Course:
     """On the way back. What others led over has to be led back by them: those gates close again."""
-    state = course.state
+    state = _left_undone(course.state, at)
     led_over = [gate for gate in state.gates if gate.asked_at is not None]
     inside = any(gate.name is GateName.INSIDE_DNS for gate in led_over)
     for gate in led_over:
@@ -210,6 +210,17 @@ def _rolling_back(course: Course, at: datetime) -> Course:
         progress=(*state.progress, StepProgress(ROLL_BACK)),
     )
     return Course(ROLL_BACK, Status.RUNNING, state)
+
+
+def _left_undone(state: State, at: datetime) -> State:
+    """The steps that do not end any more are skipped, in the progress that people see."""
+    lines = [
+        replace(line, outcome="skipped", ended_at=at if line.started_at else None)
+        if line.outcome in ("to-come", "running")
+        else line
+        for line in state.progress
+    ]
+    return replace(state, progress=tuple(lines))
 
 
 def _inside_view_back(state: State) -> str:

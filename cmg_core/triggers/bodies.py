@@ -3,14 +3,16 @@
 import json
 import math
 import re
+from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from cmg_core.calls import CallRefused
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.validation import InvalidRequest
-from cmg_core.domain.values import Frozen, Json, JsonObject, Text
+from cmg_core.domain.values import Frozen, Json, JsonObject, Moment, Text
 
 LARGEST_BODY = 256 * 1024
 DEEPEST = 32
@@ -19,14 +21,33 @@ LARGEST_NUMBER = 2**53
 MOST_FINDINGS = 50
 LONGEST_KEY = 100
 
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,}([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _PLAIN_KEY = re.compile(r"[a-z][a-z_-]{0,39}")
 
 
-class GateCall(Frozen):
-    """Who opens a gate, and why."""
+def _written_out(given: object) -> str:
+    """A moment as RFC 3339 writes it: a bare number would be taken for seconds or milliseconds, by anybody's guess."""
+    if not isinstance(given, str) or not _MOMENT.fullmatch(given):
+        raise ValueError("no moment of RFC 3339")
+    return given
+
+
+class PersonsCall(Frozen):
+    """Who asks for something, and why."""
 
     by: Text
     reason: Text
+
+
+class ExtendCall(PersonsCall):
+    """Who asks for a longer grace period, why, and until when."""
+
+    until: Annotated[Moment, BeforeValidator(_written_out)]
+
+
+class GateCall(PersonsCall):
+    """Who opens a gate, and why."""
+
     payload: JsonObject = Field(default_factory=dict, max_length=0)
     """Figures for the gates that take some: none of this release does."""
 
@@ -57,40 +78,38 @@ def read_json(raw: bytes) -> Json:
     return body
 
 
-def read_gate_call(body: Json) -> GateCall:
-    """The call that opens a gate. Raises InvalidRequest with a finding for each mistake."""
+def read_call[Asked: PersonsCall](body: Json, kind: type[Asked]) -> Asked:
+    """What a person asks for. Raises InvalidRequest with a finding for each mistake."""
     if not isinstance(body, dict):
         cure = "Send an object with `by` and `reason`."
         raise InvalidRequest([blocks("not-an-object", "The body is no JSON object.", cure)])
     try:
-        return GateCall.model_validate(body)
+        return kind.model_validate(body)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest([_finding(d["type"], str(d["loc"][0])) for d in details[:MOST_FINDINGS]]) from None
+        known = tuple(kind.model_fields)
+        raise InvalidRequest([_finding(d["type"], str(d["loc"][0]), known) for d in details[:MOST_FINDINGS]]) from None
 
 
-def _finding(mistake: str, key: str) -> Finding:
+def _finding(mistake: str, key: str, known: Sequence[str]) -> Finding:
     shown = key[:LONGEST_KEY]
     pointer = "/" + shown.replace("~", "~0").replace("/", "~1")
+    if key not in known:
+        cure = f"Leave it out. Known here: {', '.join(f'`{each}`' for each in known)}."
+        return blocks("unknown-key", f"`{shown}` is not a key of this call.", cure, pointer=pointer)
     match key, mistake:
-        case "by" | "reason", "missing":
-            return blocks("missing-key", f"`{key}` is missing.", _GATE_CURES[key], pointer=pointer)
+        case _, "missing":
+            return blocks("missing-key", f"`{key}` is missing.", _CURES[key], pointer=pointer)
         case "payload", "too_long":
             seen = "The gates of this release take no payload: it would be lost."
             return blocks("payload-not-taken", seen, "Leave it out, and say what matters in `reason`.", pointer=pointer)
-        case "by" | "reason" | "payload", _:
-            return blocks("bad-value", f"`{key}` has a value that it does not take.", _GATE_CURES[key], pointer=pointer)
-    return blocks(
-        "unknown-key",
-        f"`{shown}` is not a key of this call.",
-        "Leave it out. Known here: `by`, `reason`, `payload`.",
-        pointer=pointer,
-    )
+    return blocks("bad-value", f"`{key}` has a value that it does not take.", _CURES[key], pointer=pointer)
 
 
-_GATE_CURES = {
-    "by": "Give who opens the gate, a text of at most 1024 characters.",
-    "reason": "Give why it may open, a text of at most 1024 characters.",
+_CURES = {
+    "by": "Give who asks for it, a text of at most 1024 characters.",
+    "reason": "Give why, a text of at most 1024 characters.",
+    "until": "Give the new end as RFC 3339 has it, with its offset from UTC, such as `2026-12-01T08:00:00Z`.",
     "payload": "Leave it out, or give an object.",
 }
 

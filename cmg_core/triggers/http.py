@@ -17,12 +17,12 @@ from cmg_core import __version__, calls, listing, views
 from cmg_core.calls import Asked, CallRefused
 from cmg_core.domain.findings import blocks, warns
 from cmg_core.domain.problems import Finding, Problem
-from cmg_core.domain.record import Record, Status
+from cmg_core.domain.record import Ask, Record, Status
 from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.services import Services
 from cmg_core.settings import SettingsError
-from cmg_core.triggers.bodies import read_gate_call, read_json
+from cmg_core.triggers.bodies import ExtendCall, GateCall, PersonsCall, read_call, read_json
 from cmg_core.triggers.problems import findings_of, in_seconds, problem_of, retry_after, unknown_problem
 
 log = logging.getLogger("cmg.http")
@@ -216,10 +216,43 @@ async def _show_events(call: Call) -> func.HttpResponse:
 
 async def _open_gate(call: Call) -> func.HttpResponse:
     deployment_id, name = call.deployment_id, call.request.route_params.get("gate", "")
-    asked = read_gate_call(read_json(call.request.get_body()))
+    asked = read_call(read_json(call.request.get_body()), GateCall)
     return _answer(
         views.status_view(await calls.open_gate(call.services(), deployment_id, name, asked.by, asked.reason))
     )
+
+
+async def _cancel(call: Call) -> func.HttpResponse:
+    return await _ask_for(call, Ask.CANCEL)
+
+
+async def _roll_back(call: Call) -> func.HttpResponse:
+    return await _ask_for(call, Ask.ROLLBACK)
+
+
+async def _resume(call: Call) -> func.HttpResponse:
+    return await _ask_for(call, Ask.RESUME)
+
+
+async def _extend(call: Call) -> func.HttpResponse:
+    deployment_id, body = call.deployment_id, read_json(call.request.get_body())
+    asked = read_call(body, ExtendCall)
+    record = await calls.ask_for(call.services(), deployment_id, Ask.EXTEND, asked.by, asked.reason, asked.until)
+    return _answer(views.status_view(record))
+
+
+async def _check(call: Call) -> func.HttpResponse:
+    """Look now. Nobody has to say why: a look changes nothing."""
+    if call.request.get_body().strip():
+        return await _ask_for(call, Ask.CHECK)
+    record = await calls.ask_for(call.services(), call.deployment_id, Ask.CHECK, "somebody", "gave no reason")
+    return _answer(views.status_view(record))
+
+
+async def _ask_for(call: Call, ask: Ask) -> func.HttpResponse:
+    deployment_id, body = call.deployment_id, read_json(call.request.get_body())
+    asked = read_call(body, PersonsCall)
+    return _answer(views.status_view(await calls.ask_for(call.services(), deployment_id, ask, asked.by, asked.reason)))
 
 
 # --- Lists -----------------------------------------------------------------------------------------------------------
@@ -297,5 +330,10 @@ ROUTES = (
     Route("show-deployment", "GET", "deployments/{id}", _show_deployment),
     Route("show-events", "GET", "deployments/{id}/events", _show_events),
     Route("open-gate", "POST", "deployments/{id}/gates/{gate}", _open_gate),
+    Route("cancel-deployment", "POST", "deployments/{id}/cancel", _cancel),
+    Route("roll-back-deployment", "POST", "deployments/{id}/rollback", _roll_back),
+    Route("resume-deployment", "POST", "deployments/{id}/resume", _resume),
+    Route("extend-grace", "POST", "deployments/{id}/extend", _extend),
+    Route("check-deployment", "POST", "deployments/{id}/check", _check),
     Route("show-health", "GET", "health", _show_health, func.AuthLevel.ANONYMOUS),
 )

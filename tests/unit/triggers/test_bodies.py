@@ -1,6 +1,7 @@
 """Whatever is sent as a body: a value, or a 4xx with a cause. Never an error that nobody foresaw."""
 
 import json
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from cmg_core.calls import CallRefused
 from cmg_core.domain.validation import InvalidRequest
 from cmg_core.domain.values import Json
-from cmg_core.triggers.bodies import DEEPEST, LARGEST_BODY, read_gate_call, read_json
+from cmg_core.triggers.bodies import DEEPEST, LARGEST_BODY, ExtendCall, GateCall, PersonsCall, read_call, read_json
 
 SECRET = "p4ssw0rd-of-somebody"
 
@@ -98,7 +99,7 @@ def test_plain_json_is_read_as_it_was_sent(body: Json) -> None:
 )
 def test_any_gate_call_is_read_or_refused_with_findings_that_have_a_cure(body: Json) -> None:
     try:
-        asked = read_gate_call(body)
+        asked = read_call(body, GateCall)
     except InvalidRequest as refused:
         assert refused.findings
         assert all(finding.seen and finding.cure for finding in refused.findings)
@@ -109,7 +110,7 @@ def test_any_gate_call_is_read_or_refused_with_findings_that_have_a_cure(body: J
 
 def test_every_mistake_at_a_gate_has_its_place() -> None:
     with pytest.raises(InvalidRequest) as refused:
-        read_gate_call({"by": 5, "reasons": "typo", "payload": {"known": 3}, "a/b~c": 1})
+        read_call({"by": 5, "reasons": "typo", "payload": {"known": 3}, "a/b~c": 1}, GateCall)
 
     assert {(finding.code, finding.pointer) for finding in refused.value.findings} == {
         ("bad-value", "/by"),
@@ -118,3 +119,36 @@ def test_every_mistake_at_a_gate_has_its_place() -> None:
         ("payload-not-taken", "/payload"),
         ("unknown-key", "/a~1b~0c"),
     }
+
+
+@given(
+    json_values
+    | st.fixed_dictionaries(
+        {"by": json_values, "reason": json_values},
+        optional={"until": json_values | st.datetimes(timezones=st.timezones()).map(datetime.isoformat)},
+    )
+)
+def test_any_wish_is_read_or_refused_with_findings_that_have_a_cure(body: Json) -> None:
+    for kind in (PersonsCall, ExtendCall):
+        try:
+            asked = read_call(body, kind)
+        except InvalidRequest as refused:
+            assert refused.findings
+            assert all(finding.seen and finding.cure for finding in refused.findings)
+        else:
+            assert asked.by.strip() and asked.reason.strip()
+
+
+@pytest.mark.parametrize(
+    "until",
+    ["2026-12-01", "2026-12-01T08:00:00", "1764576000", 1764576000, "tomorrow", "", None, "2026-13-01T08:00:00Z"],
+)
+def test_a_moment_is_written_out_with_its_offset(until: Json) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_call({"by": "a", "reason": "b", "until": until}, ExtendCall)
+    assert [finding.pointer for finding in refused.value.findings] == ["/until"]
+
+
+@pytest.mark.parametrize("until", ["2026-12-01T08:00:00Z", "2026-12-01T09:30:00.5+01:00"])
+def test_a_moment_of_rfc_3339_is_taken(until: str) -> None:
+    assert read_call({"by": "a", "reason": "b", "until": until}, ExtendCall).until.utcoffset() is not None

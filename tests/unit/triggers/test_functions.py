@@ -181,5 +181,9 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
         ("GET", "deployments/{id}", "function"),
         ("GET", "deployments/{id}/events", "function"),
         ("POST", "deployments/{id}/gates/{gate}", "function"),
+        *(
+            ("POST", f"deployments/{{id}}/{ask}", "function")
+            for ask in ("cancel", "rollback", "resume", "extend", "check")
+        ),
         ("GET", "health", "anonymous"),
     }

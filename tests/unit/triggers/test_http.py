@@ -37,14 +37,14 @@ def started(services: MemoryServices, **headers: str) -> str:
     return str(answer.body["id"])
 
 
-def saved(services: MemoryServices, id: str, status: Status, **changes: object) -> None:
+def saved(services: MemoryServices, id: str, status: Status, step: str = "cut-over", **changes: object) -> None:
     """Let the deployment have got this far."""
     stored = services.ledger.peek(id)
     assert stored is not None
     now = services.clock.now()
     state: State = replace(stored.record.state, **changes)  # type: ignore[arg-type]
-    save = Save(stored.record.revision + 1, "cut-over", status, state, now, "a test", now)
-    asyncio.run(services.ledger.save(id, stored.etag, save, [Event(now, "cut-over", "went on", save.revision)]))
+    save = Save(stored.record.revision + 1, step, status, state, now, "a test", now)
+    asyncio.run(services.ledger.save(id, stored.etag, save, [Event(now, step, "went on", save.revision)]))
 
 
 def claimed(services: MemoryServices, id: str) -> None:
@@ -352,6 +352,107 @@ def test_a_gate_wants_who_and_why() -> None:
     id = started(services)
     saved(services, id, Status.RUNNING, gates=(READY,))
     problem_of(opened(services, id, "ready-to-cut-over", {"by": " ", "why": "?"}), 422, "invalid-request")
+
+
+# --- What may be asked of a deployment -------------------------------------------------------------------------------
+
+ASKS = ("cancel-deployment", "roll-back-deployment", "resume-deployment", "extend-grace", "check-deployment")
+LATER = WHO | {"until": (NOW + timedelta(days=30)).isoformat()}
+
+
+def in_grace(services: MemoryServices, id: str) -> None:
+    waiting = Waiting("grace", NOW, NOW + timedelta(days=1), grace=True)
+    ends_at = NOW + timedelta(days=1)
+    saved(services, id, Status.GRACE, step="retire-old-gateway", grace_ends_at=ends_at, waiting=waiting)
+
+
+def test_the_status_says_what_may_be_asked() -> None:
+    services = MemoryServices()
+    id = started(services)
+    assert call(services, "show-deployment", path={"id": id}).body["can"] == ["cancel", "check"]
+    in_grace(services, id)
+    assert call(services, "show-deployment", path={"id": id}).body["can"] == ["rollback", "extend", "check"]
+    saved(services, id, Status.NEEDS_ATTENTION, step="provision-scale-set")
+    assert call(services, "show-deployment", path={"id": id}).body["can"] == ["rollback", "resume"]
+    saved(services, id, Status.SUCCEEDED)
+    assert call(services, "show-deployment", path={"id": id}).body["can"] == []
+
+
+def test_a_cancelled_one_has_ended_and_frees_its_gateway() -> None:
+    services = MemoryServices()
+    id = started(services)
+    answer = call(services, "cancel-deployment", WHO, path={"id": id})
+    assert (answer.status, answer.body["status"]) == (200, "cancelled")
+    assert call(services, "start-migration", BODY).status == 202
+
+
+def test_a_rollback_starts_its_own_step_and_can_be_followed() -> None:
+    services = MemoryServices()
+    id = started(services)
+    in_grace(services, id)
+    services.queues.waiting.clear()
+    answer = call(services, "roll-back-deployment", WHO, path={"id": id})
+    assert (answer.status, answer.body["status"], answer.body["step"]) == (200, "running", "roll-back")
+    assert [message.step for message in services.queues.waiting] == ["roll-back"]
+    steps = call(services, "show-deployment", path={"id": id}).body["steps"]
+    assert steps[-1]["name"] == "roll-back"  # type: ignore[call-overload,index]
+    problem_of(call(services, "roll-back-deployment", WHO, path={"id": id}), 409, "not-possible-now")
+
+
+def test_a_grace_period_becomes_longer_never_shorter_and_not_endless() -> None:
+    services = MemoryServices()
+    id = started(services)
+    in_grace(services, id)
+    answer = call(services, "extend-grace", LATER, path={"id": id})
+    assert answer.status == 200
+    assert answer.body["grace"]["ends_at"] == LATER["until"]  # type: ignore[call-overload,index]
+    problem_of(call(services, "extend-grace", LATER, path={"id": id}), 422, "grace-not-longer")
+    for until in ("9999-12-31T23:59:59-23:59", (NOW + timedelta(days=366)).isoformat()):
+        endless = WHO | {"until": until}
+        problem_of(call(services, "extend-grace", endless, path={"id": id}), 422, "grace-too-long")
+    earliest = WHO | {"until": "0001-01-01T00:00:00+23:59"}
+    problem_of(call(services, "extend-grace", earliest, path={"id": id}), 422, "grace-not-longer")
+
+
+@pytest.mark.parametrize("raw", [b"", b" ", json.dumps(WHO).encode()])
+def test_a_check_looks_now_and_nobody_has_to_say_why(raw: bytes) -> None:
+    services = MemoryServices()
+    id = started(services)
+    in_grace(services, id)
+    services.queues.waiting.clear()
+    answer = call(services, "check-deployment", raw=raw, path={"id": id})
+    assert (answer.status, answer.body["status"]) == (200, "grace")
+    assert [message.step for message in services.queues.waiting] == ["retire-old-gateway"]
+    assert call(services, "check-deployment", raw=raw, path={"id": id}).status == 200
+    assert len(services.queues.waiting) == 1, "a look is under way already"
+
+
+def test_what_is_asked_while_a_step_holds_the_claim_is_noted_and_shown() -> None:
+    services = MemoryServices()
+    id = started(services)
+    in_grace(services, id)
+    claimed(services, id)
+    for _ in range(2):
+        answer = call(services, "extend-grace", LATER, path={"id": id})
+        assert answer.status == 200
+        shown = answer.body["requested"]
+        assert [(asked["ask"], asked["until"]) for asked in shown] == [("extend", LATER["until"])]  # type: ignore[call-overload,index,union-attr]
+
+
+@pytest.mark.parametrize("route", ASKS)
+def test_each_wants_who_and_why_and_nothing_unknown(route: str) -> None:
+    services = MemoryServices()
+    id = started(services)
+    in_grace(services, id)
+    problem = problem_of(call(services, route, {"by": " ", "why": 5}, path={"id": id}), 422, "invalid-request")
+    places = {finding["pointer"] for finding in problem["findings"]}  # type: ignore[call-overload,index,union-attr]
+    assert places == {"/by", "/reason", "/why"} | ({"/until"} if route == "extend-grace" else set())
+    problem_of(call(services, route, raw=b"[", path={"id": id}), 400, "unreadable-body")
+    problem_of(
+        call(services, route, LATER if route == "extend-grace" else WHO, path={"id": NOWHERE}),
+        404,
+        "no-such-deployment",
+    )
 
 
 # --- Errors ----------------------------------------------------------------------------------------------------------
