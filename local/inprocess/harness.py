@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,18 @@ from cmg_core.domain.record import Event, Record, Status
 from cmg_core.domain.validation import read_request
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.engine import Engine
-from cmg_core.services import Clock, GatewayDialer, Ledger, Limits, PublicDns, Queues, ResourceManager, Stored, Vaults
+from cmg_core.services import (
+    Clock,
+    GatewayDialer,
+    Ledger,
+    Limits,
+    PublicDns,
+    Queues,
+    ResourceManager,
+    Services,
+    Stored,
+    Vaults,
+)
 from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.clients import KINDS, SyntheticClient, Tally, WorldTransport, run_clients
@@ -112,11 +123,17 @@ class StoryFailed(Exception):
 
 def run(sample: Sample, fault: Fault | None = None, settings: Settings | None = None) -> RunReport:
     """Tell a sample's story from the request to the end. Raises StoryFailed where it has none."""
-    return run_virtually(InProcess(sample, fault, settings or Settings()).play())
+
+    async def play() -> RunReport:
+        return await _Story(InProcess(sample, Tape(fault), settings or Settings())).play()
+
+    return run_virtually(play())
 
 
 @dataclass
-class _Services:
+class WiredServices:
+    """The ``Services`` port."""
+
     clock: Clock
     limits: Limits
     ledger: Ledger
@@ -128,148 +145,81 @@ class _Services:
 
 
 class InProcess:
-    """One story, to be made inside the running virtual-time loop."""
+    """The stage: world, product and clients, to be made inside the running virtual-time loop."""
 
-    def __init__(self, sample: Sample, fault: Fault | None, settings: Settings) -> None:
-        self._sample, self._settings = sample, settings
-        self._tape = Tape(fault)
-        self._stirred, self._stirred_at = asyncio.Event(), EPOCH
-
-    async def play(self) -> RunReport:
+    def __init__(self, sample: Sample, tape: Tape, settings: Settings) -> None:
         # Each story is a process of its own; this cache of the vault client would outlive it.
         http_challenge_cache.clear()
-        clock = self._clock = VirtualClock()
-        world = self._world = build_world(self._sample.world, time_scale=self._settings.time_scale, now=EPOCH)
-        simulator = Simulator(world)
-        self._ledger, self._queues = MemoryLedger(self._tape), MemoryQueues(clock, self._tape)
+        self.sample, self.tape, self.settings = sample, tape, settings
+        self.clock = VirtualClock()
+        self.world = build_world(sample.world, time_scale=settings.time_scale, now=EPOCH)
+        self.simulator = Simulator(self.world)
+        self.ledger, self.queues = self.storage()
+        self.before = _resources(self.world)
+        self.clients = self._make_clients()
+        self._connections: list[Connections] = []
+        self._stirred, self._stirred_at = asyncio.Event(), EPOCH
+
+    def storage(self) -> tuple[MemoryLedger, MemoryQueues]:
+        """Ledger and queues, for all hosts."""
+        return MemoryLedger(self.tape), MemoryQueues(self.clock, self.tape)
+
+    def transport(self, clock: Clock) -> TapedTransport:
+        """The way to Azure."""
+        return TapedTransport(self.simulator, clock, self.tape, self.all_try)
+
+    def wire(self, clock: Clock) -> WiredServices:
+        """One process's services, by its own clock."""
         connections = Connections(
             CLOUDS[CloudName.PUBLIC],
             clock,
-            transport=lambda: TapedTransport(simulator, clock, self._tape, self._all_try),
-            credential=lambda _: SimulatorCredential(simulator, clock.now),
+            transport=lambda: self.transport(clock),
+            credential=lambda _: SimulatorCredential(self.simulator, clock.now),
         )
+        self._connections.append(connections)
         software = TypeAdapter(JsonObject).validate_python(SOFTWARE)
-        self._services = _Services(
+        return WiredServices(
             clock=clock,
-            limits=Limits(self._settings.minimum_grace, self._settings.claim, software),
-            ledger=self._ledger,
-            queues=self._queues,
+            limits=Limits(self.settings.minimum_grace, self.settings.claim, software),
+            ledger=self.ledger,
+            queues=self.queues,
             vaults=connections.vaults,
-            dns=SimulatedDns(world, clock, self._tape),
-            dialer=SimulatedDialer(world, clock, self._tape),
+            dns=SimulatedDns(self.world, clock, self.tape),
+            dialer=SimulatedDialer(self.world, clock, self.tape),
             azure=connections.resource_manager,
         )
-        engine = Engine(self._services, jitter=lambda: 0.5)
-        self._host = Host(clock, self._queues, engine.handle, lambda: wake_due(self._services))
-        before = _resources(world)
-        self._clients = self._make_clients()
-        try:
-            async with asyncio.TaskGroup() as group:
-                hosting = group.create_task(self._host.run())
-                stored, undone = await self._tell()
-                await asyncio.sleep(LEFTOVERS.total_seconds())
-                hosting.cancel()
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
-        finally:
+
+    async def close(self) -> None:
+        """Close what the services hold open."""
+        for connections in self._connections:
             await connections.aclose()
-        return self._report(stored, undone, before)
 
-    async def _tell(self) -> tuple[Stored, tuple[Then, ...]]:
-        """From the request to the end, with clients all the time."""
-        stop = asyncio.Event()
-        interval = self._settings.attempt_interval.total_seconds()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(run_clients(self._clients, interval, stop, self._unix_time, self._pause))
-            try:
-                async with asyncio.timeout(self._settings.longest.total_seconds()):
-                    deployment_id = await self._ask()
-                    stored, undone = await self._follow(deployment_id)
-            except TimeoutError:
-                raise StoryFailed(f"no end after {self._settings.longest}") from None
-            await asyncio.sleep(AFTER_THE_END.total_seconds())
-            stop.set()
-        return stored, undone
-
-    async def _all_try(self) -> None:
+    async def all_try(self) -> None:
         """Let every client try now: the world has changed."""
-        self._stirred_at = self._clock.now()
+        self._stirred_at = self.clock.now()
         self._stirred.set()
         self._stirred.clear()
-        for client in self._clients:
+        for client in self.clients:
             await client.attempt()
 
+    async def live(self, stop: asyncio.Event) -> None:
+        """Let the clients live until stopped."""
+        interval = self.settings.attempt_interval.total_seconds()
+        await run_clients(self.clients, interval, stop, self._unix_time, self._pause)
+
     async def _pause(self, seconds: float) -> None:
-        quiet = self._clock.now() - self._stirred_at
+        quiet = self.clock.now() - self._stirred_at
         if quiet < QUIET:
             await asyncio.sleep(seconds)
         else:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stirred.wait(), min(quiet, LONGEST_PAUSE).total_seconds())
 
-    async def _ask(self) -> str:
-        """Send the request until it is accepted; the deployment's ID."""
-        body = self._sample.request
-        request = read_request(body, "migration" if self._sample.is_migration else "deployment")
-        asked = calls.Asked("ticket", "CHG0031337", hashlib.sha256(json.dumps(body).encode()).hexdigest())
-        answers: list[str] = []
-
-        async def call() -> None:
-            answers.append((await calls.accept(self._services, request, asked)).id)
-
-        await self._insist("POST", call)
-        return answers[-1]
-
-    async def _insist(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
-        """Call until there is an answer, as people do when the app is down."""
-        while True:
-            try:
-                if await self._host.call(name, call):
-                    return
-            except TryAgain:
-                pass
-            await asyncio.sleep(PATIENCE.total_seconds())
-
-    async def _follow(self, deployment_id: str) -> tuple[Stored, tuple[Then, ...]]:
-        """Do what people and the site do when their moment comes, until the end."""
-        left = list(self._sample.then)
-        while True:
-            self._ledger.changed.clear()
-            stored = self._ledger.peek(deployment_id)
-            if stored is None:
-                raise StoryFailed("the ledger has lost the deployment")
-            if stored.record.status.is_end or stored.record.status is Status.NEEDS_ATTENTION:
-                return stored, tuple(left)
-            if left and left[0].when.has_come(status_view(stored.record)):
-                await self._do(left.pop(0), deployment_id)
-                continue
-            await self._ledger.changed.wait()
-
-    async def _do(self, then: Then, deployment_id: str) -> None:
-        if then.world is not None:
-            apply_site(self._world, then.world, self._clock.now())
-            await self._all_try()
-        if then.call is not None:
-            await self._insist(then.call.path, self._gate_call(then.call, deployment_id))
-
-    def _gate_call(self, call: HttpCall, deployment_id: str) -> Callable[[], Awaitable[None]]:
-        path = GATE.fullmatch(call.path)
-        if path is None:
-            raise StoryFailed(f"stories in process know gates only, not {call.path}")
-        body = call.body or {}
-
-        async def open_gate() -> None:
-            await calls.open_gate(
-                self._services, deployment_id, path["gate"], text_at(body, "by"), text_at(body, "reason")
-            )
-
-        return open_gate
-
     def _make_clients(self) -> list[SyntheticClient]:
-        site = self._world.site
+        site = self.world.site
         if site is None:
             return []
-        transport = WorldTransport(self._world, self._unix_time)
+        transport = WorldTransport(self.world, self._unix_time)
         return [
             SyntheticClient(
                 f"client-{number}",
@@ -278,22 +228,83 @@ class InProcess:
                 transport,
                 self._unix_time,
                 location_interval_s=site.clients.location_interval_s,
-                begin_when_relaying=not self._sample.is_migration,
+                begin_when_relaying=not self.sample.is_migration,
             )
             for number in range(site.clients.count)
         ]
 
     def _unix_time(self) -> float:
-        return self._clock.now().timestamp()
+        return self.clock.now().timestamp()
 
-    def _report(self, stored: Stored, undone: tuple[Then, ...], before: Mapping[str, str]) -> RunReport:
-        after = _resources(self._world)
-        tallies = [client.tally for client in self._clients]
-        final = self._ledger.peek(stored.record.id) or stored
+
+class _Story:
+    """A sample's story on its stage, told once."""
+
+    def __init__(self, stage: InProcess) -> None:
+        self._stage = stage
+        self._services = stage.wire(stage.clock)
+        engine = Engine(self._services, jitter=lambda: 0.5)
+        self._host = Host(stage.clock, stage.queues, engine.handle, lambda: wake_due(self._services))
+
+    async def play(self) -> RunReport:
+        try:
+            async with asyncio.TaskGroup() as group:
+                hosting = group.create_task(self._host.run())
+                stored, undone = await self._tell()
+                await asyncio.sleep(LEFTOVERS.total_seconds())
+                hosting.cancel()
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from errors
+        finally:
+            await self._stage.close()
+        return self._report(stored, undone)
+
+    async def _tell(self) -> tuple[Stored, tuple[Then, ...]]:
+        """From the request to the end, with clients all the time."""
+        stop, longest = asyncio.Event(), self._stage.settings.longest
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._stage.live(stop))
+            try:
+                async with asyncio.timeout(longest.total_seconds()):
+                    deployment_id = await ask(self._stage.sample, self._services, self._host)
+                    stored, undone = await self._follow(deployment_id)
+            except TimeoutError:
+                raise StoryFailed(f"no end after {longest}") from None
+            await asyncio.sleep(AFTER_THE_END.total_seconds())
+            stop.set()
+        return stored, undone
+
+    async def _follow(self, deployment_id: str) -> tuple[Stored, tuple[Then, ...]]:
+        """Do what people and the site do when their moment comes, until the end."""
+        left, ledger = list(self._stage.sample.then), self._stage.ledger
+        while True:
+            ledger.changed.clear()
+            stored = ledger.peek(deployment_id)
+            if stored is None:
+                raise StoryFailed("the ledger has lost the deployment")
+            if stored.record.status.is_end or stored.record.status is Status.NEEDS_ATTENTION:
+                return stored, tuple(left)
+            if left and left[0].when.has_come(status_view(stored.record)):
+                await self._do(left.pop(0), deployment_id)
+                continue
+            await ledger.changed.wait()
+
+    async def _do(self, then: Then, deployment_id: str) -> None:
+        if then.world is not None:
+            apply_site(self._stage.world, then.world, self._stage.clock.now())
+            await self._stage.all_try()
+        if then.call is not None:
+            await insist(self._host, then.call.path, gate_call(self._services, then.call, deployment_id))
+
+    def _report(self, stored: Stored, undone: tuple[Then, ...]) -> RunReport:
+        stage = self._stage
+        after, before = _resources(stage.world), stage.before
+        tallies = [client.tally for client in stage.clients]
+        final = stage.ledger.peek(stored.record.id) or stored
         return RunReport(
             outcome=final.record.status,
             record=final.record,
-            events=self._ledger.history(stored.record.id),
+            events=stage.ledger.history(stored.record.id),
             created=frozenset(after.keys() - before.keys()),
             deleted=frozenset(before.keys() - after.keys()),
             kept=frozenset(before.keys() & after.keys()),
@@ -302,18 +313,56 @@ class InProcess:
                 failures=sum(tally.failures for tally in tallies),
                 longest_gap_s=max((tally.longest_gap_s for tally in tallies), default=0.0),
             ),
-            calls=tuple(self._tape.calls),
-            idle_polls=self._tape.idle_polls,
-            struck=self._tape.struck,
-            poison=tuple(self._queues.poison),
+            calls=tuple(stage.tape.calls),
+            idle_polls=stage.tape.idle_polls,
+            struck=stage.tape.struck,
+            poison=tuple(stage.queues.poison),
             errors=tuple(self._host.errors),
             undone=undone,
             lasted=final.record.updated_at - EPOCH,
-            world=self._world,
+            world=stage.world,
         )
 
 
-def _first(error: BaseException) -> BaseException:
+async def ask(sample: Sample, services: Services, host: Host) -> str:
+    """Send a sample's request until it is accepted; the deployment's ID."""
+    request = read_request(sample.request, "migration" if sample.is_migration else "deployment")
+    body = json.dumps(sample.request).encode()
+    asked = calls.Asked("ticket", "CHG0031337", hashlib.sha256(body).hexdigest())
+    answers: list[str] = []
+
+    async def call() -> None:
+        answers.append((await calls.accept(services, request, asked)).id)
+
+    await insist(host, "POST", call)
+    return answers[-1]
+
+
+async def insist(host: Host, name: str, call: Callable[[], Awaitable[None]]) -> None:
+    """Call until there is an answer, as people do when the app is down."""
+    while True:
+        try:
+            if await host.call(name, call):
+                return
+        except TryAgain:
+            pass
+        await asyncio.sleep(PATIENCE.total_seconds())
+
+
+def gate_call(services: Services, call: HttpCall, deployment_id: str) -> Callable[[], Awaitable[None]]:
+    """What opens the gate that a call to the HTTP surface names."""
+    path = GATE.fullmatch(call.path)
+    if path is None:
+        raise StoryFailed(f"stories in process know gates only, not {call.path}")
+    body = call.body or {}
+
+    async def open_gate() -> None:
+        await calls.open_gate(services, deployment_id, path["gate"], text_at(body, "by"), text_at(body, "reason"))
+
+    return open_gate
+
+
+def first_of(error: BaseException) -> BaseException:
     """What went wrong inside of groups of groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

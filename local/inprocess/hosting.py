@@ -36,8 +36,12 @@ class Host:
     function: Function
     wake_due: Callable[[], Awaitable[object]]
     hold: timedelta = HOLD
+    name: str = ""
+    """Tells its invocations from those of other hosts on the same queues."""
     errors: list[str] = field(default_factory=list)
     """What functions have raised, in order."""
+    running: set[Invocation] = field(default_factory=set)
+    """Invocations that go on at this moment."""
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -47,7 +51,7 @@ class Host:
             while True:
                 self.queues.sent.clear()
                 for message in self.queues.receive(BATCH, self.hold):
-                    group.create_task(self._work(message, f"invocation-{next(numbers)}"))
+                    group.create_task(self._work(message, f"{self.name}invocation-{next(numbers)}"))
                 due = self.queues.next_visible()
                 pause = None if due is None else max(0.0, (due - self.clock.now()).total_seconds())
                 try:
@@ -61,6 +65,7 @@ class Host:
         context = copy_context()
         context.run(RUNNING.set, invocation)
         invocation.task = asyncio.create_task(_awaited(run), context=context)
+        self.running.add(invocation)
         try:
             await invocation.task
         except asyncio.CancelledError:
@@ -68,7 +73,14 @@ class Host:
                 invocation.task.cancel()
                 raise
             return False
+        finally:
+            self.running.discard(invocation)
         return True
+
+    def kill(self) -> None:
+        """End everything that runs, as SIGKILL would. Whoever runs the host cancels it besides."""
+        for invocation in self.running:
+            invocation.kill()
 
     async def _work(self, message: Waiting, invocation_id: str) -> None:
         receipt = message.receipt
@@ -103,7 +115,7 @@ class Host:
         while True:
             await asyncio.sleep(TIMER.total_seconds())
             try:
-                await self.call(f"wake-due {next(numbers)}", _discarding(self.wake_due))
+                await self.call(f"wake-due {self.name}{next(numbers)}", _discarding(self.wake_due))
             except Exception as error:
                 self._note("wake-due", error)
 

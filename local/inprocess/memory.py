@@ -71,7 +71,7 @@ class MemoryLedger:
         row = _Row(codec.created_columns(record), next(self._etags))
         self._records[record.id], self._active[record.id] = row, codec.active_columns(record)
         self._events[record.id] = list(events)
-        self.changed.set()
+        self.note(record.id)
         return row.etag
 
     @_asks
@@ -82,6 +82,10 @@ class MemoryLedger:
         """What ``read`` gives, for those who watch the story from outside."""
         row = self._records.get(deployment_id)
         return None if row is None else Stored(codec.record_of(deployment_id, row.columns), row.etag)
+
+    def note(self, deployment_id: str) -> None:
+        """Called after each change of a record."""
+        self.changed.set()
 
     def history(self, deployment_id: str) -> tuple[Event, ...]:
         """What ``events`` gives, for those who watch the story from outside."""
@@ -152,7 +156,7 @@ class MemoryLedger:
         if row is None or row.etag != etag:
             raise LedgerConflict(f"deployment {deployment_id} changed meanwhile")
         self._records[deployment_id] = _Row({**row.columns, **columns}, next(self._etags))
-        self.changed.set()
+        self.note(deployment_id)
         return self._records[deployment_id].etag
 
 

@@ -81,13 +81,19 @@ class Harmed(Exception):
         self.harm = harm
 
 
-@dataclass
+@dataclass(eq=False)
 class Invocation:
     """One run of a function, so that it can be killed."""
 
     name: str
     task: "asyncio.Task[None] | None" = None
     killed: bool = False
+
+    def kill(self) -> None:
+        """Nothing of it happens any more."""
+        self.killed = True
+        if self.task is not None:
+            self.task.cancel()
 
 
 RUNNING: ContextVar[Invocation | None] = ContextVar("running", default=None)
@@ -129,6 +135,10 @@ class Tape:
             return None
         call = Call(len(self.calls) + 1, port, name, writes)
         self.calls.append(call)
+        return self.harm_to(call)
+
+    def harm_to(self, call: Call) -> Harm | None:
+        """What happens to this call. Raises ValueError where the fault is none that it can meet."""
         if self.fault is None or self.fault.at != call.number:
             return None
         if self.fault.harm not in call.harms:
@@ -142,6 +152,5 @@ async def _kill() -> None:
     invocation = RUNNING.get()
     if invocation is None or invocation.task is None:
         raise RuntimeError("only an invocation can be killed: this call was made outside of one")
-    invocation.killed = True
-    invocation.task.cancel()
+    invocation.kill()
     await asyncio.get_running_loop().create_future()
