@@ -85,6 +85,8 @@ def main() -> int:
     except (OSError, ValueError) as error:
         Display(sys.stderr).problem(_unreadable(options.file, error))
         return 2
+    # A shell starts background jobs deaf to SIGINT: they would never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         failures = asyncio.run(run(sample, display, options.time_scale, options.keep, tell))
