@@ -230,7 +230,8 @@ class _Run:
             case Wait():
                 state = replace(state, waiting=_waiting(outcome, before.waiting, now))
                 status = Status.GRACE if outcome.grace else Status.WAITING if outcome.gate else Status.RUNNING
-                wake_at = now + outcome.after + (timedelta() if outcome.after > LONGEST_DELAY else OVERDUE)
+                wake_at = outcome.until or now + outcome.after
+                wake_at += timedelta() if outcome.after > LONGEST_DELAY else OVERDUE
             case Failed():
                 state = _ended(state, step, "failed", now)
                 problem = outcome.problem.model_copy(

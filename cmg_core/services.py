@@ -51,10 +51,15 @@ class OperationLook:
 class ResourceManager(Protocol):
     """Azure Resource Manager, for one subscription with its own tenant's credential.
 
-    Bodies are JSON as the REST API speaks it. Every call may raise TryAgain (throttled, busy, cut off) or
+    Bodies are JSON as the REST API speaks it. Every call but ``time`` may raise TryAgain (throttled, busy, cut off) or
     AzureRefused; conditional writes raise ChangedMeanwhile. Writes take the claim they stand under and raise
     ClaimRunsOut when it does not last for the call.
     """
+
+    def time(self) -> datetime | None:
+        """Azure's present time: the ``Date`` of its latest answer, carried on by a clock that no change of the host's
+        time moves. None before the first answer."""
+        ...
 
     async def subscription(self) -> JsonObject:
         """The subscription itself: ``state``, ``tenantId``."""

@@ -78,6 +78,8 @@ class FakeAzure:
     faults: dict[str, Exception] = field(default_factory=dict)
     finishes: dict[str, OperationLook] = field(default_factory=dict)
     """Resource ID in lower case to what its operation comes to, where that is not success."""
+    clock: FakeClock = field(default_factory=FakeClock)
+    """Azure's own; that of the services as long as no test takes another."""
     calls: Counter[str] = field(default_factory=Counter)
     writes: list[str] = field(default_factory=list)
     """«PUT id», «DELETE id», «REGISTER namespace» in the order they came."""
@@ -94,6 +96,9 @@ class FakeAzure:
         fault = self.faults.get(f"{name} {target}".lower()) or self.faults.get(name)
         if fault is not None:
             raise fault
+
+    def time(self) -> datetime | None:
+        return self.clock.now()
 
     async def subscription(self) -> JsonObject:
         self._called("subscription")
@@ -253,6 +258,9 @@ class FakeServices:
     dns: FakeDns = field(default_factory=FakeDns)
     dialer: FakeDialer = field(default_factory=FakeDialer)
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
+
+    def __post_init__(self) -> None:
+        self.resource_manager.clock = self.clock
 
     def azure(self, tenant_id: str, subscription_id: str) -> FakeAzure:
         return self.resource_manager

@@ -105,11 +105,17 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta:
     value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     if value.isdecimal():
         return min(timedelta(seconds=int(value[:9])), LONGEST_PAUSE)
+    at = moment_of(value)
+    return min(max(at - now, timedelta()), LONGEST_PAUSE) if at else timedelta()
+
+
+def moment_of(date: str) -> datetime | None:
+    """An HTTP date (RFC 9110, 5.6.7); None for what is none."""
     try:
-        at = parsedate_to_datetime(value)
+        at = parsedate_to_datetime(date)
     except ValueError:
-        return timedelta()
-    return min(max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta()), LONGEST_PAUSE)
+        return None
+    return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 def meaning(

@@ -1,15 +1,16 @@
 """The ResourceManager port over Microsoft's management clients: JSON in, JSON out, errors in the domain's words."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cmg_core.azure.clients import Clients
 from cmg_core.azure.cloud import Cloud
-from cmg_core.azure.errors import clean, document_of, json_of, told_plainly
+from cmg_core.azure.errors import clean, document_of, json_of, moment_of, told_plainly
 from cmg_core.azure.operations import look, started
 from cmg_core.azure.routes import COMPUTE_API, DNS_API, NETWORK_API, Call, Route, route_to
 from cmg_core.domain.errors import AzureRefused
@@ -37,6 +38,13 @@ class AzureResourceManager:
     def __init__(self, clients: Clients, cloud: Cloud, clock: Clock, call: timedelta) -> None:
         self._clients, self._cloud, self._clock, self._call = clients, cloud, clock, call
         self._root = f"/subscriptions/{clients.subscription_id}"
+        self._heard: tuple[datetime, float] | None = None
+
+    def time(self) -> datetime | None:
+        if self._heard is None:
+            return None
+        said, at_loop_time = self._heard
+        return said + timedelta(seconds=asyncio.get_running_loop().time() - at_loop_time)
 
     async def subscription(self) -> JsonObject:
         return await self._by_id(self._root, SUBSCRIPTIONS_API)
@@ -171,6 +179,7 @@ class AzureResourceManager:
         answers: list[AsyncHttpResponse] = []
         async with told_plainly(where, self._clock, self._call):
             await call(raw_response_hook=lambda answer: answers.append(answer.http_response))
+        self._hear(answers[-1])
         return answers[-1]
 
     async def _send(self, address: str) -> "AsyncHttpResponse":
@@ -179,7 +188,14 @@ class AzureResourceManager:
 
         where = self._path_of(address)
         async with told_plainly(where, self._clock, self._call):
-            return await self._clients.resources.send_request(HttpRequest("GET", address))
+            answer = await self._clients.resources.send_request(HttpRequest("GET", address))
+        self._hear(answer)
+        return answer
+
+    def _hear(self, answer: "AsyncHttpResponse") -> None:
+        """Set the clock by an answer (RFC 9110, 6.6.1: ``Date`` is when the message was made)."""
+        if said := moment_of(answer.headers.get("Date", "")):
+            self._heard = said, asyncio.get_running_loop().time()
 
     async def _read(self, where: str, call: Call) -> JsonObject | None:
         """A document, or None where there is none."""
@@ -202,6 +218,7 @@ class AzureResourceManager:
         async with told_plainly(where, self._clock, self._call):
             async for _ in call(raw_response_hook=lambda answer: pages.append(answer.http_response)):
                 pass
+        self._hear(pages[-1])
         return [item for page in pages for item in objects_at(json_of(page.text()), "value")]
 
     async def _list_if_there(self, where: str, call: Callable[..., AsyncIterable[object]]) -> list[JsonObject]:

@@ -19,6 +19,9 @@ class Seen:
     """What one look at the world found, as plain facts."""
 
     now: datetime
+    """By this host's clock."""
+    azure_now: datetime
+    """By Azure's."""
     health: Health
     shows_expected_certificate: bool
     relays: bool
@@ -63,7 +66,7 @@ def _blocks(code: str, seen: str, cure: str, resource: str = "") -> Finding:
 
 def _time_and_gates(state: State, gates_before: Sequence[GateName], seen: Seen) -> list[Finding]:
     findings = []
-    if state.grace_ends_at is None or seen.now < state.grace_ends_at:
+    if state.grace_ends_at is None or min(seen.now, seen.azure_now) < state.grace_ends_at:
         ends = state.grace_ends_at.isoformat() if state.grace_ends_at else "has not begun"
         findings.append(_blocks("grace-period-runs", f"The grace period: {ends}.", "Wait; nothing is to be done."))
     for name in gates_before:

@@ -1,7 +1,7 @@
 """What a step answers. Waiting is data, never an exception (architecture, "The way of a request")."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.problems import Problem
@@ -26,6 +26,8 @@ class Wait:
     gate: GateName | None = None
     grace: bool = False
     told: tuple[str, ...] = ()
+    until: datetime | None = None
+    """The moment that is waited for, where it is one: the ledger's wake-up then does not hang on this host's clock."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from cmg_core.domain.plans import PinnedCertificate
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet, low_ttl, record_set_id
-from cmg_core.domain.relay import relays, shows_certificate
+from cmg_core.domain.relay import in_words, relays, shows_certificate
 from cmg_core.domain.requests import MigrationRequest
 from cmg_core.services import Dialed, NameView
+from cmg_core.steps.clocks import beginning, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, opened_by_observation, wait_at
 from cmg_core.steps.planned import names_of, plan_of, take_in_turn
@@ -53,7 +54,7 @@ async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
     if record.ttl > lowered:
         await _put(context, state, record.with_ttl(lowered, before))
     longest_held = max(before, plan_of(state).record_ttl)
-    cut_over = replace(state.cut_over, ttl_before=longest_held, ttl_lowered_at=context.services.clock.now())
+    cut_over = replace(state.cut_over, ttl_before=longest_held, ttl_lowered_at=await beginning(context))
     told = f"lowered the TTL of {names.service_name} from {_seconds(before)} to {_seconds(lowered)}"
     return Done(replace(state, cut_over=cut_over), (told,))
 
@@ -74,8 +75,11 @@ async def _ready(context: StepContext, state: State) -> Done | Wait:
     if is_closed(state, GateName.READY_TO_CUT_OVER):
         return wait_at(state, GateName.READY_TO_CUT_OVER, now)
     not_before = state.request.cut_over_not_before
-    if not_before is not None and now < not_before and state.cut_over.flipped_at is None:
-        return Wait(state, not_before - now, f"The request allows the cut-over from {not_before.isoformat()} on.")
+    if not_before is None or state.cut_over.flipped_at is not None:
+        return Done(state)
+    if left := await left_until(context, not_before):
+        told = f"The request allows the cut-over from {not_before.isoformat()} on."
+        return Wait(state, left, told, until=not_before)
     return Done(state)
 
 
@@ -86,10 +90,8 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
     names, now, noted = names_of(state), context.services.clock.now(), state.cut_over
     if noted.ttl_before is not None and noted.ttl_lowered_at is not None:
         forgotten_at = noted.ttl_lowered_at + noted.ttl_before
-        if now < forgotten_at:
-            return Wait(
-                state, forgotten_at - now, f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL."
-            )
+        if left := await left_until(context, forgotten_at):
+            return Wait(state, left, f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL.")
     if state.certificate is not None and state.certificate.not_after <= now:
         raise StepFailed(_expired(state.certificate))
     is_migration = isinstance(state.request, MigrationRequest)
@@ -101,7 +103,7 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
         record = RecordSet.alias(_record_id(state), NEW_RECORD_TTL, names.deployment_name)
         await _put(context, state, record)
         told = (f"made the record {names.service_name} → {names.deployment_name}",)
-        flipped = replace(noted, flipped_at=context.services.clock.now(), ttl_at_flip=timedelta())
+        flipped = replace(noted, flipped_at=await beginning(context), ttl_at_flip=timedelta())
         return Done(replace(state, cut_over=flipped), told)
     if record is None:
         raise StepFailed(_changed(state, "the record is gone"))
@@ -112,7 +114,7 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
         await _put(context, state, record.pointing_at(names.deployment_name))
         told = (f"changed the record {names.service_name} from {record.target} to {names.deployment_name}",)
     longest_held = record.ttl if noted.ttl_lowered_at else max(record.ttl, plan_of(state).record_ttl)
-    cut_over = replace(noted, flipped_at=context.services.clock.now(), ttl_at_flip=longest_held)
+    cut_over = replace(noted, flipped_at=await beginning(context), ttl_at_flip=longest_held)
     return Done(replace(state, cut_over=cut_over), told)
 
 
@@ -137,14 +139,14 @@ async def _public_view(context: StepContext, state: State) -> Done | Wait:
     if noted.flipped_at is None:
         known = (noted.ttl_before or timedelta(), plan_of(state).record_ttl, *(view.ttl for view in views))
         noted = replace(noted, flipped_at=now, ttl_at_flip=max(known))
-    noted = replace(noted, shown_at=noted.shown_at or now)
-    state = replace(state, cut_over=noted)
-    forgotten_at = (noted.shown_at or now) + (noted.ttl_at_flip or timedelta())
-    if now < forgotten_at:
+    shown_at = noted.shown_at or await beginning(context)
+    state = replace(state, cut_over=replace(noted, shown_at=shown_at))
+    forgotten_at = shown_at + (noted.ttl_at_flip or timedelta())
+    if left := await left_until(context, forgotten_at):
         waiting = wait_at(
             state, GateName.CNAME, now, f"Until {forgotten_at.isoformat()} clients may hold the old answer."
         )
-        return replace(waiting, after=forgotten_at - now)
+        return replace(waiting, after=left, until=forgotten_at)
     return Done(opened_by_observation(state, GateName.CNAME, now, _shown(views)))
 
 
@@ -169,7 +171,7 @@ async def _start_grace(context: StepContext, state: State) -> Done | Wait:
         dialed = await context.services.dialer.dial(host, service_name)
         if not _relays(state, dialed):
             return Wait(state, LOOK_AGAIN, f"The new gateway does not relay as {host} yet. {_seen(state, dialed)}")
-    now = context.services.clock.now()
+    now = await beginning(context)
     ends_at = now + request.grace_period
     told = f"the new gateway relays under {service_name}; the grace period lasts until {ends_at.isoformat()}"
     return Done(replace(state, grace_started_at=now, grace_ends_at=ends_at), (told,))
@@ -221,7 +223,7 @@ def _relays(state: State, dialed: Dialed) -> bool:
 def _seen(state: State, dialed: Dialed) -> str:
     if state.certificate is not None and dialed.leaf and not shows_certificate(dialed, state.certificate):
         return "What answered shows another certificate than the gateway's."
-    return f"It answered: {dialed.failure or f'{dialed.status} {dialed.status_text}'}."
+    return in_words(dialed)
 
 
 def _seconds(ttl: timedelta) -> str:

@@ -18,6 +18,7 @@ from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.relay import relays, shows_certificate
 from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.steps.clocks import azure_time, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
 from cmg_core.steps.planned import names_of, plan_of
@@ -43,9 +44,9 @@ async def retire_old_gateway(context: StepContext) -> Outcome:
     state, now = context.state, context.services.clock.now()
     if state.grace_ends_at is None:
         raise StepFailed(_no_grace())
-    if now < state.grace_ends_at:
-        left = state.grace_ends_at - now
-        return Wait(state, left, f"The grace period ends at {state.grace_ends_at.isoformat()}.", grace=True)
+    if left := await left_until(context, state.grace_ends_at):
+        ends = state.grace_ends_at
+        return Wait(state, left, f"The grace period ends at {ends.isoformat()}.", grace=True, until=ends)
     if is_closed(state, GateName.CLIENTS_MOVED):
         return wait_at(state, GateName.CLIENTS_MOVED, now)
     passed: tuple[GateName, ...] = (*GATES_BEFORE_GRACE, GateName.CLIENTS_MOVED)
@@ -118,6 +119,7 @@ async def _guard(
     pointing += [f"{names.service_name} ({view.server})" for view in views if old_name in view.targets]
     seen = Seen(
         now=services.clock.now(),
+        azure_now=await azure_time(context),
         health=health_of(instances, state.request.instances),
         shows_expected_certificate=all(
             state.certificate is not None and shows_certificate(each, state.certificate) for each in dialed

@@ -18,6 +18,7 @@ from cmg_core.domain.record import RollBack, State
 from cmg_core.domain.record_sets import RecordSet, record_set_id
 from cmg_core.domain.relay import in_words, relays
 from cmg_core.domain.values import JsonObject, tags_of, text_at
+from cmg_core.steps.clocks import beginning, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
 from cmg_core.steps.planned import made_by, names_of, plan_of, take_in_turn
@@ -51,10 +52,10 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     old = plan_of(state).old_gateway
     if record is None or not record.points_at(names_of(state).deployment_name):
         held = record.ttl if record is not None and state.cut_over.flipped_at is not None else timedelta()
-        return Done(_back(context, state, held))
+        return Done(await _back(context, state, held))
     if old is None:
         await context.azure.delete(await context.claim(), record.id)
-        return Done(_back(context, state, timedelta()), (f"removed the record {names_of(state).service_name}",))
+        return Done(await _back(context, state, timedelta()), (f"removed the record {names_of(state).service_name}",))
     await _ensure_whole(context, old)
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
     if not relays(dialed):
@@ -63,7 +64,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     back = record.pointing_at(target.target if target else old.deployment_name)
     await context.azure.put(await context.claim(), record.id, back.body(), etag=record.etag)
     told = f"changed the record {names_of(state).service_name} back from {record.target} to {back.target}"
-    return Done(_back(context, state, record.ttl), (told,))
+    return Done(await _back(context, state, record.ttl), (told,))
 
 
 async def _watch_record(context: StepContext, state: State) -> Done | Wait:
@@ -73,7 +74,7 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
     answered = [view for view in views if not view.failure]
     if len(answered) * 2 > len(views) and not any(new_name in view.targets for view in answered):
         held = (state.cut_over.ttl_at_flip or timedelta()) if state.cut_over.flipped_at else timedelta()
-        return Done(_back(context, state, held))
+        return Done(await _back(context, state, held))
     if is_closed(state, GateName.CNAME):
         return wait_at(state, GateName.CNAME, now)
     return Wait(state, LOOK_AGAIN, f"Public servers still lead {names_of(state).service_name} to {new_name}.")
@@ -84,9 +85,10 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
     way, names, old = _way(state), names_of(state), plan_of(state).old_gateway
     if way.record_back_at is None or old is None or state.cut_over.flipped_at is None:
         return Done(state)
-    forgotten_at, now = way.record_back_at + way.ttl_at_change, context.services.clock.now()
-    if now < forgotten_at:
-        return Wait(state, forgotten_at - now, f"Until {forgotten_at.isoformat()} clients may hold the new answer.")
+    forgotten_at = way.record_back_at + way.ttl_at_change
+    if left := await left_until(context, forgotten_at):
+        told = f"Until {forgotten_at.isoformat()} clients may hold the new answer."
+        return Wait(state, left, told, until=forgotten_at)
     dialed = await context.services.dialer.dial(names.service_name, names.service_name)
     if not relays(dialed):
         return Wait(state, LOOK_AGAIN, f"The old gateway does not relay under {names.service_name}. {in_words(dialed)}")
@@ -167,8 +169,8 @@ async def _record(context: StepContext, state: State) -> RecordSet | None:
     return RecordSet.of(body) if body is not None else None
 
 
-def _back(context: StepContext, state: State, held: timedelta) -> State:
-    way = replace(_way(state), record_back_at=context.services.clock.now(), ttl_at_change=held)
+async def _back(context: StepContext, state: State, held: timedelta) -> State:
+    way = replace(_way(state), record_back_at=await beginning(context), ttl_at_change=held)
     return replace(state, roll_back=way)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut,
 from cmg_core.domain.record import LONGEST_CALL, longest_call
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import OperationState, Started
+from local.inprocess.loop import run as run_virtually
 from tests.unit.adapters.scripted import (
     CLAIM,
     GROUP,
@@ -438,3 +439,25 @@ def test_a_page_of_somebody_else_is_tried_again(content_type: str) -> None:
         asyncio.run(azure.get(SCALE_SET))
     with pytest.raises(TryAgain, match="was not Azure"):
         asyncio.run(azure.locks())
+
+
+def test_azures_clock_goes_on_from_its_latest_answer_and_no_host_moves_it() -> None:
+    async def story() -> None:
+        answer = Answer(200, DOCUMENT, {"Date": "Mon, 02 Mar 2026 08:00:00 GMT"})
+        manager, _ = resource_manager(lambda _: answer)
+        assert manager.time() is None
+        await manager.subscription()
+        await asyncio.sleep(90)
+        assert manager.time() == datetime(2026, 3, 2, 8, 1, 30, tzinfo=UTC)
+
+    run_virtually(story())
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": "soon"}])
+def test_an_answer_without_a_date_tells_no_time(headers: dict[str, str]) -> None:
+    async def story() -> None:
+        manager, _ = resource_manager(lambda _: Answer(200, DOCUMENT, headers))
+        await manager.subscription()
+        assert manager.time() is None
+
+    asyncio.run(story())
