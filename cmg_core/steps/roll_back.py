@@ -51,7 +51,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     record = await _record(context, state)
     old = plan_of(state).old_gateway
     if record is None or not record.points_at(names_of(state).deployment_name):
-        held = record.ttl if record is not None and state.cut_over.flipped_at is not None else timedelta()
+        held = record.ttl if record is not None and _may_have_led_over(state) else timedelta()
         return Done(await _back(context, state, held))
     if old is None:
         await context.azure.delete(await context.claim(), record.id)
@@ -73,7 +73,7 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
     views = await context.services.dns.views(names_of(state).service_name)
     answered = [view for view in views if not view.failure]
     if len(answered) * 2 > len(views) and not any(new_name in view.targets for view in answered):
-        held = (state.cut_over.ttl_at_flip or timedelta()) if state.cut_over.flipped_at else timedelta()
+        held = max(state.cut_over.ttl_at_flip or timedelta(), state.cut_over.ttl_before or timedelta())
         return Done(await _back(context, state, held))
     if is_closed(state, GateName.CNAME):
         return wait_at(state, GateName.CNAME, now)
@@ -83,16 +83,28 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
 async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait:
     """Nobody can hold the new gateway's name any more, and the old one relays under the public name."""
     way, names, old = _way(state), names_of(state), plan_of(state).old_gateway
-    if way.record_back_at is None or old is None or state.cut_over.flipped_at is None:
+    if way.record_back_at is None or old is None or not way.ttl_at_change:
         return Done(state)
+    views = await context.services.dns.views(names.service_name)
+    if any(names.deployment_name.lower() in view.targets for view in views):
+        # Whoever asks such a server now holds its answer for the full TTL: that counts from the next look on.
+        way = replace(way, record_back_at=await beginning(context) + LOOK_AGAIN)
+        reason = f"Public servers still lead {names.service_name} to {names.deployment_name}."
+        return Wait(replace(state, roll_back=way), LOOK_AGAIN, reason)
     forgotten_at = way.record_back_at + way.ttl_at_change
     if left := await left_until(context, forgotten_at):
         told = f"Until {forgotten_at.isoformat()} clients may hold the new answer."
         return Wait(state, left, told, until=forgotten_at)
-    dialed = await context.services.dialer.dial(names.service_name, names.service_name)
-    if not relays(dialed):
-        return Wait(state, LOOK_AGAIN, f"The old gateway does not relay under {names.service_name}. {in_words(dialed)}")
+    for host in (old.deployment_name, names.service_name):
+        dialed = await context.services.dialer.dial(host, names.service_name)
+        if not relays(dialed):
+            return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {host}. {in_words(dialed)}")
     return Done(state)
+
+
+def _may_have_led_over(state: State) -> bool:
+    """Whether the record may have led to the new gateway: a run that died after the change could not note it."""
+    return state.cut_over.ttl_before is not None or state.cut_over.flipped_at is not None
 
 
 async def _remove_new(context: StepContext, state: State) -> Done | Wait:

@@ -97,12 +97,44 @@ def test_the_record_goes_back_only_while_the_old_gateway_relays() -> None:
 def test_nothing_goes_while_clients_may_hold_the_new_answer() -> None:
     services = FakeServices()
     state = in_grace(services)
+    services.dns.point(SERVICE, OLD_NAME)
     held = run(services, state)
     assert isinstance(held, Wait) and deleted(services) == set()
     services.clock.pass_by(timedelta(seconds=299))
-    services.dns.point(SERVICE, OLD_NAME)
     still_held = run(services, held.state)
     assert isinstance(still_held, Wait) and still_held.after == timedelta(seconds=1) and deleted(services) == set()
+
+
+def test_the_new_answer_is_held_from_the_last_moment_in_which_a_server_gave_it() -> None:
+    services = FakeServices()
+    state = run(services, in_grace(services)).state
+    services.clock.pass_by(timedelta(seconds=300))
+    lagging = run(services, state)
+    assert isinstance(lagging, Wait) and deleted(services) == set()
+    services.dns.point(SERVICE, OLD_NAME)
+    services.clock.pass_by(lagging.after)
+    held = run(services, lagging.state)
+    assert isinstance(held, Wait) and held.after == timedelta(seconds=300) and deleted(services) == set()
+
+
+def test_a_change_that_the_ledger_never_heard_of_is_waited_for_as_well() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    died = replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta(seconds=300), flipped_at=None))
+    services.dns.point(SERVICE, OLD_NAME)
+    for _ in range(2):  # the second run finds the record led back by the first, which died too
+        held = run(services, died)
+        assert isinstance(held, Wait) and held.after == timedelta(seconds=300) and deleted(services) == set()
+
+
+def test_the_new_gateway_stays_while_it_alone_relays() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    services.dns.point(SERVICE, OLD_NAME)
+    state = run(services, state).state
+    services.clock.pass_by(timedelta(seconds=300))
+    services.dialer.answers[OLD_NAME] = ALIVE
+    assert isinstance(run(services, state), Wait) and deleted(services) == set()
 
 
 @pytest.mark.parametrize("immutable_id", ["another", None])
