@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from local.azure.certificates import CertificateDescription
 from local.azure.ids import parse
 
-DEFAULT_TENANT = "11111111-1111-4111-8111-111111111111"
+# That of the samples: an app that asked for a token before a sample's world was seeded keeps one that fits.
+DEFAULT_TENANT = "0f1e2d3c-0000-4000-8000-00000000c0de"
 DEFAULT_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 
 

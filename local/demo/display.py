@@ -38,6 +38,10 @@ class Display:
         for line in self._wrapped(text, 0, spaces):
             self._console.print(_styled(line, style))
 
+    def verbatim(self, text: str) -> None:
+        """One line as it is, to be copied."""
+        self._console.print(escape(text))
+
     def problem(self, text: str) -> None:
         for line in text.splitlines():
             self.plain(line, "bold red")

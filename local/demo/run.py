@@ -44,7 +44,7 @@ async def run(
             report, failures = await _Demo(sample, display, azure, session, began).play()
             tell(report)
             if keep:
-                await _keep_running(azure, display)
+                await _keep_running(azure, display, text_at(report, "deployment_id"))
             return failures
     finally:
         display.still()
@@ -52,11 +52,11 @@ async def run(
         azure.forget()
 
 
-async def _keep_running(azure: LocalAzure, display: Display) -> None:
+async def _keep_running(azure: LocalAzure, display: Display, deployment_id: str) -> None:
     display.title("All is left running until Ctrl-C")
     for name, value in (("app", azure.api), ("key", azure.key), ("simulator", azure.sim), ("proxy", azure.proxy)):
-        display.plain(f"  {name:10} {value}")
-    display.plain(f"  try: curl -H 'x-functions-key: {azure.key}' '{azure.api}/deployments?status=succeeded'")
+        display.verbatim(f"  {name:10} {value}")
+    display.verbatim(f"  try: curl -H 'x-functions-key: {azure.key}' {azure.api}/deployments/{deployment_id}")
     await asyncio.Event().wait()
 
 
