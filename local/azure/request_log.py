@@ -1,5 +1,6 @@
-"""What the log keeps of requests and answers: everything but secrets."""
+"""What the log keeps of requests and answers: everything but secrets, of which it keeps length and fingerprint."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -39,7 +40,16 @@ def _masked_body(body: bytes) -> bytes:
     return json.dumps(_masked(document)).encode()
 
 
+def fingerprint(secret: str) -> str:
+    """What stands in the log for a secret text, so that a search for it elsewhere can be made without it."""
+    return f"{MASK}{len(secret)}:{hashlib.sha256(secret.encode()).hexdigest()}"
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: MASK if k.lower() in SECRET_MEMBERS and v else _masked(v) for k, v in value.items()}
+        return {k: _mask(v) if k.lower() in SECRET_MEMBERS and v else _masked(v) for k, v in value.items()}
     return [_masked(item) for item in value] if isinstance(value, list) else value
+
+
+def _mask(value: Any) -> str:
+    return fingerprint(value) if isinstance(value, str) else MASK

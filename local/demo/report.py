@@ -31,6 +31,14 @@ class Watched:
     clients: JsonObject
     storage: dict[str, int]
     wall_seconds: float
+    ended_at: datetime
+    """When those seconds were over."""
+
+    def second_of(self, moment: str) -> float | None:
+        """A moment as the second of this run; None for none."""
+        if not moment:
+            return None
+        return round(self.wall_seconds - (self.ended_at - datetime.fromisoformat(moment)).total_seconds(), 3)
 
 
 def make_report(watched: Watched) -> JsonObject:
@@ -43,7 +51,7 @@ def make_report(watched: Watched) -> JsonObject:
         "outcome": deployment["status"],
         "deployment_id": deployment["id"],
         "problem": deployment["problem"],
-        "steps": [_step(line, calls) for line in objects_at(deployment, "steps")],
+        "steps": [_step(line, calls, watched) for line in objects_at(deployment, "steps")],
         "dns": {
             "name": text_at(watched.serving_before, "name"),
             "before": _target(watched.serving_before),
@@ -131,7 +139,7 @@ def _is_resource_manager_call(entry: JsonObject) -> bool:
     return text_at(entry, "request", "host") in RESOURCE_MANAGERS
 
 
-def _step(line: JsonObject, calls: list[JsonObject]) -> JsonObject:
+def _step(line: JsonObject, calls: list[JsonObject], watched: Watched) -> JsonObject:
     """One step's line, with the Resource Manager calls that went out while it was at work."""
     began, ended = text_at(line, "started_at"), text_at(line, "ended_at")
     within: list[JsonObject] = []
@@ -141,8 +149,8 @@ def _step(line: JsonObject, calls: list[JsonObject]) -> JsonObject:
     return {
         "name": line["name"],
         "outcome": line["outcome"],
-        "started_at": began or None,
-        "ended_at": ended or None,
+        "started_at": watched.second_of(began),
+        "ended_at": watched.second_of(ended),
         "attempts": line["attempts"],
         "azure_calls": len(within),
     }

@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import aiohttp
 
@@ -16,7 +17,7 @@ from local.sample import Sample, Then
 
 MINIMUM_GRACE = "PT1S"
 """The demo's clock is the real one, so its grace period is seconds: plan, health and events say so."""
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 LONGEST_RUN_S = 300.0
 EPILOGUE_LOOKS = 30
 ENDED = ("succeeded", "refused", "cancelled", "rolled-back", "needs-attention")
@@ -41,7 +42,9 @@ async def run(
     await azure.start()
     try:
         async with aiohttp.ClientSession() as session:
-            report, failures = await _Demo(sample, display, azure, session, began).play()
+            demo = Demo(sample, display, azure, session, began)
+            await demo.begin()
+            report, failures = await demo.play()
             tell(report)
             if keep:
                 await _keep_running(azure, display, text_at(report, "deployment_id"))
@@ -60,22 +63,39 @@ async def _keep_running(azure: LocalAzure, display: Display, deployment_id: str)
     await asyncio.Event().wait()
 
 
-class _Demo:
+class Demo:
+    """One sample on a local Azure that runs.
+
+    ``began`` is the moment of ``time.monotonic()`` from which its seconds count; ``pause`` lets the time between two
+    looks at the deployment pass (seconds): tests let things happen meanwhile.
+    """
+
     def __init__(
-        self, sample: Sample, display: Display, azure: LocalAzure, session: aiohttp.ClientSession, began: float
+        self,
+        sample: Sample,
+        display: Display,
+        azure: LocalAzure,
+        session: aiohttp.ClientSession,
+        began: float,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sample, self._display, self._azure, self._session, self._began = sample, display, azure, session, began
+        self._pause = pause
         self._story = Story(display)
         self._left = list(sample.then)
         self._looks = 0
 
-    async def play(self) -> tuple[JsonObject, list[str]]:
+    async def begin(self) -> None:
+        """Make the sample's world and send its clients out. Raises DemoFailed."""
         await self._simulator("POST", "/_sim/seed", self._sample.world)
-        before = await self._simulator("GET", "/_sim/state")
+        self._before = await self._simulator("GET", "/_sim/state")
         self._display.title("The world before")
-        serving = await self._serving()
-        self._story.world(serving)
+        self._serving_before = await self._serving()
+        self._story.world(self._serving_before)
         await self._simulator("POST", "/_sim/clients/start", {"begin_when_relaying": not self._sample.is_migration})
+
+    async def play(self) -> tuple[JsonObject, list[str]]:
+        """From the request to the report; with it what the sample expected otherwise. Raises DemoFailed."""
         deployment_id = await self._ask()
         deployment = await self._follow(deployment_id)
         self._display.still()
@@ -84,14 +104,15 @@ class _Demo:
         clients = await self._simulator("POST", "/_sim/clients/stop", {})
         watched = Watched(
             deployment=deployment,
-            before=before,
+            before=self._before,
             after=await self._simulator("GET", "/_sim/state"),
-            serving_before=serving,
+            serving_before=self._serving_before,
             serving_after=await self._serving(),
             requests=await self._simulator("GET", "/_sim/requests?since=0"),
             clients=clients,
             storage=self._storage(),
             wall_seconds=time.monotonic() - self._began,
+            ended_at=datetime.now(UTC),
         )
         report = make_report(watched)
         failures = failures_of(self._sample.expect, report, deployment)
@@ -137,11 +158,9 @@ class _Demo:
             self._story.serving(await self._serving())
             if text_at(deployment, "status") in ENDED:
                 return deployment
-            acted = False
             while self._left and self._left[0].when.has_come(deployment):
                 await self._do(self._left.pop(0), deployment_id)
-                acted = True
-            await asyncio.sleep(LOOK_EVERY_S / 2 if acted else LOOK_EVERY_S)
+            await self._pause(LOOK_EVERY_S)
         raise DemoFailed(f"After {LONGEST_RUN_S:.0f} s the deployment has not ended; see what it waits for above.")
 
     async def _do(self, then: Then, deployment_id: str) -> None:
