@@ -268,11 +268,16 @@ class _Run:
             record = stored.record
             if self._is_my_save(record):
                 return record, stored.etag
-            mine = record.claim is not None and record.claim.invocation == self.invocation_id
-            if record.revision != self.message.revision or not mine:
+            if record.revision != self.message.revision or not self._may_save_over(record.claim):
                 return None
             requested, self.etag = record.requested, stored.etag
         raise TryAgain("the ledger's record changes faster than it can be saved")
+
+    def _may_save_over(self, claim: Claim | None) -> bool:
+        """A run that wrote saves under its own claim; one that only looked, also over what a dead holder left."""
+        if claim is not None and claim.invocation == self.invocation_id:
+            return True
+        return self.claim is None and (claim is None or not claim.is_live(self.services.clock.now()))
 
     async def _send(self, saved: Save | Record, etag: str) -> None:
         """Rule 9: no message where nothing is to be done, or not within the hour."""

@@ -156,6 +156,39 @@ def test_another_runs_live_claim_is_left_alone_and_a_lapsed_one_is_taken_over() 
     asyncio.run(story())
 
 
+def test_a_run_that_finds_a_dead_holders_work_done_goes_on_without_wake_due() -> None:
+    async def story() -> None:
+        world = World()
+
+        async def finds_it_right(context: StepContext) -> Outcome:
+            return Done(context.state)
+
+        message = await world.begin()
+        held = Claim("killed", "m1", world.clock.now() + timedelta(minutes=5))
+        await world.ledger.claim(ID, message.etag, held)
+        world.clock.pass_by(timedelta(minutes=6))
+        await handle(world, (finds_it_right, writes(world, "two")), message, run="i2")
+        assert (await world.record()).step == "two" and [sent.step for sent in world.sent()] == ["two"]
+
+    asyncio.run(story())
+
+
+def test_a_run_that_only_looked_leaves_a_live_claim_alone() -> None:
+    async def story() -> None:
+        world = World()
+
+        async def looks(context: StepContext) -> Outcome:
+            held = Claim("other", "m0", world.clock.now() + timedelta(minutes=5))
+            await world.ledger.claim(ID, message.etag, held)
+            return Done(context.state)
+
+        message = await world.begin()
+        await handle(world, (looks, writes(world, "two")), message)
+        assert (await world.record()).revision == 1 and world.sent() == []
+
+    asyncio.run(story())
+
+
 def test_a_claim_that_runs_out_stops_the_run_and_keeps_the_message() -> None:
     async def story() -> None:
         world = World()

@@ -36,6 +36,8 @@ class Rules:
     """11."""
     notes_while_claimed: bool = True
     """12."""
+    looks_save_over_lapsed: bool = True
+    """8, for runs that need no claim: their message is deleted, so one that gives up waits for wake-due."""
 
 
 class Budget(NamedTuple):
@@ -49,6 +51,10 @@ class Budget(NamedTuple):
     changes: int = 0
     waits: int = 0
     wakes: bool = True
+    adopts: bool = False
+    """A run that finds its step's effect needs no claim."""
+    hold_outlasts_claim: bool = False
+    """A killed run's message shows again only when its claim is over, as rule 1 wants settings to be."""
 
 
 class Message(NamedTuple):
@@ -69,6 +75,8 @@ class Run(NamedTuple):
     fresh: bool
     """Whether it knows the record's present ETag."""
     waits: bool = False
+    looked: bool = False
+    """Whether it needs no claim: it waits, or it found everything right."""
     merges: int = 0
 
 
@@ -84,6 +92,8 @@ class Sender(NamedTuple):
 class State(NamedTuple):
     revision: int
     step: int
+    written: int
+    """How many steps have had their effect, whoever brought it about."""
     owner: int | None
     live: bool
     saved_by: int
@@ -107,7 +117,7 @@ class Model:
 
     def begin(self) -> State:
         message = Message(1, 1, 0, True)
-        return State(1, 0, None, False, 0, 0, 0, 0, (message,), (None, None), (), self.budget)
+        return State(1, 0, 0, None, False, 0, 0, 0, 0, (message,), (None, None), (), self.budget)
 
     def ended(self, state: State) -> bool:
         return state.step == self.budget.steps
@@ -133,6 +143,8 @@ class Model:
                 yield spend(without, "crashes")
 
     def _deliver(self, state: State) -> Iterator[State]:
+        if self.budget.hold_outlasts_claim and state.owner == DEAD and state.live:
+            return
         for message in set(state.messages):
             for copies in (False, True):
                 if copies and not state.left.redeliveries:
@@ -155,7 +167,9 @@ class Model:
                     at = "claim" if self.rules.before_writing == "claim" else "claimed"
                     yield put(state, slot, run._replace(at=at))
                 if state.left.waits:
-                    yield put(spend(state, "waits"), slot, run._replace(at="save", waits=True))
+                    yield put(spend(state, "waits"), slot, run._replace(at="save", waits=True, looked=True))
+                if state.written > run.message.step:
+                    yield put(state, slot, run._replace(at="save", looked=True))
             case "claim":
                 yield from self._claim(state, slot, run)
             case "read":
@@ -230,7 +244,8 @@ class Model:
             raise Broken(f"stale effect: revision {run.message.revision} writes, the ledger is at {state.revision}")
         if any(self._is_writing(state, other) for other in (0, 1) if other != slot):
             raise Broken("overlap: two runs write at the same time")
-        yield put(state, slot, run._replace(at="writing"))
+        written = max(state.written, run.message.step + 1) if self.budget.adopts else 0
+        yield put(state._replace(written=written), slot, run._replace(at="writing"))
 
     def _save(self, state: State, slot: int, run: Run) -> Iterator[State]:
         """Rule 8."""
@@ -259,7 +274,9 @@ class Model:
         mine = state.revision == run.message.revision + 1 and state.saved_by == run.message.id
         if mine and self._may_resend(state):
             yield put(state, slot, run._replace(at="send", fresh=True))
-        elif state.revision == run.message.revision and state.owner == slot:
+        elif state.revision == run.message.revision and (
+            state.owner == slot or (self.rules.looks_save_over_lapsed and run.looked and not state.live)
+        ):
             merges = state.requested if self.rules.merges_requests else 0
             yield put(state, slot, run._replace(at="save", fresh=True, merges=merges))
         else:

@@ -10,6 +10,10 @@ BUDGETS = {
     "two steps, a message delivered twice": Budget(redeliveries=1),
     "one step, an HTTP change and a crash": Budget(steps=1, changes=1, crashes=1),
     "one step that first waits": Budget(steps=1, waits=1),
+    "two steps that adopt what they find, a crash": Budget(
+        crashes=1, adopts=True, wakes=False, hold_outlasts_claim=True
+    ),
+    "one step that adopts what it finds": Budget(steps=1, crashes=1, adopts=True),
     "three steps": Budget(steps=3),
     "three steps, a message sent twice": Budget(steps=3, repeated_sends=1, wakes=False),
 }
@@ -39,6 +43,11 @@ BROKEN = {
         Rules(takes_up_requests_when_claiming=False),
         Budget(steps=1, changes=1),
         "lost request",
+    ),
+    "a run that only looked gives up at a dead holder's claim": (
+        Rules(looks_save_over_lapsed=False),
+        Budget(crashes=1, adopts=True, wakes=False, hold_outlasts_claim=True),
+        "lost work",
     ),
     "no wake-due": (Rules(), Budget(crashes=1, wakes=False), "lost work"),
 }
