@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from cmg_core.domain.errors import NewerSchema
+from cmg_core.domain.errors import NewerSchema, TryAgain
 from cmg_core.domain.old_gateway import DELETABLE, SCALE_SET, first_references, further_references, type_of
 from cmg_core.domain.requests import MigrationRequest, Request, held_gateway
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
@@ -114,6 +114,9 @@ async def _rival(services: Services, request: Request, deployment_id: str) -> st
         stored = await services.ledger.read(held[0])
     except NewerSchema:  # a newer release carries it on: it has not ended
         return held[0]
+    if stored is None and deployment_id:
+        # It took this deployment's reservation over and writes its record down at this moment: the two must meet.
+        raise TryAgain("another request for this gateway is just being accepted")
     return "" if stored is None or stored.record.status.is_end else held[0]
 
 

@@ -288,9 +288,9 @@ def _old_gateway_missing(request: MigrationRequest) -> Finding:
 
 
 def _old_gateway_nameless(request: MigrationRequest) -> Finding:
-    return warns(
+    return blocks(
         "old-gateway-without-name",
-        "No public address with a DNS name was found behind the old gateway.",
+        "No address with a DNS name was found behind the old gateway: whether records lead to it cannot be seen.",
         "Check `old_gateway.resource_id`: clients cannot be served by a gateway without an address.",
         resource=request.old_gateway.resource_id,
         pointer="/old_gateway/resource_id",

@@ -466,6 +466,22 @@ def test_a_name_that_cannot_be_looked_up_without_its_provider_blocks_with_the_co
     assert found.severity is Severity.UNKNOWN and "--namespace Microsoft.Network" in found.cure
 
 
+def test_an_old_gateway_without_a_name_blocks_because_records_to_it_could_not_be_seen() -> None:
+    services = classic()
+    services.resource_manager.add({"id": CLASSIC_ID, "location": "eastus", "properties": {}})
+    plan = planned(migration(dns=None), services)
+    assert finding(plan, "old-gateway-without-name").severity is Severity.BLOCKS
+
+
+def test_a_rival_that_is_just_being_accepted_is_waited_for() -> None:
+    services = classic()
+    services.ledger.held[held_gateway(migration())] = "another"
+    with pytest.raises(TryAgain):
+        asyncio.run(preflight(context_of(services, State(migration()))))
+    plan = asyncio.run(look(migration(), services, ""))  # type: ignore[arg-type]  # the ledger fake is partial
+    assert plan.blocked_by == ()
+
+
 def test_a_rival_of_a_newer_release_blocks() -> None:
     services = classic()
     services.ledger.held[held_gateway(migration())] = "another"
