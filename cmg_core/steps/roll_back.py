@@ -88,9 +88,9 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
     views = await context.services.dns.views(names.service_name)
     if any(names.deployment_name.lower() in view.targets for view in views):
         # Whoever asks such a server now holds its answer for the full TTL: that counts from the next look on.
-        way = replace(way, record_back_at=await beginning(context) + LOOK_AGAIN)
+        later = replace(way, record_back_at=await beginning(context) + LOOK_AGAIN)
         reason = f"Public servers still lead {names.service_name} to {names.deployment_name}."
-        return Wait(replace(state, roll_back=way), LOOK_AGAIN, reason)
+        return Wait(replace(state, roll_back=later), LOOK_AGAIN, reason)
     forgotten_at = way.record_back_at + way.ttl_at_change
     if left := await left_until(context, forgotten_at):
         told = f"Until {forgotten_at.isoformat()} clients may hold the new answer."

@@ -178,7 +178,8 @@ def test_what_relays_with_another_certificate_is_no_gateway_for_the_clients() ->
     state = before_cut_over(services)
     services.dialer.answers[NEW_NAME] = replace(RELAYS, leaf=leaf("proxy.contoso.com"))
     waiting = run(services, state)
-    assert waits_at(waiting) is GateName.CONNECTION_POINT_CONNECTED and "certificate" in waiting.reason
+    assert isinstance(waiting, Wait) and "certificate" in waiting.reason
+    assert waits_at(waiting) is GateName.CONNECTION_POINT_CONNECTED
     everything_open = replace(opened(state), cut_over=replace(state.cut_over, ttl_before=timedelta(seconds=300)))
     assert isinstance(run(services, everything_open), Wait)
     assert record_now(services).target == OLD_NAME

@@ -489,7 +489,7 @@ def test_a_rival_of_a_newer_release_blocks() -> None:
     async def newer(deployment_id: str) -> None:
         raise NewerSchema("newer")
 
-    services.ledger.read = newer  # type: ignore[method-assign,assignment]
+    services.ledger.read = newer  # type: ignore[method-assign]
     assert finding(planned(migration(), services), "another-migration")
 
 

@@ -224,7 +224,7 @@ def test_a_part_that_others_use_since_the_plan_was_made_stays() -> None:
     assert state.plan is not None
     balancer = resource_id("Microsoft.Network/loadBalancers", "granitefalls-lb", OLD_GROUP)
     stranger = resource_id("Microsoft.Network/networkInterfaces", "printserver", OLD_GROUP)
-    pool = {"properties": {"backendIPConfigurations": [{"id": f"{stranger}/ipConfigurations/ip"}]}}
+    pool: JsonObject = {"properties": {"backendIPConfigurations": [{"id": f"{stranger}/ipConfigurations/ip"}]}}
     services.resource_manager.add({"id": balancer, "properties": {"backendAddressPools": [pool]}})
     plan = state.plan.model_copy(update={"delete": (Part(id=balancer),)})
     assert stopped_by(services, replace(state, plan=plan)) == {"used-by-others"}
