@@ -2,27 +2,24 @@
 
 report = run(load(Path("samples/s07-own-domain-from-classic.json")))
 worse = run(sample, Fault(at=17, harm=Harm.CRASH_AFTER))
+back = run(sample, aside=Aside(at=64, call=Call(path="/api/deployments/{id}/rollback", body={"by": …, "reason": …})))
 """
 
 import asyncio
-import hashlib
 import json
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+import azure.functions as func
 from azure.keyvault.certificates._shared import http_challenge_cache
 from pydantic import TypeAdapter
 
-from cmg_core import calls
 from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
-from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Event, Record, Status
-from cmg_core.domain.validation import read_request
-from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
 from cmg_core.services import (
     Clock,
@@ -36,6 +33,7 @@ from cmg_core.services import (
     Stored,
     Vaults,
 )
+from cmg_core.triggers.http import ROUTES, answering
 from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.clients import KINDS, SyntheticClient, Tally, WorldTransport, run_clients
@@ -45,6 +43,7 @@ from local.azure.simulator import Simulator
 from local.azure.site import apply_site
 from local.azure.world import LoggedRequest, World
 from local.dev.environment import SOFTWARE
+from local.host import routes
 from local.inprocess.hosting import Host
 from local.inprocess.loop import EPOCH, VirtualClock
 from local.inprocess.loop import run as run_virtually
@@ -63,7 +62,9 @@ QUIET = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=10)
 PATIENCE = timedelta(seconds=30)
 """After which people send a call again that got no answer."""
-GATE = re.compile(r"/api/deployments/\{id\}/gates/(?P<gate>[a-z-]+)")
+TRY_AGAIN = ("try-again", "changed-meanwhile")
+"""Problems that ask for the same call again."""
+HOST = "http://localhost"
 TOP_LEVEL = 9
 """Parts of the ID of a resource that is no part of another one."""
 
@@ -80,6 +81,28 @@ class Settings:
     claim: timedelta = timedelta(minutes=5)
     longest: timedelta = timedelta(days=60)
     """A story that has no end by then has none."""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A call of a person right before the product's outward call number ``at`` goes out: in the midst of its work.
+
+    Where it is accepted, people do ``then`` from that moment on, and nothing of the sample any more.
+    """
+
+    at: int
+    call: HttpCall
+    then: tuple[Then, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a person's call was answered."""
+
+    path: str
+    status: int
+    problem: str = ""
+    """The problem's code, where it was refused."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +123,9 @@ class RunReport:
     """The call that the fault met; None where there was none so late."""
     poison: tuple[Waiting, ...]
     errors: tuple[str, ...]
-    """What invocations raised, and calls of people that were refused."""
+    """What invocations raised."""
+    answers: tuple[Answered, ...]
+    """What people's calls were answered in the end, in order."""
     undone: tuple[Then, ...]
     """What people had no occasion to do."""
     lasted: timedelta
@@ -121,11 +146,13 @@ class StoryFailed(Exception):
     """A story that does not come to an end."""
 
 
-def run(sample: Sample, fault: Fault | None = None, settings: Settings | None = None) -> RunReport:
+def run(
+    sample: Sample, fault: Fault | None = None, settings: Settings | None = None, aside: Aside | None = None
+) -> RunReport:
     """Tell a sample's story from the request to the end. Raises StoryFailed where it has none."""
 
     async def play() -> RunReport:
-        return await _Story(InProcess(sample, Tape(fault), settings or Settings())).play()
+        return await _Story(InProcess(sample, Tape(fault), settings or Settings()), aside).play()
 
     return run_virtually(play())
 
@@ -240,8 +267,12 @@ class InProcess:
 class _Story:
     """A sample's story on its stage, told once."""
 
-    def __init__(self, stage: InProcess) -> None:
-        self._stage = stage
+    def __init__(self, stage: InProcess, aside: Aside | None) -> None:
+        self._stage, self._aside = stage, aside
+        if aside is not None:
+            stage.tape.aside = (aside.at, self._interject)
+        self._left, self._answers = list(stage.sample.then), list[Answered]()
+        self._deployment_id = ""
         self._services = stage.wire(stage.clock)
         engine = Engine(self._services, jitter=lambda: 0.5)
         self._host = Host(stage.clock, stage.queues, engine.handle, lambda: wake_due(self._services))
@@ -250,53 +281,65 @@ class _Story:
         try:
             async with asyncio.TaskGroup() as group:
                 hosting = group.create_task(self._host.run())
-                stored, undone = await self._tell()
+                stored = await self._tell()
                 await asyncio.sleep(LEFTOVERS.total_seconds())
                 hosting.cancel()
         except BaseExceptionGroup as errors:
             raise first_of(errors) from errors
         finally:
             await self._stage.close()
-        return self._report(stored, undone)
+        return self._report(stored)
 
-    async def _tell(self) -> tuple[Stored, tuple[Then, ...]]:
+    async def _tell(self) -> Stored:
         """From the request to the end, with clients all the time."""
         stop, longest = asyncio.Event(), self._stage.settings.longest
         async with asyncio.TaskGroup() as group:
             group.create_task(self._stage.live(stop))
             try:
                 async with asyncio.timeout(longest.total_seconds()):
-                    deployment_id = await ask(self._stage.sample, self._services, self._host)
-                    stored, undone = await self._follow(deployment_id)
+                    self._deployment_id = await ask(self._stage.sample, self._services, self._host)
+                    stored = await self._follow()
             except TimeoutError:
                 raise StoryFailed(f"no end after {longest}") from None
             await asyncio.sleep(AFTER_THE_END.total_seconds())
             stop.set()
-        return stored, undone
+        return stored
 
-    async def _follow(self, deployment_id: str) -> tuple[Stored, tuple[Then, ...]]:
-        """Do what people and the site do when their moment comes, until the end."""
-        left, ledger = list(self._stage.sample.then), self._stage.ledger
+    async def _follow(self) -> Stored:
+        """Do what people and the site do when their moment comes, until the end, or until a person is needed."""
+        ledger = self._stage.ledger
         while True:
             ledger.changed.clear()
-            stored = ledger.peek(deployment_id)
+            stored = ledger.peek(self._deployment_id)
             if stored is None:
                 raise StoryFailed("the ledger has lost the deployment")
-            if stored.record.status.is_end or stored.record.status is Status.NEEDS_ATTENTION:
-                return stored, tuple(left)
-            if left and left[0].when.has_come(status_view(stored.record)):
-                await self._do(left.pop(0), deployment_id)
+            status, following = stored.record.status, self._left[0].when if self._left else None
+            if status.is_end or (
+                status is Status.NEEDS_ATTENTION and (following is None or following.status != status)
+            ):
+                return stored
+            if following is not None and following.has_come(status_view(stored.record)):
+                await self._do(self._left.pop(0))
                 continue
             await ledger.changed.wait()
 
-    async def _do(self, then: Then, deployment_id: str) -> None:
+    async def _do(self, then: Then) -> None:
         if then.world is not None:
             apply_site(self._stage.world, then.world, self._stage.clock.now())
             await self._stage.all_try()
         if then.call is not None:
-            await insist(self._host, then.call.path, gate_call(self._services, then.call, deployment_id))
+            await self._call(then.call)
 
-    def _report(self, stored: Stored, undone: tuple[Then, ...]) -> RunReport:
+    async def _interject(self) -> None:
+        if self._aside is not None and (await self._call(self._aside.call)).status == 200:
+            self._left = list(self._aside.then)
+
+    async def _call(self, call: HttpCall) -> Answered:
+        answer = await insist(self._host, call.path, http_call(self._services, call, self._deployment_id))
+        self._answers.append(Answered(call.path, answer.status_code, _code(answer)))
+        return self._answers[-1]
+
+    def _report(self, stored: Stored) -> RunReport:
         stage = self._stage
         after, before = _resources(stage.world), stage.before
         tallies = [client.tally for client in stage.clients]
@@ -318,48 +361,59 @@ class _Story:
             struck=stage.tape.struck,
             poison=tuple(stage.queues.poison),
             errors=tuple(self._host.errors),
-            undone=undone,
+            answers=tuple(self._answers),
+            undone=tuple(self._left),
             lasted=final.record.updated_at - EPOCH,
             world=stage.world,
         )
 
 
 async def ask(sample: Sample, services: Services, host: Host) -> str:
-    """Send a sample's request until it is accepted; the deployment's ID."""
-    request = read_request(sample.request, "migration" if sample.is_migration else "deployment")
-    body = json.dumps(sample.request).encode()
-    asked = calls.Asked("ticket", "CHG0031337", hashlib.sha256(body).hexdigest())
-    answers: list[str] = []
-
-    async def call() -> None:
-        answers.append((await calls.accept(services, request, asked)).id)
-
-    await insist(host, "POST", call)
-    return answers[-1]
+    """Send a sample's request until it is accepted; the deployment's ID. Raises StoryFailed where it is refused."""
+    path = f"/api/{'migrations' if sample.is_migration else 'deployments'}"
+    call = http_call(services, HttpCall(path=path, body=sample.request), headers={"Idempotency-Key": "CHG0031337"})
+    answer = await insist(host, path, call)
+    if answer.status_code != 202:
+        raise StoryFailed(f"the request was not accepted: {answer.get_body().decode()}")
+    return text_at(_body(answer), "id")
 
 
-async def insist(host: Host, name: str, call: Callable[[], Awaitable[None]]) -> None:
-    """Call until there is an answer, as people do when the app is down."""
+async def insist(host: Host, name: str, call: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
+    """Call until there is an answer that does not ask for another try, as people do when the app is down."""
+    answers: list[func.HttpResponse] = []
+
+    async def note() -> None:
+        answers.append(await call())
+
     while True:
-        try:
-            if await host.call(name, call):
-                return
-        except TryAgain:
-            pass
+        if await host.call(name, note) and _code(answers[-1]) not in TRY_AGAIN:
+            return answers[-1]
         await asyncio.sleep(PATIENCE.total_seconds())
 
 
-def gate_call(services: Services, call: HttpCall, deployment_id: str) -> Callable[[], Awaitable[None]]:
-    """What opens the gate that a call to the HTTP surface names."""
-    path = GATE.fullmatch(call.path)
-    if path is None:
-        raise StoryFailed(f"stories in process know gates only, not {call.path}")
-    body = call.body or {}
+def http_call(
+    services: Services, call: HttpCall, deployment_id: str = "", headers: Mapping[str, str] | None = None
+) -> Callable[[], Awaitable[func.HttpResponse]]:
+    """A call to the product's own HTTP function. Raises StoryFailed where there is none for it."""
+    path = call.path.removeprefix("/api/").replace("{id}", deployment_id)
+    fitting = ((route, routes.match(routes.parse(route.path), path)) for route in ROUTES if route.method == call.method)
+    handler, values = next(((route.handler, found) for route, found in fitting if found is not None), (None, None))
+    if handler is None:
+        raise StoryFailed(f"the product knows no {call.method} {call.path}")
+    body = b"" if call.body is None else json.dumps(call.body).encode()
+    request = func.HttpRequest(call.method, f"{HOST}/api/{path}", headers=headers or {}, route_params=values, body=body)
+    answer = answering(handler, lambda: services)
+    return lambda: answer(request)
 
-    async def open_gate() -> None:
-        await calls.open_gate(services, deployment_id, path["gate"], text_at(body, "by"), text_at(body, "reason"))
 
-    return open_gate
+def _body(answer: func.HttpResponse) -> Json:
+    body: Json = json.loads(answer.get_body())
+    return body
+
+
+def _code(answer: func.HttpResponse) -> str:
+    """The code of the problem that an answer tells; empty where it tells none."""
+    return text_at(_body(answer), "type").rpartition("#")[2]
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -105,9 +105,11 @@ IDLE = "active"
 
 @dataclass
 class Tape:
-    """The order of all outward calls. ``fault`` strikes once."""
+    """The order of all outward calls. ``fault`` strikes once, ``aside`` happens once."""
 
     fault: Fault | None = None
+    aside: tuple[int, Callable[[], Awaitable[None]]] | None = None
+    """What somebody else does right before the call of that number goes out."""
     calls: list[Call] = field(default_factory=list)
     idle_polls: int = 0
     struck: Call | None = None
@@ -115,6 +117,9 @@ class Tape:
     async def pass_on[T](self, port: Port, name: str, writes: bool, effect: Callable[[], Awaitable[T]]) -> T:
         """Count a call and let it happen as far as the fault lets it. Raises Harmed, or ends the whole invocation."""
         harm = self._count(port, name, writes)
+        if self.aside is not None and self.aside[0] == len(self.calls) and name != IDLE:
+            act, self.aside = self.aside[1], None
+            await act()
         if harm is Harm.CRASH_BEFORE:
             await _kill()
         if harm is not None and not harm.has_effect:
