@@ -72,6 +72,10 @@ class Expect(_Part):
     gap_within: Duration | None = None
     """The longest time for which a synthetic client may find no gateway that relays; none where it is left out."""
     deleted: tuple[str, ...] | None = None
+    created: tuple[str, ...] | None = None
+    """What there is at the end and was not before; not looked at where it is left out."""
+    untouched: bool = False
+    """Whether Azure Resource Manager may have seen no writing call at all."""
     kept: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     attempts: int = 200

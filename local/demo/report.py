@@ -10,6 +10,7 @@ from local.sample import Expect
 
 TOP_LEVEL = 9
 """Parts of «/subscriptions/S/resourceGroups/G/providers/N/type/name», the empty one before the first slash included."""
+READS = {"GET", "HEAD"}
 RESOURCE_MANAGERS = ("management.azure.com", "management.usgovcloudapi.net")
 PROOF = (
     "Real in this run: the app, Microsoft's worker library, queues and table, DNS answers, TLS handshakes. Simulated: "
@@ -84,14 +85,20 @@ def failures_of(expect: Expect, report: JsonObject, deployment: JsonObject) -> l
     failures = []
     if report["outcome"] != expect.outcome:
         failures.append(f"outcome {report['outcome']} instead of {expect.outcome}")
-    deleted, kept = (_lower(at(report, "resources", kind)) for kind in ("deleted", "kept"))
-    if expect.deleted is not None and deleted != {id.lower() for id in expect.deleted}:
-        failures.append(f"deleted were {sorted(deleted)}")
+    created, deleted, kept = (_lower(at(report, "resources", kind)) for kind in ("created", "deleted", "kept"))
+    for wanted, found, what in ((expect.deleted, deleted, "deleted"), (expect.created, created, "created")):
+        if wanted is not None and found != {id.lower() for id in wanted}:
+            failures.append(f"{what} were {sorted(found)}")
+    methods = at(report, "azure_calls", "by_method")
+    if expect.untouched and isinstance(methods, dict) and methods.keys() - READS:
+        failures.append(f"Resource Manager saw {methods}, where nothing was to be written")
     failures += [f"{id} was not kept" for id in expect.kept if id.lower() not in kept]
     codes = {text_at(finding, "code") for finding in objects_at(deployment, "findings")}
     failures += [f"the finding {code} is missing" for code in expect.findings if code not in codes]
     attempts, gap = at(report, "synthetic_client", "attempts"), at(report, "synthetic_client", "longest_gap_s")
-    if expect.outcome == "succeeded" and not (isinstance(attempts, int) and attempts >= expect.attempts):
+    if expect.outcome in ("succeeded", "rolled-back") and not (
+        isinstance(attempts, int) and attempts >= expect.attempts
+    ):
         failures.append(f"the synthetic clients made {attempts} attempts, fewer than {expect.attempts}")
     allowed = expect.gap_within.total_seconds() if expect.gap_within else 0.0
     if at(report, "synthetic_client", "failures") and not (isinstance(gap, int | float) and 0 < gap <= allowed):

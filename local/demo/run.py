@@ -20,7 +20,7 @@ MINIMUM_GRACE = "PT1S"
 LOOK_EVERY_S = 0.5
 LONGEST_RUN_S = 300.0
 EPILOGUE_LOOKS = 30
-ENDED = ("succeeded", "refused", "cancelled", "rolled-back", "needs-attention")
+ENDED = ("succeeded", "refused", "cancelled", "rolled-back")
 
 
 class DemoFailed(Exception):
@@ -150,13 +150,14 @@ class Demo:
         """Watch until the end, doing what people and the site do when their moment comes."""
         until = time.monotonic() + LONGEST_RUN_S
         while time.monotonic() < until:
-            status, deployment = await self._call("GET", f"/api/deployments/{deployment_id}")
+            code, deployment = await self._call("GET", f"/api/deployments/{deployment_id}")
             self._looks += 1
-            if status != 200 or not isinstance(deployment, dict):
-                raise DemoFailed(f"The deployment cannot be read: {status} {deployment}")
+            if code != 200 or not isinstance(deployment, dict):
+                raise DemoFailed(f"The deployment cannot be read: {code} {deployment}")
             self._story.tell(deployment)
             self._story.serving(await self._serving())
-            if text_at(deployment, "status") in ENDED:
+            status, following = text_at(deployment, "status"), self._left[0].when.status if self._left else None
+            if status in ENDED or (status == "needs-attention" and following != status):
                 return deployment
             while self._left and self._left[0].when.has_come(deployment):
                 await self._do(self._left.pop(0), deployment_id)
