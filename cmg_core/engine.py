@@ -17,6 +17,7 @@ from cmg_core.domain.errors import (
     ClaimRunsOut,
     StepFailed,
     Superseded,
+    Throttled,
     TryAgain,
     UnreadableMessage,
 )
@@ -50,6 +51,8 @@ OVERDUE = timedelta(minutes=15)
 RETRIES = 20
 """How often in a row a step may be told to try again: with the pauses below, more than an hour."""
 LONGEST_PAUSE = timedelta(minutes=5)
+SPREAD = timedelta(seconds=10)
+"""The deployments of a subscription come back from a common wait within this time, not all at once."""
 CLAIM_TRIES = 3
 
 
@@ -198,7 +201,8 @@ class _Run:
 
     def _again_later(self, error: TryAgain, state: State) -> Outcome:
         """A pause that grows, with jitter, never shorter than Azure's ``Retry-After``, within a budget."""
-        if state.retries >= RETRIES:
+        known = isinstance(error, Throttled) and not error.asked
+        if state.retries >= RETRIES and not known:
             return Failed(
                 state,
                 Problem(
@@ -211,7 +215,10 @@ class _Run:
             )
         grown = min(timedelta(seconds=2.0**state.retries), LONGEST_PAUSE)
         pause = max(error.after, grown * (0.5 + self.jitter() / 2))
-        return Wait(replace(state, retries=state.retries + 1), pause, f"trying again: {error.reason}")
+        if isinstance(error, Throttled):
+            pause = max(pause, error.after + SPREAD * self.jitter())
+        # Waiting for what Azure has announced is no try.
+        return Wait(replace(state, retries=state.retries + (0 if known else 1)), pause, f"trying again: {error.reason}")
 
     def _change(self, outcome: Outcome, before: State) -> Save:
         """What the ledger will say of this run."""

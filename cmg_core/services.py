@@ -238,6 +238,15 @@ class ActiveRow:
     """service name, external reference, subscription: what lists show and filter by."""
 
 
+@dataclass(frozen=True)
+class Throttle:
+    """Until when Azure serves no call of a subscription, as one of its deployments was told."""
+
+    until: datetime
+    told: timedelta
+    """Azure's ``Retry-After``."""
+
+
 class Ledger(Protocol):
     """The truth. Every method may raise TryAgain when storage does not answer; writes raise LedgerConflict."""
 
@@ -284,6 +293,14 @@ class Ledger(Protocol):
 
     async def release(self, gateway: str, etag: str) -> None:
         """Give a reservation up; one that is gone already is fine."""
+        ...
+
+    async def throttles(self) -> Mapping[str, Throttle]:
+        """The latest note of each subscription that was ever throttled, by its ID in lower case."""
+        ...
+
+    async def note_throttle(self, subscription_id: str, throttle: Throttle) -> None:
+        """Note a throttled subscription, in place of its note before."""
         ...
 
 

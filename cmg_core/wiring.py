@@ -9,6 +9,7 @@ from cmg_core.azure.connections import Connections
 from cmg_core.azure.credentials import managed_identity
 from cmg_core.azure.dialer import TlsDialer
 from cmg_core.azure.public_dns import AskedDns
+from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import longest_call
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
@@ -39,7 +40,11 @@ class RealServices:
         self.clock: Clock = SystemClock()
         self.limits: Limits = settings.limits
         self._connections = Connections(
-            CLOUDS[settings.cloud], self.clock, client_id=settings.client_id, call=longest_call(self.limits.claim)
+            CLOUDS[settings.cloud],
+            self.clock,
+            client_id=settings.client_id,
+            call=longest_call(self.limits.claim),
+            backpressure=Backpressure(self._table_ledger, self.clock),
         )
         self.ledger: Ledger = self._table_ledger
         self.queues: Queues = self._storage_queues

@@ -11,6 +11,7 @@ from cmg_core.azure.credentials import managed_identity
 from cmg_core.azure.resource_manager import AzureResourceManager
 from cmg_core.azure.transport import Transport, make_transport
 from cmg_core.azure.vaults import KeyVaults
+from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.services import Clock
 
@@ -28,7 +29,8 @@ class Connections:
     """Makes each part when it is first needed, and closes all of them at the end.
 
     ``transport`` and ``credential`` stand in for the real ones where all of Azure lies in the same process;
-    ``credential`` makes the credential of a tenant. ``call`` is one call's time-out.
+    ``credential`` makes the credential of a tenant. ``call`` is one call's time-out. ``backpressure`` is what this
+    process knows of throttled subscriptions.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class Connections:
         *,
         client_id: str = "",
         call: timedelta = LONGEST_CALL,
+        backpressure: Backpressure | None = None,
         transport: Callable[[], Transport] = make_transport,
         credential: "Callable[[str], AsyncTokenCredential] | None" = None,
     ) -> None:
         self._cloud, self._clock, self._client_id, self._call = cloud, clock, client_id, call
+        self._backpressure = backpressure
         self._make_transport, self._make_credential = transport, credential
         self._credentials: dict[str, AsyncTokenCredential] = {}
         self._resource_managers: dict[tuple[str, str], AzureResourceManager] = {}
@@ -54,7 +58,7 @@ class Connections:
             clients = Clients(
                 self._cloud, subscription_id, lambda: self._credential(tenant_id), lambda: self._transport
             )
-            manager = AzureResourceManager(clients, self._cloud, self._clock, self._call)
+            manager = AzureResourceManager(clients, self._cloud, self._clock, self._call, self._backpressure)
         self._resource_managers[key] = manager
         if len(self._resource_managers) > KEPT_SUBSCRIPTIONS:
             del self._resource_managers[next(iter(self._resource_managers))]

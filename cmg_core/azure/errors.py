@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, cast
 
-from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, TryAgain
+from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, Throttled, TryAgain
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.values import Json, JsonObject, objects_at, text_at
 from cmg_core.services import Clock
@@ -127,7 +127,8 @@ def meaning(
         return ChangedMeanwhile(f"{where}: {told.message or 'it was changed by somebody else'}")
     if status in BUSY_STATUSES or status >= 500 or (status == 409 and told.codes & BUSY_CODES):
         text = " ".join(part for part in (str(status), told.code, told.message) if part)
-        return TryAgain(f"Azure asks to wait at {where}: {text}", retry_after(headers, now))
+        kind = Throttled if status == 429 and not told.codes & BUSY_CODES else TryAgain
+        return kind(f"Azure asks to wait at {where}: {text}", retry_after(headers, now))
     return AzureRefused(status=status, code=told.code, message=told.message, target=where)
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,10 +11,11 @@ from urllib.parse import urlsplit
 
 from cmg_core.azure.clients import Clients
 from cmg_core.azure.cloud import Cloud
-from cmg_core.azure.errors import clean, document_of, json_of, moment_of, told_plainly
+from cmg_core.azure.errors import clean, document_of, json_of, meaning, moment_of, told_plainly
 from cmg_core.azure.operations import look, started
 from cmg_core.azure.routes import COMPUTE_API, DNS_API, NETWORK_API, Call, Route, route_to
-from cmg_core.domain.errors import AzureRefused
+from cmg_core.backpressure import Backpressure
+from cmg_core.domain.errors import AzureRefused, Throttled
 from cmg_core.domain.record import Claim
 from cmg_core.domain.values import JsonObject, ResourceId, at, objects_at, text_at
 from cmg_core.services import Clock, OperationLook, Started
@@ -32,11 +34,14 @@ NOT_ABSENCE = frozenset({"subscriptionnotfound", "invalidresourcetype", "invalid
 class AzureResourceManager:
     """Resource Manager for one subscription. Each answer is read as Azure sent it, past the clients' models.
 
-    ``call`` is one call's time-out.
+    ``call`` is one call's time-out. While ``backpressure`` knows that a subscription is throttled, it is not called.
     """
 
-    def __init__(self, clients: Clients, cloud: Cloud, clock: Clock, call: timedelta) -> None:
+    def __init__(
+        self, clients: Clients, cloud: Cloud, clock: Clock, call: timedelta, backpressure: Backpressure | None
+    ) -> None:
         self._clients, self._cloud, self._clock, self._call = clients, cloud, clock, call
+        self._backpressure = backpressure
         self._root = f"/subscriptions/{clients.subscription_id}"
         self._heard: tuple[datetime, float] | None = None
 
@@ -99,10 +104,10 @@ class AzureResourceManager:
         return self._started(answer)
 
     async def operation(self, address: str) -> OperationLook:
-        answer = await self._send(address)
-        return look(
-            answer.status_code, answer.headers, json_of(answer.text()), self._path_of(address), self._clock.now()
-        )
+        where = self._path_of(address)
+        async with self._calling(where):
+            answer = await self._send(address)
+            return look(answer.status_code, answer.headers, json_of(answer.text()), where, self._clock.now())
 
     async def instances(self, scale_set_id: str) -> Sequence[JsonObject]:
         scale_set = ResourceId.parse(scale_set_id)
@@ -149,7 +154,7 @@ class AzureResourceManager:
         page = await self._by_id(where, LOCKS_API)
         found = objects_at(page, "value")
         while address := text_at(page, "nextLink"):
-            page = document_of((await self._send(address)).text())
+            page = await self._page(address)
             found += objects_at(page, "value")
         return found
 
@@ -177,18 +182,47 @@ class AzureResourceManager:
     async def _ask(self, where: str, call: Call) -> "AsyncHttpResponse":
         """The raw answer to one call of a client."""
         answers: list[AsyncHttpResponse] = []
-        async with told_plainly(where, self._clock, self._call):
+        async with self._calling(where):
             await call(raw_response_hook=lambda answer: answers.append(answer.http_response))
         self._hear(answers[-1])
         return answers[-1]
+
+    async def _page(self, address: str) -> JsonObject:
+        """A further page of a list. Raises what a refusal means: a shortened list could pass for a whole one."""
+        where = self._path_of(address)
+        async with self._calling(where):
+            answer = await self._send(address)
+            body = answer.text()
+            if answer.status_code >= 400:
+                raise meaning(
+                    status=answer.status_code,
+                    headers=answer.headers,
+                    body=json_of(body),
+                    where=where,
+                    now=self._clock.now(),
+                )
+            return document_of(body)
+
+    @asynccontextmanager
+    async def _calling(self, where: str) -> AsyncIterator[None]:
+        """Around each call: its time-out, the domain's errors, and what throttling means for others."""
+        parts = where.split("/")
+        subscription_id = parts[2] if parts[1:2] == ["subscriptions"] else self._clients.subscription_id
+        if self._backpressure:
+            await self._backpressure.ensure_open(subscription_id)
+        try:
+            async with told_plainly(where, self._clock, self._call):
+                yield
+        except Throttled as throttled:
+            if self._backpressure:
+                await self._backpressure.note(subscription_id, throttled.after)
+            raise
 
     async def _send(self, address: str) -> "AsyncHttpResponse":
         """The raw answer at a full address that Azure gave, whatever its status."""
         from azure.core.rest import HttpRequest
 
-        where = self._path_of(address)
-        async with told_plainly(where, self._clock, self._call):
-            answer = await self._clients.resources.send_request(HttpRequest("GET", address))
+        answer = await self._clients.resources.send_request(HttpRequest("GET", address))
         self._hear(answer)
         return answer
 
@@ -215,7 +249,7 @@ class AzureResourceManager:
     async def _list(self, where: str, call: Callable[..., AsyncIterable[object]]) -> list[JsonObject]:
         """The raw items of all pages."""
         pages: list[AsyncHttpResponse] = []
-        async with told_plainly(where, self._clock, self._call):
+        async with self._calling(where):
             async for _ in call(raw_response_hook=lambda answer: pages.append(answer.http_response)):
                 pass
         self._hear(pages[-1])

@@ -24,6 +24,14 @@ class TryAgain(Exception):
         self.reason, self.after = reason, after
 
 
+class Throttled(TryAgain):
+    """Azure serves no call for a while. ``asked`` tells whether it was asked, or the wait was known beforehand."""
+
+    def __init__(self, reason: str, after: timedelta = timedelta(), *, asked: bool = True) -> None:
+        super().__init__(reason, after)
+        self.asked = asked
+
+
 class ChangedMeanwhile(Exception):
     """A conditional write found something newer (HTTP 412)."""
 

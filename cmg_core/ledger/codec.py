@@ -2,10 +2,11 @@
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,7 +15,7 @@ from cmg_core.domain.errors import NewerSchema, TooLarge
 from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.requests import MigrationRequest, held_gateway
 from cmg_core.domain.values import JsonObject
-from cmg_core.services import ActiveRow, Save
+from cmg_core.services import ActiveRow, Save, Throttle
 
 # A table's row as the client takes and gives it: text, whole numbers and bytes by column.
 type Columns = dict[str, str | int | bytes]
@@ -156,6 +157,16 @@ def active_row_of(deployment_id: str, row: Mapping[str, Any]) -> ActiveRow:
         updated_at=datetime.fromisoformat(row["updated_at"]),
         summary=json.loads(row["summary"]),
     )
+
+
+def throttle_columns(throttle: Throttle) -> Columns:
+    """A throttled subscription's columns."""
+    return {"throttled_until": throttle.until.isoformat(), "told_seconds": math.ceil(throttle.told.total_seconds())}
+
+
+def throttle_of(row: Mapping[str, Any]) -> Throttle:
+    """The note that a row holds."""
+    return Throttle(datetime.fromisoformat(row["throttled_until"]), timedelta(seconds=row["told_seconds"]))
 
 
 def message_text(message: Message) -> str:

@@ -2,7 +2,7 @@
 
 One table, one of 64 partitions for each deployment, so that a save is one batch. Rows: ``r:<id>`` record,
 ``e:<id>:<revision>.<n>`` event, ``a:<id>`` active deployment, ``m:<yyyymm>:<id>`` ended one. A reservation has a
-partition of its own.
+partition of its own, throttled subscriptions share one.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cmg_core.domain.record import Claim, Event, Record, Requested
 from cmg_core.ledger import codec
 from cmg_core.ledger.connection import StorageConnection, error_code, open_session, told_plainly, transport
-from cmg_core.services import ActiveRow, LedgerConflict, Save, Stored
+from cmg_core.services import ActiveRow, LedgerConflict, Save, Stored, Throttle
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TABLE = "CmgLedger"
 SHARDS = 64
+THROTTLES = "throttled"
+"""The partition of throttled subscriptions: all of them are one read."""
 AT_ONCE = 16
 """How many partitions are read at the same time."""
 
@@ -125,6 +127,14 @@ class TableLedger:
                 reservation_partition(gateway), "g", etag=etag, match_condition=MatchConditions.IfNotModified
             ),
         )
+
+    async def throttles(self) -> Mapping[str, Throttle]:
+        rows = await self._range(THROTTLES, "s:")
+        return {row["RowKey"].removeprefix("s:"): codec.throttle_of(row) for row in rows}
+
+    async def note_throttle(self, subscription_id: str, throttle: Throttle) -> None:
+        row = {"PartitionKey": THROTTLES, "RowKey": f"s:{subscription_id}", **codec.throttle_columns(throttle)}
+        await self._ask("a throttled subscription", lambda table: table.upsert_entity(row))
 
     async def close(self) -> None:
         """Close the connections; the ledger may be used again afterwards."""

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
+from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import Event, Record, Status
 from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
@@ -196,12 +197,13 @@ class InProcess:
         return TapedTransport(self.simulator, clock, self.tape, self.all_try)
 
     def wire(self, clock: Clock) -> WiredServices:
-        """One process's services, by its own clock."""
+        """One process's services, by its own clock; Azure and DNS have the world's."""
         connections = Connections(
             CLOUDS[CloudName.PUBLIC],
             clock,
-            transport=lambda: self.transport(clock),
-            credential=lambda _: SimulatorCredential(self.simulator, clock.now),
+            backpressure=Backpressure(self.ledger, clock),
+            transport=lambda: self.transport(self.clock),
+            credential=lambda _: SimulatorCredential(self.simulator, self.clock.now),
         )
         self._connections.append(connections)
         software = TypeAdapter(JsonObject).validate_python(SOFTWARE)
@@ -211,8 +213,8 @@ class InProcess:
             ledger=self.ledger,
             queues=self.queues,
             vaults=connections.vaults,
-            dns=SimulatedDns(self.world, clock, self.tape),
-            dialer=SimulatedDialer(self.world, clock, self.tape),
+            dns=SimulatedDns(self.world, self.clock, self.tape),
+            dialer=SimulatedDialer(self.world, self.clock, self.tape),
             azure=connections.resource_manager,
         )
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import itertools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import wraps
@@ -13,7 +13,7 @@ from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Claim, Event, Message, Record, Requested
 from cmg_core.ledger import codec
 from cmg_core.ledger.queues import queue_name
-from cmg_core.services import ActiveRow, Clock, LedgerConflict, Save, Stored
+from cmg_core.services import ActiveRow, Clock, LedgerConflict, Save, Stored, Throttle
 from local.inprocess.tape import Harm, Harmed, Port, Tape
 
 
@@ -62,6 +62,7 @@ class MemoryLedger:
         self._ended: dict[tuple[str, str], codec.Columns] = {}
         self._events: dict[str, list[Event]] = {}
         self._reservations: dict[str, _Row] = {}
+        self._throttles: dict[str, codec.Columns] = {}
         self._etags = (f'W/"{number}"' for number in itertools.count(1))
 
     @_writes
@@ -150,6 +151,14 @@ class MemoryLedger:
         if held and held.etag != etag:
             raise LedgerConflict(f"{gateway} is reserved by somebody else")
         self._reservations.pop(gateway, None)
+
+    @_asks
+    async def throttles(self) -> Mapping[str, Throttle]:
+        return {subscription_id: codec.throttle_of(columns) for subscription_id, columns in self._throttles.items()}
+
+    @_writes
+    async def note_throttle(self, subscription_id: str, throttle: Throttle) -> None:
+        self._throttles[subscription_id] = codec.throttle_columns(throttle)
 
     def _merge(self, deployment_id: str, etag: str, columns: codec.Columns) -> str:
         row = self._records.get(deployment_id)

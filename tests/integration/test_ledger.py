@@ -15,7 +15,7 @@ from cmg_core.domain.gates import GateName
 from cmg_core.domain.record import Ask, Claim, Requested, State, Status
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.table import TableLedger
-from cmg_core.services import ActiveRow, Ledger, LedgerConflict
+from cmg_core.services import ActiveRow, Ledger, LedgerConflict, Throttle
 from local.inprocess.memory import MemoryLedger
 from tests.records import NOW, a_record, a_save, a_state, an_event
 
@@ -304,3 +304,15 @@ def test_a_save_is_one_transaction(azurite: str, id: str, monkeypatch: pytest.Mo
 
     asyncio.run(story())
     assert asked == ["POST $batch", "POST $batch"]
+
+
+def test_the_latest_note_of_a_throttled_subscription_is_there_for_all(opening: Opening, id: str) -> None:
+    async def story(ledger: Ledger) -> None:
+        first, later = (Throttle(NOW + timedelta(minutes=n), timedelta(minutes=n)) for n in (10, 2))
+        await ledger.note_throttle(id, first)
+        await ledger.note_throttle(f"{id}-2", first)
+        await ledger.note_throttle(id, later)
+        noted = await ledger.throttles()
+        assert (noted[id], noted[f"{id}-2"]) == (later, first)
+
+    played(opening, story)

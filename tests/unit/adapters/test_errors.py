@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cmg_core.azure.errors import clean, meaning, retry_after, said
-from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, TryAgain
+from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, Throttled, TryAgain
 from cmg_core.domain.values import Json
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -24,9 +24,9 @@ THROTTLED: Json = [{"code": "TooManyRequests", "target": "PutVMScaleSet", "messa
 TABLE = [
     # The status decides: the same code is a quota on 409 and throttling on 429.
     (409, told("OperationNotAllowed", "exceeding approved cores quota"), AzureRefused),
-    (429, told("OperationNotAllowed", "too many requests", details=THROTTLED), TryAgain),
+    (429, told("OperationNotAllowed", "too many requests", details=THROTTLED), Throttled),
     (408, None, TryAgain),
-    (429, told("SubscriptionRequestsThrottled"), TryAgain),
+    (429, told("SubscriptionRequestsThrottled"), Throttled),
     (429, told("RetryableError"), TryAgain),
     (500, told("InternalServerError"), TryAgain),
     (502, None, TryAgain),

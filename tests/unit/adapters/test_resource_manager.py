@@ -13,11 +13,13 @@ from azure.identity import CredentialUnavailableError
 from cmg_core.azure import errors
 from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
-from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, TryAgain
+from cmg_core.backpressure import Backpressure
+from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, Throttled, TryAgain
 from cmg_core.domain.record import LONGEST_CALL, longest_call
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import OperationState, Started
 from local.inprocess.loop import run as run_virtually
+from local.inprocess.memory import MemoryLedger
 from tests.unit.adapters.scripted import (
     CLAIM,
     GROUP,
@@ -439,6 +441,46 @@ def test_a_page_of_somebody_else_is_tried_again(content_type: str) -> None:
         asyncio.run(azure.get(SCALE_SET))
     with pytest.raises(TryAgain, match="was not Azure"):
         asyncio.run(azure.locks())
+
+
+def test_one_deployments_429_keeps_the_subscriptions_others_from_calling() -> None:
+    async def story() -> None:
+        throttled = Answer(429, {"error": {"code": "SubscriptionRequestsThrottled"}}, {"Retry-After": "600"})
+        transport = ScriptedTransport(lambda asked: throttled if asked.path.startswith(ROOT) else Answer(200, DOCUMENT))
+        connections = Connections(
+            CLOUDS[CloudName.PUBLIC],
+            Clock(),
+            backpressure=Backpressure(MemoryLedger(), Clock()),
+            transport=lambda: transport,
+            credential=lambda _: Credential(),
+        )
+        manager = connections.resource_manager("tenant", ROOT.split("/")[2])
+        with pytest.raises(Throttled) as first:
+            await manager.subscription()
+        for call in (manager.locks(), manager.get(SCALE_SET), manager.operation(OPERATION)):
+            with pytest.raises(Throttled) as later:
+                await call
+            assert first.value.asked and not later.value.asked and later.value.after == timedelta(minutes=10)
+        assert len(transport.asked) == 1
+        await connections.resource_manager("tenant", "another").subscription()
+
+    run_virtually(story())
+
+
+def test_locks_on_a_further_page_are_never_taken_for_none() -> None:
+    async def story() -> None:
+        more = f"https://management.azure.com{ROOT}/providers/Microsoft.Authorization/locks?page=2"
+
+        def script(asked: Asked) -> Answer:
+            if asked.query.get("page"):
+                return Answer(500, {"error": {"code": "InternalServerError", "message": "m"}})
+            return Answer(200, {"value": [], "nextLink": more})
+
+        manager, _ = resource_manager(script)
+        with pytest.raises(TryAgain):
+            await manager.locks()
+
+    asyncio.run(story())
 
 
 def test_azures_clock_goes_on_from_its_latest_answer_and_no_host_moves_it() -> None:

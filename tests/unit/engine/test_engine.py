@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, TryAgain, UnreadableMessage
+from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, Throttled, TryAgain, UnreadableMessage
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.problems import Problem
@@ -262,6 +262,20 @@ def test_a_long_wait_has_no_message_and_a_short_one_a_delayed_one() -> None:
     assert record.wake_at == waiting.visible_at + OVERDUE
 
 
+def test_a_wait_for_a_moment_is_written_down_as_that_moment_whatever_this_hosts_clock_says() -> None:
+    async def story() -> None:
+        world = World()
+        ends = world.clock.now() - timedelta(days=28)
+
+        async def run(context: StepContext) -> Outcome:
+            return Wait(context.state, timedelta(days=2), "grace", grace=True, until=ends)
+
+        await handle(world, (run,), await world.begin())
+        assert (await world.record()).wake_at == ends and world.sent() == []
+
+    asyncio.run(story())
+
+
 def test_short_waits_stay_in_the_function_and_cost_no_save() -> None:
     async def story() -> None:
         world = World()
@@ -330,6 +344,28 @@ def test_try_again_obeys_retry_after_grows_and_has_a_budget() -> None:
         assert record.state.problem is not None and "Azure throttles" in record.state.problem.detail
 
     asyncio.run(story())
+
+
+def test_waiting_for_what_azure_has_announced_costs_no_try_but_a_new_refusal_does() -> None:
+    async def story(asked: bool) -> Record:
+        world = World()
+
+        async def run(context: StepContext) -> Outcome:
+            raise Throttled("Azure throttles", timedelta(minutes=10), asked=asked)
+
+        message = await world.begin()
+        for number in range(2 * RETRIES):
+            await handle(world, (run,), message, f"m{number}", f"i{number}")
+            record = await world.record()
+            if record.status is not Status.RUNNING:
+                break
+            assert record.state.waiting is not None
+            assert timedelta(minutes=10) <= record.state.waiting.next_look - world.clock.now() <= timedelta(minutes=11)
+            message = world.sent()[-1]
+        return record
+
+    assert asyncio.run(story(asked=False)).state.retries == 0
+    assert asyncio.run(story(asked=True)).state.problem is not None
 
 
 @pytest.mark.parametrize(

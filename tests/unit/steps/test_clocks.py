@@ -33,7 +33,10 @@ def two_clocks(host: timedelta = timedelta(), azure: timedelta = timedelta()) ->
 
 
 def run(step: Step, services: FakeServices, state: State) -> Outcome:
-    return asyncio.run(step(context_of(services, state)))
+    async def play() -> Outcome:
+        return await step(context_of(services, state))
+
+    return asyncio.run(play())
 
 
 def writes(services: FakeServices) -> list[str]:
@@ -127,6 +130,7 @@ def test_a_cut_over_is_not_earlier_than_allowed_by_either_clock() -> None:
 def test_the_way_back_waits_for_the_new_answer_by_both_clocks() -> None:
     services = two_clocks(host=MONTH)
     state = after_grace(services)
+    services.dns.point(SERVICE, OLD_NAME)
     state = replace(
         state,
         cut_over=replace(state.cut_over, flipped_at=NOW),
