@@ -25,6 +25,12 @@ class Opener(StrEnum):
 
     PERSON = "person"
     APP = "app"
+    APP_OR_PERSON = "app or person"
+    """The app observes; where it cannot tell, a person may vouch."""
+
+
+OBSERVATION = "observation"
+"""Who opened a gate that the app saw open."""
 
 
 @dataclass(frozen=True)

@@ -84,26 +84,32 @@ def _approval() -> Gate:
     )
 
 
+_ATTEST = (
+    "Where it answers strangers itself, so that the app cannot tell, whoever has seen it relay in the console's "
+    "connection analyzer opens this gate and says so in the reason."
+)
+
+
 def _second_connection_point(names: Names, ports: str) -> Gate:
     return Gate(
         GateName.CONNECTION_POINT_CONNECTED,
-        Opener.APP,
+        Opener.APP_OR_PERSON,
         "The site's administrator adds a second connection point on another site system and lets that server "
         "alone resolve "
         f"{names.service_name} to the new gateway's address ({names.deployment_name}; a hosts entry does), "
         f"{ports}. The "
         "first connection point stays as it is, and its server keeps the old address. Opens when the new "
-        "gateway relays.",
+        f"gateway relays. {_ATTEST}",
     )
 
 
 def _first_connection_point(names: Names, ports: str) -> Gate:
     return Gate(
         GateName.CONNECTION_POINT_CONNECTED,
-        Opener.APP,
+        Opener.APP_OR_PERSON,
         f"The site's administrator adds a connection point whose server resolves {names.service_name} to the "
         "new gateway's "
-        f"address ({names.deployment_name}), {ports}. Opens when the new gateway relays.",
+        f"address ({names.deployment_name}), {ports}. Opens when the new gateway relays. {_ATTEST}",
     )
 
 

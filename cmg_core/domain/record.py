@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from cmg_core.domain.errors import ClaimRunsOut
-from cmg_core.domain.gates import Gate, GateName
+from cmg_core.domain.gates import OBSERVATION, Gate, GateName
 from cmg_core.domain.plans import PinnedCertificate, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.requests import Request
@@ -140,6 +140,15 @@ class State:
     def facts(self) -> "State":
         """The state without what may be lost in a crash at no cost."""
         return replace(self, operations={}, retries=0, progress=(), waiting=None)
+
+    @property
+    def relaying_attested(self) -> bool:
+        """Whether a person vouched that the new gateway relays (with the console's connection analyzer, for example).
+
+        A gateway may answer a probe without a token itself, though a connection point is connected.
+        """
+        gate = self.gate(GateName.CONNECTION_POINT_CONNECTED)
+        return gate is not None and gate.is_open and gate.opened_by != OBSERVATION
 
     def gate(self, name: GateName) -> Gate | None:
         return next((gate for gate in self.gates if gate.name == name), None)

@@ -55,9 +55,13 @@ def answer_of(reply: Reply) -> Answer:
     return Answer.UNPROVEN
 
 
-def relays(reply: Reply) -> bool:
-    """Whether the gateway answers for the management point."""
-    return answer_of(reply) is Answer.RELAYS
+def relays(reply: Reply, attested: bool = False) -> bool:
+    """Whether the gateway answers for the management point.
+
+    Where a person has ``attested`` that it does, its own answer to a stranger is enough, as long as it is no failure.
+    """
+    answer = answer_of(reply)
+    return answer is Answer.RELAYS or (attested and answer is Answer.ALIVE)
 
 
 def in_words(reply: Reply) -> str:

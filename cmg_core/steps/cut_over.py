@@ -217,7 +217,8 @@ def _shown(views: Sequence[NameView]) -> str:
 
 def _relays(state: State, dialed: Dialed) -> bool:
     """Whether the gateway relays, and shows the certificate that clients trust: others answer on 443 as well."""
-    return relays(dialed) and state.certificate is not None and shows_certificate(dialed, state.certificate)
+    relaying = relays(dialed, state.relaying_attested)
+    return relaying and state.certificate is not None and shows_certificate(dialed, state.certificate)
 
 
 def _seen(state: State, dialed: Dialed) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cmg_core.domain.gates import Gate, GateName, Opener, until_next_look
+from cmg_core.domain.gates import OBSERVATION, Gate, GateName, Opener, until_next_look
 from cmg_core.domain.outcomes import Wait
 from cmg_core.domain.record import State
 
@@ -35,5 +35,5 @@ def opened_by_observation(state: State, name: GateName, now: datetime, seen: str
     if gate is None:
         return state
     return state.with_gate(
-        replace(gate, asked_at=gate.asked_at or now, opened_at=now, opened_by="observation", reason=seen)
+        replace(gate, asked_at=gate.asked_at or now, opened_at=now, opened_by=OBSERVATION, reason=seen)
     )

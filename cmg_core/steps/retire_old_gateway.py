@@ -73,7 +73,7 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
     """The new gateway still relays; its record gets its TTL back."""
     names = names_of(state)
     dialed = await context.services.dialer.dial(names.service_name, names.service_name)
-    if not relays(dialed):
+    if not relays(dialed, state.relaying_attested):
         answer = dialed.failure or f"{dialed.status} {dialed.status_text}"
         if not _is_patient(context, state):
             raise StepFailed(_relays_no_more(names.service_name, answer))
@@ -124,7 +124,7 @@ async def _guard(
         shows_expected_certificate=all(
             state.certificate is not None and shows_certificate(each, state.certificate) for each in dialed
         ),
-        relays=all(relays(each) for each in dialed),
+        relays=all(relays(each, state.relaying_attested) for each in dialed),
         relay_answer=", ".join(each.failure or f"{each.status} {each.status_text}" for each in dialed),
         locks=locks,
         still_there=parts,

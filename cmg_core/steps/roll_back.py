@@ -58,7 +58,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
         return Done(await _back(context, state, timedelta()), (f"removed the record {names_of(state).service_name}",))
     await _ensure_whole(context, old)
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
-    if not relays(dialed):
+    if not relays(dialed, state.relaying_attested):
         return Wait(state, LOOK_AGAIN, f"The record goes back only while the old gateway relays. {in_words(dialed)}")
     target = plan_of(state).record
     back = record.pointing_at(target.target if target else old.deployment_name)
@@ -97,7 +97,7 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
         return Wait(state, left, told, until=forgotten_at)
     for host in (old.deployment_name, names.service_name):
         dialed = await context.services.dialer.dial(host, names.service_name)
-        if not relays(dialed):
+        if not relays(dialed, state.relaying_attested):
             return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {host}. {in_words(dialed)}")
     return Done(state)
 

@@ -60,6 +60,25 @@ def test_the_record_does_not_change_while_the_new_gateway_does_not_relay() -> No
     assert record_now(services).target == OLD_NAME
 
 
+def test_a_person_may_vouch_for_a_gateway_that_answers_strangers_itself() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    services.dialer.answers[NEW_NAME] = replace(ALIVE, status=401, status_text="CMGService_Invalid_Token")
+    assert waits_at(run(services, state)) is GateName.CONNECTION_POINT_CONNECTED
+    vouched = opened(state, GateName.CONNECTION_POINT_CONNECTED)
+    assert waits_at(run(services, vouched)) is GateName.READY_TO_CUT_OVER
+    going = opened(vouched, GateName.READY_TO_CUT_OVER)
+    going = replace(
+        going, cut_over=replace(going.cut_over, ttl_before=timedelta(), ttl_lowered_at=services.clock.now())
+    )
+    services.dialer.answers[NEW_NAME] = ALIVE
+    run(services, going)
+    assert record_now(services).target == OLD_NAME, "nobody can vouch for a gateway that fails (503)"
+    services.dialer.answers[NEW_NAME] = replace(ALIVE, status=401, status_text="CMGService_Invalid_Token")
+    run(services, going)
+    assert record_now(services).target == NEW_NAME
+
+
 def test_the_record_changes_only_after_the_old_ttl_has_run_out() -> None:
     services = FakeServices()
     state = run(services, opened(before_cut_over(services), GateName.READY_TO_CUT_OVER)).state
