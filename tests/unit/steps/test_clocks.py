@@ -136,6 +136,7 @@ def test_the_way_back_waits_for_the_new_answer_by_both_clocks() -> None:
         cut_over=replace(state.cut_over, flipped_at=NOW),
         roll_back=RollBack(NOW, record_back_at=NOW, ttl_at_change=timedelta(seconds=30)),
     )
+    services.dns.point(SERVICE, OLD_NAME)
     outcome = run(roll_back, services, state)
     assert isinstance(outcome, Wait) and outcome.after == timedelta(seconds=30)
     assert writes(services) == []
