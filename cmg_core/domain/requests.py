@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from cmg_core.domain.values import Frozen, Moment, ResourceId
 
 SHORTEST_GRACE = timedelta(days=1)
-"""The mission's rule S8: wait at least one day before the old gateway goes."""
+"""Devices ask where gateways are once in 24 hours: until each could have asked, the old one stays."""
 
 VAULT_ADDRESS = re.compile(r"https://[a-z0-9-]{3,24}\.vault\.(azure\.net|usgovcloudapi\.net)/?", re.IGNORECASE)
 
@@ -65,7 +65,7 @@ HostName = Annotated[
     StringConstraints(max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"),
 ]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9]{2,23}$", to_lower=True)]
-"""The safe intersection of Microsoft's two rules for gateway names (domain.md section 2)."""
+"""The safe intersection of Microsoft's two rules for gateway names: cloud services' and scale sets'."""
 
 
 class CertificateReference(Frozen):

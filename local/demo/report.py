@@ -1,4 +1,4 @@
-"""The report of a demo, as docs/architecture.md fixes it, and what a sample's expectation says of it."""
+"""The report of a demo, as docs/simulator.md describes it, and what a sample's expectation says of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
