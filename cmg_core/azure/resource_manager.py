@@ -27,6 +27,9 @@ SIZES_API = "2021-07-01"
 LOCKS_API = "2020-05-01"
 SUBSCRIPTIONS_API = "2022-12-01"
 
+COARSENESS = timedelta(seconds=2)
+"""``Date`` is cut to whole seconds and has travelled: of moments this close the latest is nearest to the truth."""
+
 NOT_ABSENCE = frozenset({"subscriptionnotfound", "invalidresourcetype", "invalidresourcenamespace"})
 """Codes of a 404 that do not say that the resource is missing: it could pass for deleted."""
 
@@ -228,7 +231,8 @@ class AzureResourceManager:
 
     def _hear(self, answer: "AsyncHttpResponse") -> None:
         """Set the clock by an answer (RFC 9110, 6.6.1: ``Date`` is when the message was made)."""
-        if said := moment_of(answer.headers.get("Date", "")):
+        said, known = moment_of(answer.headers.get("Date", "")), self.time()
+        if said and not (known and timedelta() <= known - said < COARSENESS):
             self._heard = said, asyncio.get_running_loop().time()
 
     async def _read(self, where: str, call: Call) -> JsonObject | None:

@@ -495,6 +495,26 @@ def test_azures_clock_goes_on_from_its_latest_answer_and_no_host_moves_it() -> N
     run_virtually(story())
 
 
+def test_azures_clock_does_not_go_back_by_a_fraction_of_a_second_but_by_a_jump() -> None:
+    """Else a period that is over by one answer would run again by the next."""
+
+    async def story() -> None:
+        dates = iter(["08:00:00", "08:00:00", "07:59:00"])
+        manager, _ = resource_manager(
+            lambda _: Answer(200, DOCUMENT, {"Date": f"Mon, 02 Mar 2026 {next(dates)} GMT"}),
+        )
+        shown = []
+        for _ in range(3):
+            await manager.subscription()
+            await asyncio.sleep(0.9)
+            shown.append(manager.time())
+        eight = datetime(2026, 3, 2, 8, tzinfo=UTC)
+        wanted = [eight + timedelta(seconds=0.9), eight + timedelta(seconds=1.8), eight - timedelta(seconds=59.1)]
+        assert shown == wanted
+
+    run_virtually(story())
+
+
 @pytest.mark.parametrize("headers", [{}, {"Date": "soon"}])
 def test_an_answer_without_a_date_tells_no_time(headers: dict[str, str]) -> None:
     async def story() -> None:
