@@ -87,6 +87,8 @@ class Sample(_Part):
     about: str
     world: JsonObject
     request: JsonObject
+    faults: tuple[JsonObject, ...] = ()
+    """What goes wrong in Azure, as ``POST /_sim/faults`` takes it."""
     then: tuple[Then, ...] = ()
     expect: Expect
 

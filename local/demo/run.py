@@ -88,6 +88,8 @@ class Demo:
     async def begin(self) -> None:
         """Make the sample's world and send its clients out. Raises DemoFailed."""
         await self._simulator("POST", "/_sim/seed", self._sample.world)
+        for fault in self._sample.faults:
+            await self._simulator("POST", "/_sim/faults", fault)
         self._before = await self._simulator("GET", "/_sim/state")
         self._display.title("The world before")
         self._serving_before = await self._serving()

@@ -88,12 +88,12 @@ class Settings:
 class Aside:
     """A call of a person right before the product's outward call number ``at`` goes out: in the midst of its work.
 
-    Where it is accepted, people do ``then`` from that moment on, and nothing of the sample any more.
+    Where it is accepted and ``then`` is given, people do that from that moment on, and nothing of the sample any more.
     """
 
     at: int
     call: HttpCall
-    then: tuple[Then, ...] = ()
+    then: tuple[Then, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,8 @@ class InProcess:
         self.clock = VirtualClock()
         self.world = build_world(sample.world, time_scale=settings.time_scale, now=EPOCH)
         self.simulator = Simulator(self.world)
+        for fault in sample.faults:
+            self.simulator.add_fault(dict(fault))
         self.ledger, self.queues = self.storage()
         self.before = _resources(self.world)
         self.clients = self._make_clients()
@@ -333,7 +335,10 @@ class _Story:
             await self._call(then.call)
 
     async def _interject(self) -> None:
-        if self._aside is not None and (await self._call(self._aside.call)).status == 200:
+        if self._aside is None:
+            return
+        accepted = (await self._call(self._aside.call)).status == 200
+        if accepted and self._aside.then is not None:
             self._left = list(self._aside.then)
 
     async def _call(self, call: HttpCall) -> Answered:
