@@ -32,6 +32,7 @@ COMMANDS = {
     "demo": ("local.demo", "watch one migration from beginning to end (--json: its report; --file: another sample)"),
     "test": ("local.dev.test", "lint, types and all tests; with arguments only pytest, and they go to it"),
     "up": ("local.dev.up", "a local Azure with the app, in the foreground, until Ctrl-C (--json for its addresses)"),
+    "chaos": ("local.chaos", "campaigns of faults against whole migrations, judged by an independent checker"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
 }
 
@@ -263,9 +264,10 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("stopped before the environment was whole; start the command again to go on")
         return 130
-    os.chdir(ROOT)
+    # Not by changing the folder: paths that the user gives are meant from where he stands.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     python = tools["python"]
-    os.execv(python, [python, "-m", COMMANDS[command][0], *arguments[1:]])
+    os.execv(python, [python, "-P", "-m", COMMANDS[command][0], *arguments[1:]])
 
 
 if __name__ == "__main__":

@@ -162,7 +162,8 @@ def label_candidates(service_name: str, region: str) -> tuple[str, ...]:
     base = re.sub(r"[^a-z0-9]", "", label)[:LONGEST_LABEL]
     if not GATEWAY_LABEL.fullmatch(base):
         base = f"cmg{base}"[:LONGEST_LABEL]
-    return (base, *(f"{base[: LONGEST_LABEL - 1]}{number}" for number in range(2, LABEL_TRIES + 1)))
+    numbered = (f"{base[: LONGEST_LABEL - 1]}{number}" for number in range(2, LABEL_TRIES + 1))
+    return tuple(dict.fromkeys((base, *numbered)))
 
 
 def deployment_name(label: str, region: str) -> str:

@@ -170,7 +170,9 @@ async def _note_certificate(
     """The certificate as it will be pinned, and the names that follow from it."""
     place = request.certificate
     if isinstance(facts.certificate, Missed):
-        notes.miss(facts.certificate)
+        # A vault that is not there has its own finding, and nobody answers under its name.
+        if facts.vault is not None:
+            notes.miss(facts.certificate)
         return None, None
     if facts.certificate is None:
         notes.add([certificate_missing(request)])

@@ -9,12 +9,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from local.dev.processes import READY_WITHIN_S, Child, ProcessError, inherited
+from local.dev.processes import READY_WITHIN_S, ROOT, Child, ProcessError, inherited
 
 ACCOUNT: Final = "cmglocal"
 LISTENING: Final = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
 REQUEST: Final = re.compile(r'"([A-Z]+) /' + ACCOUNT + r'/?([^ "]*)[^"]*" \d{3}')
-ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def _program() -> list[str]:
@@ -33,7 +32,7 @@ def service_of(method: str, target: str) -> str:
     are posted, and the rest is about queues.
     """
     path, _, query = target.partition("?")
-    if "RowKey%20ge%20'a:'" in query:
+    if any(f"RowKey%20ge%20'{rows}:'" in query for rows in "ar"):
         return "timer"
     first, _, rest = path.partition("/")
     if first == "azure-webjobs-hosts" or "restype=container" in query:

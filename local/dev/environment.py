@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from local.dev.azurite import ROOT, Azurite
-from local.dev.processes import Child, ProcessError, inherited, python
+from local.dev.azurite import Azurite
+from local.dev.processes import ROOT, Child, ProcessError, inherited, python
 
 RUN: Final = ROOT / ".dev" / "run"
 WRITTEN: Final = RUN / "environment.json"

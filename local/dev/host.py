@@ -6,9 +6,8 @@ import json
 import os
 import sys
 
-from local.dev.azurite import ROOT
 from local.dev.environment import WRITTEN
-from local.dev.processes import inherited, python
+from local.dev.processes import ROOT, inherited, python
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 READY_WITHIN_S: Final = 30.0
 END_WITHIN_S: Final = 15.0
 PR_SET_PDEATHSIG: Final = 1
@@ -109,11 +110,12 @@ class Child:
 
 
 def python() -> list[str]:
-    """This interpreter, so that children run in the same environment."""
-    return [sys.executable, "-m"]
+    """This interpreter, so that children run in the same environment; the user's folder is none of their paths."""
+    return [sys.executable, "-P", "-m"]
 
 
 def inherited() -> dict[str, str]:
-    """This process's variables without those that would lead a child elsewhere."""
+    """This process's variables without those that would lead a child elsewhere; the project's packages are found."""
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-    return {name: value for name, value in os.environ.items() if name.upper() not in proxies}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in proxies}
+    return kept | {"PYTHONPATH": str(ROOT)}

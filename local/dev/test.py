@@ -4,8 +4,7 @@ import subprocess
 import sys
 import time
 
-from local.dev.azurite import ROOT
-from local.dev.processes import python
+from local.dev.processes import ROOT, inherited, python
 
 SOURCES = ["cmg_core", "local", "tests", "dev.py", "function_app.py"]
 CHECKS = (
@@ -19,7 +18,7 @@ def run(headline: str, command: list[str]) -> int:
     """Runs one check and returns its exit code."""
     print(f"\n== {headline}: {' '.join(command)}", flush=True)
     began = time.monotonic()
-    code = subprocess.run([*python(), *command], cwd=ROOT).returncode
+    code = subprocess.run([*python(), *command], cwd=ROOT, env=inherited()).returncode
     if headline != "tests":
         print(f"== {headline} {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - began:.1f} s", flush=True)
     return code

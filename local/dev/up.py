@@ -14,7 +14,9 @@ from local.dev.processes import ProcessError
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py up", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dev.py up", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON line with all addresses when ready")
     parser.add_argument("--port", type=int, default=7071, help="where the app listens")
     parser.add_argument("--proxy-port", type=int, default=7443, help="where the simulated Azure is reached")
