@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from cmg_core.domain.record import Claim, Event, Message, Record, Requested, State, Status
+from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.values import JsonObject
 
 
@@ -236,6 +236,7 @@ class ActiveRow:
     updated_at: datetime
     summary: JsonObject
     """service name, external reference, subscription: what lists show and filter by."""
+    schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,11 @@ class Ledger(Protocol):
     async def events(self, deployment_id: str) -> Sequence[Event]: ...
 
     async def active(self) -> Sequence[ActiveRow]:
-        """All deployments that have not ended."""
+        """All deployments that have not ended; a row that this release cannot read is left out and told to the log."""
+        ...
+
+    async def unlisted(self) -> Sequence[str]:
+        """Deployments that have not ended and that ``active`` does not show: the table was changed by hand."""
         ...
 
     async def ended(self, month: str) -> Sequence[ActiveRow]:

@@ -1,54 +1,159 @@
 """``wake-due``: one timer for everything that waits long or got lost (engine-protocol, rule 11)."""
 
+import asyncio
 import logging
 import uuid
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from cmg_core.domain.errors import NewerSchema, TryAgain
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import Event, Message, Record, Status
+from cmg_core.domain.record import SCHEMA, Event, Message, Record, Status
 from cmg_core.engine import OVERDUE
-from cmg_core.services import LedgerConflict, Save, Services, Stored
+from cmg_core.services import ActiveRow, LedgerConflict, Save, Services, Stored
 
 log = logging.getLogger("cmg.wake")
 
 SENDS_WITHOUT_PROGRESS = 5
+AT_ONCE = 16
+"""How many deployments are looked at at the same time."""
+WITHIN = timedelta(seconds=45)
+"""What is not begun by then is left to the next minute's run: nothing is cut off between its record and its message."""
+REMIND_EACH = timedelta(days=1)
+"""How often the log names a deployment that needs attention."""
 
 
-async def wake_due(services: Services) -> int:
-    """Re-send what is due and under no live claim; how many were sent. Another host's faster hand is no error."""
-    now = services.clock.now()
-    sent = 0
-    for row in await services.ledger.active():
-        if row.wake_at is None or row.wake_at > now:
-            continue
-        try:
-            stored = await services.ledger.read(row.id)
-            if stored is not None and _is_due(stored.record, services):
-                sent += await _wake(services, stored)
-        except (LedgerConflict, TryAgain, NewerSchema) as reason:
-            log.warning("deployment %s could not be woken now: %s", row.id, reason)
-        except Exception:  # one record that cannot be read must not hold up all the others
-            log.exception("deployment %s could not be woken", row.id)
-    return sent
+class Came(StrEnum):
+    """What came of one deployment's look."""
+
+    SENT = "sent"
+    CALLED_FOR_ATTENTION = "called for attention"
+    REMINDED = "reminded"
+    NOT_DUE = "not due any more"
+    HELD_UP = "held up"
+    NEWER = "of a newer release"
+    WITHOUT_RECORD = "without a record"
+    LEFT = "left to the next run"
 
 
-def _is_due(record: Record, services: Services) -> bool:
-    now = services.clock.now()
-    claimed = record.claim is not None and record.claim.is_live(now)
-    return record.wake_at is not None and record.wake_at <= now and not claimed
+@dataclass(frozen=True)
+class Tally:
+    """What a run came to. ``unlisted`` are records that no list shows, looked for in an hour's first minute."""
+
+    came: Counter[Came]
+    unlisted: Sequence[str] = ()
+
+    @property
+    def sent(self) -> int:
+        return self.came[Came.SENT]
+
+    def __str__(self) -> str:
+        counted = [f"{count} {came}" for came, count in sorted(self.came.items())]
+        return ", ".join([*counted, *([f"{len(self.unlisted)} records without a row"] if self.unlisted else [])])
 
 
-async def _wake(services: Services, stored: Stored) -> int:
+async def wake_due(services: Services) -> Tally:
+    """Re-send what is due and under no live claim, remind of what needs attention, report what fits nothing.
+
+    The longest overdue come first. One deployment that cannot be looked at holds up no other; another host's faster
+    hand is no error. Raises TryAgain where storage gives no list.
+    """
+    now, came = services.clock.now(), Counter[Came]()
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + WITHIN.total_seconds()
+    due = [row for row in await services.ledger.active() if _wants_a_look(row, now)]
+    waiting = iter(sorted(due, key=lambda row: row.wake_at or row.updated_at))
+
+    async def work() -> None:
+        for row in waiting:
+            came[await _look(services, row) if loop.time() < ends_at else Came.LEFT] += 1
+
+    await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(due)))))
+    unlisted = await services.ledger.unlisted() if _is_hours_first(now) else ()
+    for deployment_id in unlisted:
+        log.error(
+            "deployment %s has a record and no row among the active ones: nothing wakes it. Somebody changed the table "
+            "by hand; put the row a:%s back",
+            deployment_id,
+            deployment_id,
+            extra={"deployment_id": deployment_id},
+        )
+    return Tally(came, unlisted)
+
+
+def _is_hours_first(now: datetime) -> bool:
+    """Whether this is the run that reports what cannot be repaired: each minute would be too often."""
+    return now.minute == 0
+
+
+def _wants_a_look(row: ActiveRow, now: datetime) -> bool:
+    if row.status is Status.NEEDS_ATTENTION:
+        return row.wake_at is None or row.wake_at <= now
+    return row.wake_at is not None and row.wake_at <= now
+
+
+async def _look(services: Services, row: ActiveRow) -> Came:
+    told = {"deployment_id": row.id}
+    report = log.warning if _is_hours_first(services.clock.now()) else log.debug
+    if row.schema > SCHEMA:
+        report("deployment %s is a newer release's (schema %d): it is left alone", row.id, row.schema, extra=told)
+        return Came.NEWER
+    try:
+        stored = await services.ledger.read(row.id)
+        if stored is None:
+            report("deployment %s has a row among the active ones and no record", row.id, extra=told)
+            return Came.WITHOUT_RECORD
+        return await _wake(services, stored)
+    except NewerSchema as reason:
+        report("deployment %s: %s", row.id, reason, extra=told)
+        return Came.NEWER
+    except (LedgerConflict, TryAgain) as reason:
+        log.warning("deployment %s could not be woken now: %s", row.id, reason, extra=told)
+    except Exception:  # one record that cannot be read must not hold up all the others
+        log.exception("deployment %s could not be woken", row.id, extra=told)
+    return Came.HELD_UP
+
+
+async def _wake(services: Services, stored: Stored) -> Came:
     record, now = stored.record, services.clock.now()
+    if record.status is Status.NEEDS_ATTENTION:
+        return await _remind(services, stored)
+    if record.wake_at is None or record.wake_at > now or _may_be_claimed(record, services):
+        return Came.NOT_DUE
     if record.sends >= SENDS_WITHOUT_PROGRESS:
         await _call_for_attention(services, stored)
-        return 0
+        return Came.CALLED_FOR_ATTENTION
     etag = await services.ledger.touch(record.id, stored.etag, now + OVERDUE, record.sends + 1)
     # A message does not carry noted calls: the run that is to take them up has to read the ledger.
     state = None if record.requested else record.state
     await services.queues.send(Message(record.id, record.step, record.revision, etag, state))
-    return 1
+    return Came.SENT
+
+
+def _may_be_claimed(record: Record, services: Services) -> bool:
+    """Whether a claim may be live by the clock of the host that holds it (engine-protocol, "Clocks")."""
+    return record.claim is not None and record.claim.is_live(services.clock.now() - services.limits.claim)
+
+
+async def _remind(services: Services, stored: Stored) -> Came:
+    """Name a deployment that needs attention, and note when to do so again."""
+    record, now = stored.record, services.clock.now()
+    if record.wake_at is not None and record.wake_at > now:
+        return Came.NOT_DUE
+    problem = record.state.problem
+    log.warning(
+        "deployment %s needs attention since %s, at step %s: %s",
+        record.id,
+        record.updated_at.isoformat(),
+        record.step,
+        problem.title if problem else "no problem was noted",
+        extra={"deployment_id": record.id, "code": problem.code if problem else ""},
+    )
+    await services.ledger.touch(record.id, stored.etag, now + REMIND_EACH, record.sends)
+    return Came.REMINDED
 
 
 async def _call_for_attention(services: Services, stored: Stored) -> None:

@@ -2,9 +2,10 @@
 
 import base64
 import json
+import logging
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Claim, Event, Message
 from cmg_core.domain.requests import MigrationRequest, held_gateway
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import ActiveRow, Save, Throttle
+
+log = logging.getLogger("cmg.ledger")
 
 # A table's row as the client takes and gives it: text, whole numbers and bytes by column.
 type Columns = dict[str, str | int | bytes]
@@ -105,6 +108,7 @@ def active_columns(of: Record | Save) -> Columns:
         "wake_at": _text(of.wake_at),
         "updated_at": _text(of.updated_at),
         "summary": json.dumps(summary(of.state)),
+        "schema": SCHEMA,
     }
 
 
@@ -156,7 +160,24 @@ def active_row_of(deployment_id: str, row: Mapping[str, Any]) -> ActiveRow:
         wake_at=_moment(row["wake_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
         summary=json.loads(row["summary"]),
+        schema=row.get("schema", 1),
     )
+
+
+def listed(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[ActiveRow]:
+    """The lines of a list, by deployment ID. One that cannot be read (a newer release's) hides no other."""
+    lines = []
+    for deployment_id, row in rows:
+        try:
+            lines.append(active_row_of(deployment_id, row))
+        except (KeyError, ValueError):
+            log.warning("the list's row of deployment %s cannot be read: it was left alone", deployment_id)
+    return lines
+
+
+def is_at_work(row: Mapping[str, Any]) -> bool:
+    """Whether a record's row, of which ``status`` is enough, is of a deployment that has not ended."""
+    return row["status"] not in {status for status in Status if status.is_end}
 
 
 def throttle_columns(throttle: Throttle) -> Columns:

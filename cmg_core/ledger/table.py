@@ -90,6 +90,18 @@ class TableLedger:
     async def active(self) -> Sequence[ActiveRow]:
         return await self._list("a:")
 
+    async def unlisted(self) -> Sequence[str]:
+        async def ids(shard: str, prefix: str, *, at_work: bool = False) -> set[str]:
+            rows = await self._range(shard, prefix, ["RowKey", "status"])
+            return {row["RowKey"].removeprefix(prefix) for row in rows if not at_work or codec.is_at_work(row)}
+
+        async def one(shard: str) -> set[str]:
+            # Between two reads a deployment may end: what is missing is looked for twice.
+            missing = await ids(shard, "r:", at_work=True) - await ids(shard, "a:")
+            return missing & (await ids(shard, "r:", at_work=True) - await ids(shard, "a:")) if missing else missing
+
+        return sorted(id for ids_of_one in await _of_all_shards(one) for id in ids_of_one)
+
     async def ended(self, month: str) -> Sequence[ActiveRow]:
         return await self._list(f"m:{month.replace('-', '')}:")
 
@@ -197,25 +209,35 @@ class TableLedger:
         except LedgerConflict:
             return None
 
-    async def _range(self, partition_key: str, prefix: str) -> list[Mapping[str, Any]]:
-        """The rows of a partition whose key begins with ``prefix``, in order."""
+    async def _range(
+        self, partition_key: str, prefix: str, columns: list[str] | None = None
+    ) -> list[Mapping[str, Any]]:
+        """The rows of a partition whose key begins with ``prefix``, in order; all columns, or those named."""
         keys = {"partition": partition_key, "first": prefix, "beyond": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
         rows = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @beyond"
 
         async def all_rows(table: "TableClient") -> list[Mapping[str, Any]]:
-            return [row async for row in table.query_entities(rows, parameters=keys)]
+            return [row async for row in table.query_entities(rows, parameters=keys, select=columns)]
 
         return await self._ask("a list from the ledger", all_rows)
 
     async def _list(self, prefix: str) -> Sequence[ActiveRow]:
-        gate = asyncio.Semaphore(AT_ONCE)
+        async def one(shard: str) -> list[ActiveRow]:
+            rows = await self._range(shard, prefix)
+            return codec.listed((row["RowKey"].removeprefix(prefix), row) for row in rows)
 
-        async def one(shard: int) -> list[ActiveRow]:
-            async with gate:
-                rows = await self._range(f"{shard:02}", prefix)
-            return [codec.active_row_of(row["RowKey"].removeprefix(prefix), row) for row in rows]
+        return [row for rows in await _of_all_shards(one) for row in rows]
 
-        return [row for rows in await asyncio.gather(*map(one, range(SHARDS))) for row in rows]
+
+async def _of_all_shards[T](one: Callable[[str], Awaitable[T]]) -> list[T]:
+    """What is found in each shard, a few of them at the same time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(shard: int) -> T:
+        async with gate:
+            return await one(f"{shard:02}")
+
+    return await asyncio.gather(*map(in_turn, range(SHARDS)))
 
 
 def partition(deployment_id: str) -> str:

@@ -33,12 +33,12 @@ async def run_wake_due(services: Callable[[], Services]) -> None:
     correlation_id = secrets.token_hex(16)
     told = {"correlation_id": correlation_id}
     try:
-        sent = await wake_due(services())
+        tally = await wake_due(services())
     except TryAgain as reason:
         log.warning("wake-due looks again in a minute: %s", reason, extra=told)
     except Exception:
         log.exception("wake-due met an unknown error, correlation %s", correlation_id, extra=told)
         raise TimerFailed(f"wake-due met an unknown error: see the log, correlation {correlation_id}") from None
     else:
-        if sent:
-            log.info("wake-due sent %d messages", sent, extra=told)
+        if str(tally):
+            log.info("wake-due: %s", tally, extra=told)

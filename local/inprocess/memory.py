@@ -127,11 +127,15 @@ class MemoryLedger:
 
     @_asks
     async def active(self) -> Sequence[ActiveRow]:
-        return [codec.active_row_of(id, columns) for id, columns in self._active.items()]
+        return codec.listed(self._active.items())
+
+    async def unlisted(self) -> Sequence[str]:
+        """Not on the tape: the timer asks each hour, whatever the story."""
+        return [id for id, row in self._records.items() if codec.is_at_work(row.columns) and id not in self._active]
 
     @_asks
     async def ended(self, month: str) -> Sequence[ActiveRow]:
-        return [codec.active_row_of(id, columns) for (when, id), columns in self._ended.items() if when == month]
+        return codec.listed((id, columns) for (when, id), columns in self._ended.items() if when == month)
 
     @_asks
     async def holder(self, gateway: str) -> tuple[str, str] | None:

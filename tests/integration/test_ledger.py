@@ -14,7 +14,7 @@ from cmg_core.domain.errors import AzureRefused, NewerSchema, TooLarge, TryAgain
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.record import Ask, Claim, Requested, State, Status
 from cmg_core.ledger.connection import StorageConnection
-from cmg_core.ledger.table import TableLedger
+from cmg_core.ledger.table import TABLE, TableLedger, partition
 from cmg_core.services import ActiveRow, Ledger, LedgerConflict, Throttle
 from local.inprocess.memory import MemoryLedger
 from tests.records import NOW, a_record, a_save, a_state, an_event
@@ -316,3 +316,41 @@ def test_the_latest_note_of_a_throttled_subscription_is_there_for_all(opening: O
         assert (noted[id], noted[f"{id}-2"]) == (later, first)
 
     played(opening, story)
+
+
+def test_an_ordinary_ledger_has_no_deployment_that_no_list_shows(opening: Opening, id: str) -> None:
+    async def story(ledger: Ledger) -> None:
+        etag = await ledger.create(a_record(id), [])
+        await ledger.create(a_record(f"{id}-2"), [])
+        await ledger.save(id, etag, a_save(2, Status.SUCCEEDED), [])
+        assert not {id, f"{id}-2"} & set(await ledger.unlisted())
+
+    played(opening, story)
+
+
+def test_a_record_whose_row_somebody_took_away_is_found(azurite: str, id: str) -> None:
+    async def story() -> None:
+        from azure.data.tables.aio import TableClient
+
+        async with table(azurite) as ledger, TableClient.from_connection_string(azurite, TABLE) as by_hand:
+            await ledger.create(a_record(id), [])
+            await by_hand.delete_entity(partition(id), f"a:{id}")
+            assert id in await ledger.unlisted()
+            await by_hand.delete_entity(partition(id), f"r:{id}")
+
+    asyncio.run(story())
+
+
+def test_a_row_that_cannot_be_read_hides_no_other(azurite: str, id: str) -> None:
+    async def story() -> None:
+        from azure.data.tables.aio import TableClient
+
+        async with table(azurite) as ledger, TableClient.from_connection_string(azurite, TABLE) as by_hand:
+            for each in (id, f"{id}-2"):
+                await ledger.create(a_record(each), [])
+            broken = {"PartitionKey": partition(id), "RowKey": f"a:{id}", "status": "parked"}
+            await by_hand.update_entity(broken)
+            shown = {row.id for row in await ledger.active()}
+            assert f"{id}-2" in shown and id not in shown
+
+    asyncio.run(story())

@@ -1,0 +1,158 @@
+"""wake-due: what is overdue is sent again, what fits nothing is reported, and nothing holds up the rest."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cmg_core.domain.problems import Problem
+from cmg_core.domain.record import MESSAGE, SCHEMA, Claim, Message, Status
+from cmg_core.services import ActiveRow, Stored
+from cmg_core.wake import AT_ONCE, WITHIN, Came, Tally, wake_due
+from local.inprocess.loop import run
+from local.inprocess.memory import MemoryLedger
+from tests.records import a_record, a_state
+from tests.unit.triggers.callers import MemoryServices
+
+PROBLEM = Problem(code="scale-set-failed", title="The scale set failed", detail="d", cure="c")
+
+
+async def begun(services: MemoryServices, count: int) -> None:
+    """So many deployments, one minute apart, all overdue."""
+    for number in range(count):
+        now = services.clock.now() + timedelta(minutes=number)
+        await services.ledger.create(replace(a_record(f"d{number}"), wake_at=now, updated_at=now), [])
+    services.clock.pass_by(timedelta(days=1, minutes=1))
+
+
+async def woken(services: MemoryServices) -> Tally:
+    return await wake_due(services)  # type: ignore[arg-type]  # the fakes fit the ports, as attributes they may not vary
+
+
+def played(story: Callable[[MemoryServices], Awaitable[None]]) -> None:
+    async def play() -> None:
+        await story(MemoryServices())
+
+    run(play())
+
+
+def test_thousands_are_woken_a_few_at_a_time() -> None:
+    class Counting(MemoryLedger):
+        at_once = most = 0
+
+        async def read(self, deployment_id: str) -> Stored | None:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            await asyncio.sleep(0.01)
+            self.at_once -= 1
+            return await super().read(deployment_id)
+
+    async def story(services: MemoryServices) -> None:
+        services.ledger = ledger = Counting()
+        await begun(services, 1000)
+        tally = await woken(services)
+        assert (tally.sent, ledger.most) == (1000, AT_ONCE)
+        assert len(services.queues.waiting) == 1000
+
+    played(story)
+
+
+def test_what_is_not_begun_in_time_is_left_to_the_next_run_and_the_longest_overdue_come_first() -> None:
+    class Slow(MemoryLedger):
+        async def read(self, deployment_id: str) -> Stored | None:
+            await asyncio.sleep(WITHIN.total_seconds() / 2)
+            return await super().read(deployment_id)
+
+    async def story(services: MemoryServices) -> None:
+        services.ledger = Slow()
+        await begun(services, 100)
+        tally = await woken(services)
+        assert tally.came == {Came.SENT: 2 * AT_ONCE, Came.LEFT: 100 - 2 * AT_ONCE}
+        first = {f'"d{number}"' for number in range(2 * AT_ONCE)}
+        assert {next(id for id in first if id in message.body) for message in services.queues.waiting} == first
+        assert (await woken(services)).sent == 2 * AT_ONCE
+
+    played(story)
+
+
+def test_a_claim_that_may_be_live_by_its_holders_clock_is_left_alone() -> None:
+    async def story(services: MemoryServices) -> None:
+        await begun(services, 1)
+        stored = services.ledger.peek("d0")
+        assert stored is not None
+        until = services.clock.now() - timedelta(minutes=4)
+        await services.ledger.claim("d0", stored.etag, Claim("i", "m", until))
+        assert (await woken(services)).came == {Came.NOT_DUE: 1}
+        services.clock.pass_by(timedelta(minutes=1))
+        assert (await woken(services)).sent == 1
+
+    played(story)
+
+
+def test_what_needs_attention_is_named_once_a_day_and_never_sent(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(services: MemoryServices) -> None:
+        record = replace(a_record("d0", a_state(problem=PROBLEM)), status=Status.NEEDS_ATTENTION, wake_at=None)
+        await services.ledger.create(record, [])
+        for _ in range(3 * 24 * 60):
+            await woken(services)
+            services.clock.pass_by(timedelta(minutes=1))
+        assert services.queues.waiting == []
+        named = [line for line in caplog.records if line.levelno == logging.WARNING and PROBLEM.title in line.message]
+        assert len(named) == 3 and {vars(line)["deployment_id"] for line in named} == {"d0"}
+
+    played(story)
+
+
+def test_rows_without_record_and_records_without_row_are_reported_each_hour(caplog: pytest.LogCaptureFixture) -> None:
+    class ByHand(MemoryLedger):
+        def lose(self, record: str, row: str) -> None:
+            del self._records[record], self._active[row]
+
+    async def story(services: MemoryServices) -> None:
+        services.ledger = ledger = ByHand()
+        await begun(services, 3)
+        ledger.lose(record="d0", row="d1")
+        for _ in range(60):
+            tally = await woken(services)
+            assert tally.came[Came.WITHOUT_RECORD] == 1
+            services.clock.pass_by(timedelta(minutes=1))
+        told = [vars(line)["deployment_id"] for line in caplog.records if line.levelno >= logging.WARNING]
+        assert sorted(told) == ["d0", "d1"]
+        assert {message.step for message in services.queues.waiting} == {"preflight"}
+
+    played(story)
+
+
+def test_a_newer_releases_deployment_is_left_alone_without_a_read(caplog: pytest.LogCaptureFixture) -> None:
+    class Newer(MemoryLedger):
+        async def active(self) -> Sequence[ActiveRow]:
+            return [replace(row, schema=SCHEMA + 1) for row in await super().active()]
+
+    async def story(services: MemoryServices) -> None:
+        services.ledger = Newer()
+        await begun(services, 1)
+        before = services.ledger.peek("d0")
+        for _ in range(60):
+            assert (await woken(services)).came == {Came.NEWER: 1}
+            services.clock.pass_by(timedelta(minutes=1))
+        assert services.ledger.peek("d0") == before and services.queues.waiting == []
+        assert not [call for call in services.ledger.tape.calls if call.name == "read"]
+        assert len([line for line in caplog.records if "newer release" in line.message]) == 1
+
+    played(story)
+
+
+def test_the_message_of_a_deployment_carries_its_state() -> None:
+    async def story(services: MemoryServices) -> None:
+        await begun(services, 1)
+        await woken(services)
+        [message] = services.queues.waiting
+        stored = services.ledger.peek("d0")
+        assert stored is not None
+        sent = MESSAGE.validate_json(message.body)
+        assert sent == Message("d0", "preflight", 1, stored.etag, stored.record.state)
+
+    played(story)
