@@ -1,0 +1,1 @@
+"""Campaigns: many stories of one sample, each with its own mischief, each judged by a checker of its own mind."""

@@ -1,0 +1,552 @@
+"""One run in one process: a sample's story on virtual time with its mischief, seen whole."""
+
+import asyncio
+import base64
+import itertools
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import copy_context
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from pydantic import TypeAdapter
+
+from cmg_core import calls
+from cmg_core.domain.errors import TryAgain
+from cmg_core.domain.gates import GateName, Opener
+from cmg_core.domain.record import MESSAGE, Ask, Event, Record, Status
+from cmg_core.domain.values import Json, JsonObject
+from cmg_core.engine import Engine
+from cmg_core.views import status_view
+from cmg_core.wake import wake_due
+from local.azure.dns import resolve
+from local.azure.gateways import reach, relay
+from local.azure.messages import Request
+from local.azure.site import SiteError, advance, apply_site
+from local.chaos import troubles
+from local.chaos.checker import NEW_TYPES, type_of
+from local.chaos.instruments import BentClock, ChaoticQueues, ChaoticTape, WatchedLedger, WatchedSimulator
+from local.chaos.mischief import Kind, Mischief
+from local.chaos.story import Asked, Disturbance, LedgerState, Look, Run, Story
+from local.chaos.troubles import Surroundings, Trouble
+from local.inprocess.harness import AFTER_THE_END, LEFTOVERS, InProcess, Settings, WiredServices, ask, first_of
+from local.inprocess.hosting import Host
+from local.inprocess.loop import EPOCH
+from local.inprocess.loop import run as run_virtually
+from local.inprocess.tape import RUNNING
+from local.sample import Sample, Then
+
+RECORD = TypeAdapter(Record)
+EVENT = TypeAdapter(Event)
+JSON = TypeAdapter[Json](Json)
+LONGEST = timedelta(days=12)
+"""A run that has no end by then waits: the judge says whether it may."""
+MOST_RESUMES = 4
+LATEST, STRIDE = 220, 3
+"""What the world is not ready for yet is tried again every few calls, until so many have gone by."""
+ASKS = {
+    Kind.ROLLBACK: Ask.ROLLBACK,
+    Kind.CANCEL: Ask.CANCEL,
+    Kind.RESUME: Ask.RESUME,
+    Kind.EXTEND: Ask.EXTEND,
+    Kind.CHECK: Ask.CHECK,
+}
+PERSON = "somebody@contoso.com"
+PROBE = Request("GET", "", "/CCM_Proxy_ServerAuth/ServiceMetadata")
+
+
+def play(sample: Sample, mischief: tuple[Mischief, ...], seed: int, settings: Settings | None = None) -> Story:
+    """Tell a sample's story with this mischief. The same arguments tell the same story."""
+
+    async def told() -> Story:
+        return await _Stage(sample, mischief, Random(seed), settings or Settings()).play()
+
+    return run_virtually(told())
+
+
+@dataclass
+class _Server:
+    """A host with its own clock, started again when it is killed."""
+
+    name: str
+    clock: BentClock
+    host: Host | None = None
+    dies: asyncio.Event = field(default_factory=asyncio.Event)
+    down_for: float = 1.0
+
+
+class _Stage(InProcess):
+    def __init__(self, sample: Sample, mischief: tuple[Mischief, ...], random: Random, settings: Settings) -> None:
+        self._numbers = itertools.count(1)
+        self._random, self._mischief = random, mischief
+        self._runs: dict[str, Run] = {}
+        self._ledger_states: list[LedgerState] = []
+        self._asked: list[Asked] = []
+        self._errors: list[str] = []
+        self._troubles: list[Trouble] = []
+        self._dns_changes: list[tuple[datetime, str]] = []
+        self._timer_missed_until = EPOCH
+        self._slowness, self._twice = 0.0, False
+        self._deployment_id = ""
+        super().__init__(sample, ChaoticTape(random=Random(random.getrandbits(32))), settings)
+        self.simulator = self._watched = WatchedSimulator(self.world, self._numbers, self._look)
+        self._place = Surroundings(self.world, sample)
+        self._old_name = self._place.target(EPOCH)
+        self._bodies_before: dict[str, JsonObject] = self._bodies()
+        self._servers = [_Server("host-1:", BentClock(self.clock))]
+        self._services = self.wire(self.clock)
+        self._background: list[asyncio.Task[None]] = []
+        self._log = _Heard()
+        self._group: asyncio.TaskGroup | None = None
+        for each in mischief:
+            self._prepare(each)
+
+    def storage(self) -> tuple[WatchedLedger, ChaoticQueues]:
+        assert isinstance(self.tape, ChaoticTape)
+        queues = ChaoticQueues(self.clock, self.tape, random=Random(self._random.getrandbits(32)))
+        return WatchedLedger(self.tape, self._note), queues
+
+    # --- The run -----------------------------------------------------------------------------------------------------
+
+    async def play(self) -> Story:
+        """From the request to the end."""
+        stop = asyncio.Event()
+        logging.getLogger("cmg").addHandler(self._log)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._background += [group.create_task(self._serve(server)) for server in self._servers]
+                await asyncio.sleep(0)  # the hosts are up before anybody calls
+                clients = group.create_task(self.live(stop))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LONGEST.total_seconds()):
+                        self._deployment_id = await ask(self.sample, self._services, self._front)
+                        await self._follow()
+                await asyncio.sleep(AFTER_THE_END.total_seconds())
+                stop.set()
+                self._stirred.set()
+                await clients
+                await asyncio.sleep(LEFTOVERS.total_seconds())
+                for task in self._background:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from errors
+        finally:
+            logging.getLogger("cmg").removeHandler(self._log)
+            await self.close()
+        return self._story()
+
+    async def _serve(self, server: _Server) -> None:
+        """Keep a host going, whatever becomes of it."""
+        for start in itertools.count(1):
+            services = self.wire(server.clock)
+            engine = Engine(services, jitter=lambda: 0.5)
+            name = f"{server.name}{start}:"
+            server.host = Host(self.clock, self.queues, self._noting(engine), self._timer(services), name=name)
+            server.dies.clear()
+            serving = asyncio.ensure_future(server.host.run())
+            dying = asyncio.ensure_future(server.dies.wait())
+            try:
+                await asyncio.wait((serving, dying), return_when=asyncio.FIRST_COMPLETED)
+                if serving.done():
+                    serving.result()
+            finally:
+                self._errors += server.host.errors
+                serving.cancel()
+                dying.cancel()
+                await asyncio.gather(serving, dying, return_exceptions=True)
+            await asyncio.sleep(server.down_for)
+
+    def _noting(self, engine: Engine) -> Callable[[str, str, str, str], Awaitable[None]]:
+        async def function(step: str, body: str, message_id: str, invocation_id: str) -> None:
+            with suppress(ValueError):
+                message = MESSAGE.validate_json(body)
+                self._runs[invocation_id] = Run(self.clock.now(), step, message.revision)
+            await engine.handle(step, body, message_id, invocation_id)
+
+        return function
+
+    def _timer(self, services: WiredServices) -> Callable[[], Awaitable[None]]:
+        async def tick() -> None:
+            if self.clock.now() >= self._timer_missed_until:
+                await wake_due(services)
+
+        return tick
+
+    # --- Mischief ----------------------------------------------------------------------------------------------------
+
+    def _prepare(self, mischief: Mischief) -> None:
+        tape, queues, random = self.tape, self.queues, Random(mischief.seed)
+        assert isinstance(tape, ChaoticTape) and isinstance(queues, ChaoticQueues)
+        at = mischief.at
+        match mischief.kind:
+            case Kind.CALL:
+                tape.harmed.add(at)
+            case Kind.BURST:
+                tape.harmed |= {at + random.randint(0, 15) for _ in range(random.randint(2, 8))}
+            case Kind.SLOW:
+                for each in range(at, at + random.randint(1, 20)):
+                    tape.pauses[each] = (False, random.uniform(1, 45))
+            case Kind.FROZEN:
+                tape.pauses[at] = (True, random.uniform(200, 900))
+            case Kind.DUPLICATED:
+                queues.twice = random.uniform(0.1, 0.7)
+            case Kind.DELAYED:
+                queues.late = random.uniform(0.1, 0.7)
+            case Kind.SEVERAL_HOSTS:
+                for number in range(2, random.randint(2, 3) + 1):
+                    error = timedelta(seconds=random.uniform(-4, 4))
+                    self._servers.append(_Server(f"host-{number}:", BentClock(self.clock, error)))
+            case Kind.LATE:
+                self._slowness = random.uniform(600, 36_000)
+            case Kind.TWICE:
+                self._twice = True
+            case _:
+                tape.due.setdefault(at, []).append(lambda: self._begin(mischief, random))
+
+    def _begin(self, mischief: Mischief, random: Random) -> None:
+        """Do what begins at one moment. Called in the middle of an outward call of the product."""
+        now = self.clock.now()
+        match mischief.kind:
+            case Kind.HOST_KILLED:
+                self._kill(random)
+            case Kind.TIMER_MISSED:
+                self._timer_missed_until = now + timedelta(minutes=random.uniform(5, 300))
+            case Kind.CLOCK_JUMP:
+                self._bend(random, now)
+            case Kind.STALE:
+                self._slip_in(self._sent())
+            case Kind.FORGED:
+                self._slip_in([_forged(step, text, random) for step, text in self._sent()[-1:]])
+            case Kind.EARLY:
+                self._later(0.0, lambda: self._try_gate(random))
+            case kind if kind in ASKS:
+                self._later(random.uniform(0, 5), lambda: self._ask_for(ASKS[kind], random))
+            case kind:
+                trouble = troubles.make(kind, self._place, self._old_name, random, now)
+                if trouble is None and mischief.at < LATEST:
+                    self._when_it_can(replace(mischief, at=mischief.at + STRIDE), random)
+                elif trouble is not None:
+                    self._has(trouble)
+                    if kind is Kind.STRANGER:
+                        self._bodies_before = self._bodies() | self._bodies_before
+
+    def _when_it_can(self, mischief: Mischief, random: Random) -> None:
+        assert isinstance(self.tape, ChaoticTape)
+        due = self.tape.due.setdefault(self.tape.arrived + STRIDE, [])
+        due.append(lambda: self._begin(mischief, random))
+
+    def _kill(self, random: Random) -> None:
+        running = RUNNING.get()
+        server = next((each for each in self._servers if each.host and running in each.host.running), self._servers[0])
+        server.down_for = random.choice((0.5, 30.0, 400.0, 3600.0))
+        if server.host is not None:
+            server.host.kill()
+        server.dies.set()
+
+    def _bend(self, random: Random, now: datetime) -> None:
+        server = random.choice(self._servers)
+        server.clock.error = random.choice(
+            (timedelta(minutes=-20), timedelta(minutes=-3), timedelta(minutes=3), timedelta(hours=2), timedelta(days=2))
+        )
+        told = Disturbance(now, f"{server.name} is {server.clock.error} off", bends_time=True)
+        lasts = timedelta(minutes=random.uniform(1, 600))
+
+        def back(_: datetime) -> None:
+            server.clock.error = timedelta()
+
+        self._has(Trouble(told, back, now + lasts))
+
+    def _has(self, trouble: Trouble) -> None:
+        self._troubles.append(trouble)
+        self._later(0.0, self.all_try)
+        if trouble.over_at is not None:
+            left = (trouble.over_at - self.clock.now()).total_seconds()
+            self._later(left, lambda: self._cure(trouble))
+
+    async def _cure(self, trouble: Trouble) -> None:
+        if trouble.cure is not None and trouble.told.until is None:
+            now = self.clock.now()
+            advance(self.world, now)
+            trouble.cure(now)
+            trouble.told = replace(trouble.told, until=now)
+            await self.all_try()
+
+    def _sent(self) -> list[tuple[str, str]]:
+        assert isinstance(self.queues, ChaoticQueues)
+        return list(self.queues.sent_texts)
+
+    def _slip_in(self, messages: list[tuple[str, str]]) -> None:
+        assert isinstance(self.queues, ChaoticQueues)
+        for step, text in messages:
+            self.queues.slip_in(step, text)
+
+    def _later(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+        async def wait_and_do() -> None:
+            await asyncio.sleep(seconds)
+            await do()
+
+        assert self._group is not None
+        outside = copy_context()
+        outside.run(RUNNING.set, None)
+        self._background.append(self._group.create_task(wait_and_do(), context=outside))
+
+    # --- People ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _front(self) -> Host:
+        """The host that answers HTTP."""
+        host = self._servers[0].host
+        assert host is not None
+        return host
+
+    async def _follow(self) -> None:
+        """Do what people and the site do when their moment comes, and see to troubles, until the end."""
+        left, resumes = list(self.sample.then), 0
+        while True:
+            self.ledger.changed.clear()
+            record = self._record()
+            if record.status.is_end:
+                return
+            if record.status is Status.NEEDS_ATTENTION:
+                if resumes == MOST_RESUMES:
+                    return
+                resumes += 1
+                await self._see_to_it(resumes)
+                continue
+            if record.state.roll_back is not None:
+                if await self._lead_back(record):
+                    continue
+            elif left and left[0].when.has_come(status_view(record)):
+                await asyncio.sleep(self._slowness)
+                if left[0].when.has_come(status_view(self._record())) and self._record().state.roll_back is None:
+                    await self._do(left.pop(0))
+                continue
+            await self.ledger.changed.wait()
+
+    def _record(self) -> Record:
+        stored = self.ledger.peek(self._deployment_id)
+        assert stored is not None, "the ledger has lost the deployment"
+        return stored.record
+
+    async def _see_to_it(self, times: int) -> None:
+        """What a person does who is called: put right what can be, then resume; at last perhaps go back."""
+        await asyncio.sleep(60.0 + self._slowness)
+        for trouble in self._troubles:
+            await self._cure(trouble)
+        await asyncio.sleep(60.0)
+        last = times == MOST_RESUMES and self._random.random() < 0.5
+        await self._ask(Ask.ROLLBACK if last else Ask.RESUME)
+
+    async def _lead_back(self, record: Record) -> bool:
+        """What a rollback asks of people; whether there was anything."""
+        gate = next(
+            (
+                each
+                for each in record.state.gates
+                if each.opener is Opener.PERSON and each.asked_at and not each.is_open and each.name == "inside-dns"
+            ),
+            None,
+        )
+        if gate is None:
+            return False
+        await asyncio.sleep(self._slowness)
+        entry = {"name": self._place.service_name, "type": "CNAME", "value": self._old_name, "ttl": 1}
+        apply_site(self.world, {"set_inside_dns": [entry]}, self.clock.now())
+        await asyncio.sleep(5.0)
+        await self._open("inside-dns")
+        return True
+
+    async def _do(self, then: Then) -> None:
+        if then.world is not None:
+            with suppress(SiteError):
+                apply_site(self.world, then.world, self.clock.now())
+            await self.all_try()
+        if then.call is not None:
+            gate = then.call.path.rsplit("/", 1)[-1]
+            await self._open(gate)
+            if self._twice:
+                await self._open(gate)
+
+    async def _try_gate(self, random: Random) -> None:
+        """Somebody opens a gate that is not asked for, or one that is for the app to open, or none."""
+        asked = {gate.name for gate in self._record().state.gates if gate.asked_at} if self._deployment_id else set()
+        await self._open(random.choice([*(name for name in GateName if name not in asked), "no-such-gate"]))
+
+    async def _open(self, gate: str) -> None:
+        await self._call(
+            f"open {gate}",
+            lambda: calls.open_gate(self._services, self._deployment_id, gate, PERSON, "the change plan says so"),
+        )
+
+    async def _ask_for(self, wanted: Ask, random: Random) -> None:
+        if self._deployment_id:
+            await self._ask(wanted, timedelta(seconds=random.uniform(-5, 20_000)))
+
+    async def _ask(self, wanted: Ask, longer: timedelta = timedelta()) -> None:
+        until = (self._record().state.grace_ends_at or self.clock.now()) + longer if wanted is Ask.EXTEND else None
+        await self._call(
+            str(wanted),
+            lambda: calls.ask_for(self._services, self._deployment_id, wanted, PERSON, "as agreed", until),
+        )
+
+    async def _call(self, what: str, call: Callable[[], Awaitable[object]]) -> None:
+        """Call until there is an answer; note what it was."""
+
+        async def discarding() -> None:
+            await call()
+
+        for _ in range(20):
+            try:
+                if await self._front.call(what, discarding):
+                    self._asked.append(Asked(self.clock.now(), what))
+                    return
+            except TryAgain:
+                pass
+            except calls.CallRefused as refused:
+                details = refused.problem.as_problem_details(f"/api/deployments/{self._deployment_id}")
+                self._asked.append(Asked(self.clock.now(), what, details))
+                return
+            await asyncio.sleep(30.0)
+
+    # --- What was seen -----------------------------------------------------------------------------------------------
+
+    def _note(self, record: Record) -> None:
+        content = RECORD.dump_python(record, mode="json")
+        self._ledger_states.append(LedgerState(next(self._numbers), self.clock.now(), content, status_view(record)))
+
+    def _look(self, request: Request) -> Look | None:
+        """How the world stands as a DELETE comes in."""
+        now = self.clock.now()
+        advance(self.world, now)
+        self._note_dns(now)
+        plan = self._record().state.plan if self._deployment_id else None
+        if plan is None or plan.names is None:
+            return None
+        names = plan.names
+        address = resolve(self.world, names.deployment_name, "A", "public", now).address
+        gateway = reach(self.world, address, now) if address else None
+        answer = relay(self.world, gateway, replace(PROBE, host=names.service_name), now) if gateway else None
+        scale_set = self._place.new_scale_set()
+        machines = self.world.instances.get(scale_set.id.lower(), []) if scale_set else []
+        path = request.path.lower()
+        locks = [key.split("/providers/microsoft.authorization/locks/") for key in self.world.resources]
+        return Look(
+            new_relays=answer is not None and (answer.reason or "").startswith("CMGConnector_"),
+            healthy=sum(machine.is_healthy(now) for machine in machines),
+            public_target=self._place.target(now),
+            leading_to_old=self._leading_to_old(),
+            locked=any(len(parts) == 2 and path.startswith(parts[0]) for parts in locks),
+        )
+
+    def _leading_to_old(self) -> tuple[str, ...]:
+        records = self.world.of_type("Microsoft.Network/dnsZones/CNAME")
+        alias = ((each.name, each.properties.get("CNAMERecord", {}).get("cname", "")) for each in records)
+        return tuple(name for name, target in alias if target.rstrip(".").lower() == self._old_name)
+
+    def _note_dns(self, now: datetime) -> None:
+        target = self._place.target(now)
+        if not self._dns_changes or self._dns_changes[-1][1] != target:
+            self._dns_changes.append((now, target))
+            for trouble in self._troubles:
+                if trouble.cure is None and trouble.told.until is None:
+                    # Clients do not miss the old gateway any more.
+                    trouble.told = replace(trouble.told, until=now)
+
+    async def all_try(self) -> None:
+        self._note_dns(self.clock.now())
+        await super().all_try()
+
+    def _bodies(self) -> dict[str, JsonObject]:
+        """Every resource that is no part of another one: a copy of its body."""
+        return {
+            key: deepcopy(each.body)
+            for key, each in self.world.resources.items()
+            if len(key.split("/")) == 9 and "/microsoft.authorization/" not in key
+        }
+
+    def _story(self) -> Story:
+        now = self.clock.now()
+        self._note_dns(now)
+        request = self.sample.request
+        failed = [datetime.fromtimestamp(at, UTC) for client in self.clients for at in client.tally.failed_at]
+        events = tuple(EVENT.dump_python(each, mode="json") for each in self.ledger.history(self._deployment_id))
+        return Story(
+            request=request,
+            service_name=self._place.service_name,
+            old_name=self._old_name,
+            to_delete=self._to_delete(),
+            before=self._bodies_before,
+            after=self._bodies(),
+            public_target=self._place.target(now),
+            minimum_grace=self.settings.minimum_grace,
+            began_at=EPOCH,
+            ended_at=now,
+            deployment_id=self._deployment_id,
+            ledger=tuple(self._ledger_states),
+            events=events,
+            queued=len(self.queues.waiting),
+            runs=self._runs,
+            writes=tuple(self._watched.writes),
+            dns_changes=tuple(self._dns_changes),
+            failed_at=tuple(sorted(failed)),
+            attempts=sum(client.tally.attempts for client in self.clients),
+            asked=tuple(self._asked),
+            errors=tuple(self._errors),
+            secrets=frozenset(self._watched.secrets),
+            told=self._told(),
+            disturbances=tuple(trouble.told for trouble in self._troubles),
+        )
+
+    def _to_delete(self) -> frozenset[str]:
+        """What the sample says will go; else the parts of a gateway that stand in the old one's group."""
+        if self.sample.expect.deleted is not None:
+            return frozenset(id.lower() for id in self.sample.expect.deleted)
+        group = f"{self._place.old_group.lower()}/providers/"
+        return frozenset(id for id in self._bodies_before if id.startswith(group) and type_of(id) in NEW_TYPES)
+
+    def _told(self) -> dict[str, str]:
+        """Every text that the product keeps or shows."""
+        return {
+            "the ledger": JSON.dump_json([each.record for each in self._ledger_states]).decode(),
+            "what people are shown": JSON.dump_json([each.view for each in self._ledger_states]).decode(),
+            "the history": repr(self.ledger.history(self._deployment_id)),
+            "the queues": " ".join(base64.b64decode(text).decode() for _, text in self._sent()),
+            "what calls were answered": repr(self._asked),
+            "what invocations raised": repr(self._errors),
+            "the log": "\n".join(self._log.lines),
+        }
+
+
+class _Heard(logging.Handler):
+    """Keeps what the product logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+def _forged(step: str, text: str, random: Random) -> tuple[str, str]:
+    """A message as somebody with the storage account's key could write it, on the pattern of a real one."""
+    content = json.loads(base64.b64decode(text))
+    match random.randint(0, 5):
+        case 0:
+            content["revision"] += random.randint(1, 3)
+        case 1:
+            content["etag"] = 'W/"forged"'
+        case 2:
+            content["deployment_id"] = "00000000-0000-4000-8000-000000000000"
+        case 3:
+            step = content["step"] = "retire-old-gateway"
+        case 4:
+            return step, base64.b64encode(base64.b64decode(text)[:-20]).decode()
+        case _:
+            return step, base64.b64encode(b"not a message").decode()
+    return step, base64.b64encode(json.dumps(content).encode()).decode()

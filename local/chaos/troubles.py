@@ -1,0 +1,273 @@
+"""What others do to the world during a run, and how an administrator puts it right again."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from local.azure import identity, site
+from local.azure.dns import resolve
+from local.azure.messages import Request, Response
+from local.azure.simulator import Simulator
+from local.azure.world import Body, Resource, World
+from local.chaos.mischief import Kind
+from local.chaos.story import Disturbance
+from local.sample import Sample
+
+MANAGEMENT = "management.azure.com"
+DNS_API, LOCKS_API, CLASSIC_API, COMPUTE_API = "2018-05-01", "2020-05-01", "2016-11-01", "2024-11-01"
+FAILURES = ("InternalExecutionError", "AllocationFailed", "OperationNotAllowed", "NetworkingInternalOperationError")
+PLACES = (
+    "virtualMachineScaleSets/[^/]+$",
+    "loadBalancers",
+    "publicIPAddresses",
+    "virtualNetworks",
+    "dnsZones",
+    "locks",
+    "ClassicCompute",
+    "virtualMachines",
+    "providers$",
+    "vault",
+)
+LONGEST_TROUBLE_MINUTES, LONGEST_MISTAKE_HOURS = 90, 30
+
+
+@dataclass
+class Trouble:
+    """Something wrong with the world, until it is cured or over."""
+
+    told: Disturbance
+    cure: Callable[[datetime], object] | None = None
+    """Puts it right; None where nobody can."""
+    over_at: datetime | None = None
+    """When it passes by itself."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The world of a sample, seen and changed by others than the product."""
+
+    world: World
+    sample: Sample
+
+    @property
+    def old_id(self) -> str:
+        old = self.sample.request.get("old_gateway")
+        return str(old["resource_id"]) if isinstance(old, dict) else ""
+
+    @property
+    def old_group(self) -> str:
+        return "/".join(self.old_id.split("/")[:5])
+
+    @property
+    def service_name(self) -> str:
+        old = self.sample.request.get("old_gateway")
+        return str(old["service_name"]).lower() if isinstance(old, dict) else ""
+
+    @property
+    def zone_id(self) -> str:
+        dns = self.sample.request.get("dns")
+        return str(dns["zone_id"]) if isinstance(dns, dict) else ""
+
+    def ask(self, method: str, path: str, api: str, body: object, now: datetime) -> Response:
+        """What somebody with rights in Azure sends."""
+        tenant = str(self.sample.request["tenant_id"])
+        token = identity.issue_token(self.world, f"https://{MANAGEMENT}", now, 3600.0, tenant)
+        headers = {"authorization": f"Bearer {token}"}
+        content = json.dumps(body).encode() if body is not None else b""
+        return Simulator(self.world).handle(
+            Request(method, MANAGEMENT, path, {"api-version": api}, headers, content), now
+        )
+
+    def target(self, now: datetime) -> str:
+        """Where the service name leads in public."""
+        answer = resolve(self.world, self.service_name, "A", "public", now)
+        return next((record.value.rstrip(".").lower() for record in answer.records if record.type == "CNAME"), "")
+
+    def new_scale_set(self) -> Resource | None:
+        """What the deployment has made, by its tag."""
+        found = self.world.of_type("Microsoft.Compute/virtualMachineScaleSets")
+        return next((each for each in found if "cmg-deployment" in (each.body.get("tags") or {})), None)
+
+
+def make(kind: Kind, place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
+    """Let something go wrong now; None where this world has nothing that could."""
+    site.advance(place.world, now)
+    if kind in FAULTS:
+        return FAULTS[kind](place, random, now)
+    if not place.old_id and kind is not Kind.SICK_INSTANCE:
+        return None
+    return WORLD[kind](place, old_name, random, now)
+
+
+def _fault(place: Surroundings, described: dict[str, object], what: str, now: datetime, stops: bool) -> Trouble:
+    Simulator(place.world).add_fault(described)
+    fault = place.world.faults[-1]
+
+    def cure(_: datetime) -> None:
+        place.world.faults[:] = [each for each in place.world.faults if each is not fault]
+
+    return Trouble(Disturbance(now, what, stops=stops), cure)
+
+
+def _operation_fails(place: Surroundings, random: Random, now: datetime) -> Trouble:
+    code, path, method = random.choice(FAILURES), random.choice(PLACES[:4]), random.choice(("PUT", "PUT", "DELETE"))
+    error = {"code": code, "message": "Made up."}
+    action = {"operation": "fail", "error": error}
+    described = {"match": {"method": method, "path": path}, "times": random.randint(1, 2), "action": action}
+    return _fault(place, described, f"{method} {path} is taken and fails with {code}", now, stops=True)
+
+
+def _throttled(place: Surroundings, random: Random, now: datetime) -> Trouble:
+    path, times, pause = random.choice(PLACES), random.randint(2, 8), random.choice((1, 30, 300, 1200))
+    body = {"error": {"code": "TooManyRequests", "message": "Made up."}}
+    action = {"status": 429, "headers": {"Retry-After": str(pause)}, "body": body}
+    described = {"match": {"path": path}, "times": times, "action": action}
+    return _fault(place, described, f"429 with {pause} s at {path}, {times} times", now, stops=False)
+
+
+def _forbidden(place: Surroundings, random: Random, now: datetime) -> Trouble:
+    path = random.choice(PLACES)
+    body = {"error": {"code": "AuthorizationFailed", "message": "Made up."}}
+    described = {"match": {"path": path}, "times": random.randint(1, 5), "action": {"status": 403, "body": body}}
+    return _fault(place, described, f"403 at {path}", now, stops=True)
+
+
+def _lock(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble:
+    scope = random.choice((place.old_id, place.old_group, "/".join(place.old_id.split("/")[:3])))
+    level = random.choice(("CanNotDelete", "CanNotDelete", "ReadOnly"))
+    path = f"{scope}/providers/Microsoft.Authorization/locks/keep-it"
+    place.ask("PUT", path, LOCKS_API, {"properties": {"level": level}}, now)
+
+    def cure(_: datetime) -> object:
+        return place.world.resources.pop(path.lower(), None)
+
+    return Trouble(Disturbance(now, f"{level} lock on {scope}", stops=True), cure)
+
+
+def _point(place: Surroundings, name: str, target: str, now: datetime) -> Response:
+    body = {"properties": {"TTL": 4, "CNAMERecord": {"cname": target}}}
+    return place.ask("PUT", f"{place.zone_id}/CNAME/{name}", DNS_API, body, now)
+
+
+def _record_back(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
+    before = place.target(now)
+    label = place.service_name.split(".")[0]
+    if not place.zone_id or before in ("", old_name):
+        return None
+    _point(place, label, old_name, now)
+    cuts = not _relays(place, old_name, now)
+
+    def cure(now: datetime) -> None:
+        _point(place, label, before, now)
+
+    what = f"the record of the service name set back to {old_name}"
+    over_at = now + timedelta(hours=random.uniform(0.1, LONGEST_MISTAKE_HOURS))
+    return Trouble(Disturbance(now, what, stops=True, cuts_clients=cuts), cure, over_at)
+
+
+def _relays(place: Surroundings, name: str, now: datetime) -> bool:
+    address = resolve(place.world, name, "A", "public", now).address
+    return address is not None and place.world.site is not None and place.world.site.relays(address)
+
+
+def _forgotten_record(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
+    if not place.zone_id:
+        return None
+    _point(place, "vpn", old_name, now)
+
+    def cure(now: datetime) -> None:
+        place.ask("DELETE", f"{place.zone_id}/CNAME/vpn", DNS_API, None, now)
+
+    return Trouble(Disturbance(now, f"another record leads to {old_name}", stops=True), cure)
+
+
+def _old_scaled(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble | None:
+    machines = place.world.instances.get(place.old_id.lower(), [])
+    if len(machines) > 1:
+        machines.pop()
+    return Trouble(Disturbance(now, "the old gateway was scaled in"))
+
+
+def _old_recreated(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble | None:
+    old = place.world.resource(place.old_id)
+    if old is None or "uniqueId" not in old.properties:
+        return None
+    old.properties["uniqueId"] = place.world.guid()
+    told = Disturbance(now, "the old gateway was made anew", stops=True, removes=frozenset({place.old_id.lower()}))
+    return Trouble(told)
+
+
+def _old_removed(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
+    if place.world.resource(place.old_id) is None:
+        return None
+    classic = "classiccompute" in place.old_id.lower()
+    answer = place.ask("DELETE", place.old_id, CLASSIC_API if classic else COMPUTE_API, None, now)
+    if answer.status >= 300:
+        return None
+    what, cuts = "somebody removed the old gateway", place.target(now) == old_name
+    told = Disturbance(now, what, stops=True, cuts_clients=cuts, removes=frozenset({place.old_id.lower()}))
+    return Trouble(told)
+
+
+def _stranger(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble:
+    id = f"{place.old_group}/providers/Microsoft.Storage/storageAccounts/stranger"
+    kind = "Microsoft.Storage/storageAccounts"
+    body: Body = {"id": id, "name": "stranger", "type": kind, "location": "eastus", "tags": {}, "properties": {}}
+    place.world.resources[id.lower()] = Resource(id, kind, "stranger", "eastus", body, now, now)
+    return Trouble(Disturbance(now, "a stranger's storage account in the old gateway's group"))
+
+
+def _sick_instance(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble | None:
+    scale_set = place.new_scale_set()
+    machines = place.world.instances.get(scale_set.id.lower(), []) if scale_set else []
+    if not machines:
+        return None
+    machine = random.choice(machines)
+    machine.healthy = False
+
+    def cure(_: datetime) -> None:
+        machine.healthy = None
+
+    over_at = now + timedelta(minutes=random.uniform(1, LONGEST_TROUBLE_MINUTES))
+    cuts = len(machines) == 1
+    return Trouble(
+        Disturbance(now, "an instance of the new gateway is sick", stops=True, cuts_clients=cuts), cure, over_at
+    )
+
+
+def _connection_point_lost(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
+    points = place.world.site.connection_points if place.world.site else {}
+    second = points.get("cp2")
+    if second is None:
+        return None
+    hosts = dict(second.hosts)
+    second.hosts[place.service_name] = "192.0.2.1"
+
+    def cure(_: datetime) -> None:
+        second.hosts.clear()
+        second.hosts.update(hosts)
+
+    over_at = now + timedelta(minutes=random.uniform(1, LONGEST_TROUBLE_MINUTES))
+    cuts = place.target(now) != old_name
+    told = Disturbance(now, "the second connection point lost its way", stops=True, cuts_clients=cuts)
+    return Trouble(told, cure, over_at)
+
+
+FAULTS: dict[Kind, Callable[[Surroundings, Random, datetime], Trouble]] = {
+    Kind.OPERATION_FAILS: _operation_fails,
+    Kind.THROTTLED: _throttled,
+    Kind.FORBIDDEN: _forbidden,
+}
+WORLD: dict[Kind, Callable[[Surroundings, str, Random, datetime], Trouble | None]] = {
+    Kind.LOCK: _lock,
+    Kind.RECORD_BACK: _record_back,
+    Kind.FORGOTTEN_RECORD: _forgotten_record,
+    Kind.OLD_SCALED: _old_scaled,
+    Kind.OLD_RECREATED: _old_recreated,
+    Kind.OLD_REMOVED: _old_removed,
+    Kind.STRANGER: _stranger,
+    Kind.SICK_INSTANCE: _sick_instance,
+    Kind.CONNECTION_POINT_LOST: _connection_point_lost,
+}

@@ -1,0 +1,133 @@
+"""Faults that are planted in the product are found by the judge: a guard left out, a fence ignored, a grace cut short.
+
+Each is told the story in which it does its harm; the same story without it is clean.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmg_core import engine
+from cmg_core.domain import record
+from cmg_core.domain.guard import Verdict
+from cmg_core.domain.outcomes import Done
+from cmg_core.domain.plans import Part
+from cmg_core.domain.problems import Problem
+from cmg_core.domain.record import Claim
+from cmg_core.steps import cut_over, provision_scale_set, retire_old_gateway, roll_back
+from local.chaos import stage
+from local.chaos.checker import judge
+from local.chaos.mischief import Kind, Mischief
+from local.sample import Sample, load
+
+SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+GUARD = "nothing deleted but under the guard"
+type Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@cache
+def sample(grace: str = "PT4S") -> Sample:
+    found = load(SAMPLES / "s07-own-domain-from-classic.json")
+    return found.model_copy(update={"request": found.request | {"grace_period": grace}})
+
+
+def guard_left_out(patch: pytest.MonkeyPatch) -> None:
+    async def nothing_found(*_: Any) -> Verdict:
+        return Verdict()
+
+    patch.setattr(retire_old_gateway, "_guard", nothing_found)
+
+
+def grace_cut_short(patch: pytest.MonkeyPatch) -> None:
+    async def nothing_left(*_: Any) -> timedelta:
+        return timedelta()
+
+    patch.setattr(retire_old_gateway, "left_until", nothing_left)
+    guard_left_out(patch)
+
+
+def fence_ignored(patch: pytest.MonkeyPatch) -> None:
+    async def no_claim(run: Any) -> Claim:
+        return Claim(run.invocation_id, run.message_id, run.services.clock.now() + timedelta(minutes=5))
+
+    patch.setattr(engine._Run, "_take_claim", no_claim)
+
+
+def claims_never_run_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(record.Claim, "ensure_covers_a_call", lambda *_: None)
+
+
+def relaying_taken_for_granted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cut_over, "_relays", lambda *_: True)
+
+
+def new_resources_forgotten(patch: pytest.MonkeyPatch) -> None:
+    async def removes_nothing(_: Any, state: Any) -> Done:
+        return Done(state)
+
+    patch.setattr(roll_back, "_remove_new", removes_nothing)
+
+
+def storage_account_as_well(patch: pytest.MonkeyPatch) -> None:
+    remove = retire_old_gateway.remove
+
+    async def remove_more(context: Any, state: Any, ids: Any, *more: Any) -> Any:
+        plan = state.plan.model_copy(update={"delete": tuple(Part(id=id) for id in (*ids, *state.plan.keep))})
+        widened = replace(state, plan=plan)
+        storage = [part.id for part in plan.delete if "storageAccounts/" in part.id]
+        return await remove(context, widened, [*ids, *storage], *more)
+
+    patch.setattr(retire_old_gateway, "remove", remove_more)
+    guard_left_out(patch)
+
+
+def password_in_history(patch: pytest.MonkeyPatch) -> None:
+    password = "Cmg-1234567890-abcdef"
+    patch.setattr(provision_scale_set, "_password", lambda: password)
+    patch.setattr(engine, "_told", lambda *_: (f"set the password {password}",))
+
+
+def problems_without_cure(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(engine, "problem_of", lambda *_: Problem(code="x", title="It failed", detail="403", cure=""))
+
+
+def wakes_nobody(patch: pytest.MonkeyPatch) -> None:
+    async def sleeps_on(_: Any) -> int:
+        return 0
+
+    patch.setattr(stage, "wake_due", sleeps_on)
+    patch.setattr(stage, "LONGEST", timedelta(days=2))
+
+
+def gives_up_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(engine, "RETRIES", 0)
+
+
+PLANTED: list[tuple[Plant, str, tuple[Mischief, ...], str]] = [
+    (guard_left_out, "PT4S", (Mischief(Kind.FORGOTTEN_RECORD, 30, 1),), GUARD),
+    (grace_cut_short, "PT1H", (), GUARD),
+    (fence_ignored, "PT4S", (), "no write with an old revision"),
+    (claims_never_run_out, "PT4S", (Mischief(Kind.FROZEN, 121, 3), Mischief(Kind.FROZEN, 126, 3)), "no write with an old revision"),
+    (relaying_taken_for_granted, "PT4S", (Mischief(Kind.CONNECTION_POINT_LOST, 60, 1),), "a gateway relayed"),
+    (new_resources_forgotten, "PT1H", (Mischief(Kind.ROLLBACK, 80, 1),), "no orphan resource"),
+    (storage_account_as_well, "PT4S", (), "nothing deleted outside the plan"),
+    (password_in_history, "PT4S", (), "no secret anywhere"),
+    (problems_without_cure, "PT4S", (Mischief(Kind.FORBIDDEN, 20, 1),), "every failure is explained"),
+    (wakes_nobody, "P1D", (), "every request ends or waits"),
+    (gives_up_at_once, "PT4S", (Mischief(Kind.THROTTLED, 30, 4),), "every request ends or waits"),
+]
+
+
+@pytest.mark.parametrize(("plant", "grace", "mischief", "rule"), PLANTED, ids=[plant.__name__ for plant, *_ in PLANTED])
+def test_a_planted_fault_is_caught(
+    plant: Plant, grace: str, mischief: tuple[Mischief, ...], rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert judge(stage.play(sample(grace), mischief, 1)) == []
+    plant(monkeypatch)
+    found = judge(stage.play(sample(grace), mischief, 1))
+    assert any(each.rule.startswith(rule) for each in found), found
