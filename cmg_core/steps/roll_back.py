@@ -53,6 +53,8 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     if record is None or not record.points_at(names_of(state).deployment_name):
         held = record.ttl if record is not None and _may_have_led_over(state) else timedelta()
         return Done(await _back(context, state, held))
+    if old is None and plan_of(state).record is not None:
+        return Done(await _back(context, state, timedelta()))  # it stood before: not this deployment's to remove
     if old is None:
         await context.azure.delete(await context.claim(), record.id)
         return Done(await _back(context, state, timedelta()), (f"removed the record {names_of(state).service_name}",))
@@ -118,10 +120,8 @@ async def _remove_new(context: StepContext, state: State) -> Done | Wait:
         made.network_security_group,
     )
 
-    async def nothing_leads_here(state: State, body: JsonObject) -> Wait | None:
-        if text_at(body, "id").lower() == made.public_address.lower():
-            await _ensure_no_record_dangles(context, state)
-        return None
+    async def nothing_leads_here(state: State, _: JsonObject) -> Wait | None:
+        return await _leads_here(context, state)
 
     def is_left(body: JsonObject) -> bool:
         return tags_of(body).get(OWNER_TAG) != context.deployment_id
@@ -155,14 +155,18 @@ async def _ensure_whole(context: StepContext, old: OldGateway) -> None:
         )
 
 
-async def _ensure_no_record_dangles(context: StepContext, state: State) -> None:
-    """Raise StepFailed while a record leads to the name that would become free (invariant 8)."""
+async def _leads_here(context: StepContext, state: State) -> Wait | None:
+    """Wait while a public server still gives the name that will become free; nobody may be using it (invariant 8).
+
+    Raises StepFailed while a record of the zone leads to it: that does not pass by itself.
+    """
+    if not names_of(state).has_own_domain:
+        return None
     name = names_of(state).deployment_name
     records = await context.azure.records(state.request.dns.zone_id) if state.request.dns else []
     views = await context.services.dns.views(names_of(state).service_name)
     leading = [text_at(body, "name") for body in records if RecordSet.of(body).points_at(name)]
-    leading += [f"{names_of(state).service_name} ({view.server})" for view in views if name.lower() in view.targets]
-    if leading and names_of(state).has_own_domain:
+    if leading:
         raise StepFailed(
             Problem(
                 code="name-would-dangle",
@@ -172,6 +176,10 @@ async def _ensure_no_record_dangles(context: StepContext, state: State) -> None:
                 resource=made_by(state).public_address,
             )
         )
+    if any(name.lower() in view.targets for view in views):
+        reason = f"Nothing is removed while public servers lead {names_of(state).service_name} to {name}."
+        return Wait(state, LOOK_AGAIN, reason)
+    return None
 
 
 async def _record(context: StepContext, state: State) -> RecordSet | None:

@@ -171,7 +171,7 @@ def test_what_belongs_to_others_stays() -> None:
     assert deleted(services) == set()
 
 
-def test_the_address_stays_while_a_record_leads_to_its_name() -> None:
+def test_everything_stays_while_a_record_of_the_zone_leads_to_its_name() -> None:
     services = FakeServices()
     state = before_cut_over(services)
     stands(services)
@@ -179,7 +179,19 @@ def test_the_address_stays_while_a_record_leads_to_its_name() -> None:
     with pytest.raises(StepFailed) as failed:
         to_the_end(services, replace(state, roll_back=RollBack(services.clock.now())))
     assert failed.value.problem.code == "name-would-dangle"
-    assert MAKE.public_address not in deleted(services)
+    assert deleted(services) == set()
+
+
+def test_everything_stays_until_public_servers_have_forgotten_the_name() -> None:
+    services = FakeServices()
+    state = replace(before_cut_over(services), roll_back=RollBack(services.clock.now()))
+    stands(services)
+    services.dns.point(SERVICE, NEW_NAME)
+    held = run(services, state)
+    assert isinstance(held, Wait) and deleted(services) == set()
+    services.dns.point(SERVICE, OLD_NAME)
+    to_the_end(services, held.state)
+    assert deleted(services) == set(MAKE.ids)
 
 
 def test_a_new_deployment_takes_its_record_with_it() -> None:
@@ -197,3 +209,15 @@ def test_a_new_deployment_takes_its_record_with_it() -> None:
         if isinstance(outcome, Done):
             break
     assert deleted(services) == {RECORD_ID, *MAKE.ids}
+
+
+def test_a_record_that_stood_before_a_new_deployment_is_not_its_own_to_remove() -> None:
+    services = FakeServices()
+    state = before_cut_over(services, deployment())
+    assert state.plan is not None and state.plan.record is not None
+    plan = state.plan.model_copy(update={"old_gateway": None, "delete": ()})
+    stands(services)
+    services.resource_manager.add(record_body(NEW_NAME))
+    with pytest.raises(StepFailed) as failed:
+        run(services, replace(state, plan=plan, roll_back=RollBack(services.clock.now())))
+    assert failed.value.problem.code == "name-would-dangle" and deleted(services) == set()
