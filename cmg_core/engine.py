@@ -15,6 +15,7 @@ from cmg_core.domain.errors import (
     AzureRefused,
     ChangedMeanwhile,
     ClaimRunsOut,
+    NewerSchema,
     StepFailed,
     Superseded,
     Throttled,
@@ -25,6 +26,7 @@ from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import (
     MESSAGE,
+    SCHEMA,
     Claim,
     Event,
     Message,
@@ -34,6 +36,7 @@ from cmg_core.domain.record import (
     Status,
     StepProgress,
     Waiting,
+    schema_of,
 )
 from cmg_core.domain.transitions import Course, take_up
 from cmg_core.plan import STEPS, PlannedStep, step_after
@@ -72,9 +75,12 @@ class Engine:
     async def handle(self, step: str, body: str, message_id: str, invocation_id: str) -> None:
         """Run the step that a queue message asks for. Returning deletes the message, raising keeps it.
 
-        Raises UnreadableMessage for a message that is none (the host's poison queue keeps it as evidence), TryAgain
-        when storage does not answer, ClaimRunsOut when a slow run may not write any more.
+        Raises UnreadableMessage for a message that is none or has no record (the host's poison queue keeps it as
+        evidence), NewerSchema for a message or a record that only a newer release understands: neither is touched.
+        TryAgain when storage does not answer, ClaimRunsOut when a slow run may not write any more.
         """
+        if (schema := schema_of(body)) > SCHEMA:
+            raise NewerSchema(f"queue cmg-{step} holds a message of a newer release (schema {schema}, not {SCHEMA})")
         try:
             message = MESSAGE.validate_json(body)
         except ValidationError as error:
@@ -130,7 +136,7 @@ class _Run:
         """The ledger's record at this message's revision, its ETag kept (rules 3 and 4). Raises Superseded."""
         stored = await self.services.ledger.read(self.message.deployment_id)
         if stored is None:
-            raise Superseded("there is no record of this deployment")
+            raise self._without_record()
         if stored.record.revision != self.message.revision:
             if self._is_my_save(stored.record):
                 await self._send(stored.record, stored.etag)
@@ -139,6 +145,9 @@ class _Run:
             raise Superseded(f"the ledger is at step {stored.record.step}")
         self.etag, self.requested = stored.etag, stored.record.requested
         return stored.record
+
+    def _without_record(self) -> UnreadableMessage:
+        return UnreadableMessage(f"queue cmg-{self.message.step} holds a message for a deployment that has no record")
 
     def _is_my_save(self, record: Record) -> bool:
         return (
@@ -271,7 +280,7 @@ class _Run:
             except LedgerConflict:
                 stored = await self.services.ledger.read(self.message.deployment_id)
             if stored is None:
-                return None
+                raise self._without_record()
             record = stored.record
             if self._is_my_save(record):
                 return record, stored.etag

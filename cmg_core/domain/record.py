@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from cmg_core.domain.errors import ClaimRunsOut
 from cmg_core.domain.gates import OBSERVATION, Gate, GateName
@@ -230,5 +230,21 @@ class Message:
     schema: int = SCHEMA
 
 
+@dataclass(frozen=True)
+class _Header:
+    """What every message has, whatever release wrote it."""
+
+    schema: int
+
+
 STATE = TypeAdapter(State)
 MESSAGE = TypeAdapter(Message)
+_HEADER = TypeAdapter(_Header)
+
+
+def schema_of(body: str) -> int:
+    """The schema of a message's text, also where nothing else of it is understood; 0 for what is no message."""
+    try:
+        return _HEADER.validate_json(body).schema
+    except ValidationError:
+        return 0

@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
 
 from cmg_core.domain.errors import NewerSchema, TooLarge
-from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Claim, Event, Message, Record, Requested, State, Status
+from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Ask, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.requests import MigrationRequest, held_gateway
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import ActiveRow, Save, Throttle
@@ -28,7 +28,13 @@ LARGEST_PROPERTY = 65_536
 LARGEST_BODY = 49_152
 """Bytes of a queue message's text before base64 makes 65,536 of them (engine-protocol, "Storage shape")."""
 
-REQUESTED = TypeAdapter(tuple[Requested, ...])
+
+def _since_the_first_release(noted: Any) -> Any:
+    """The first release noted calls for gates only, and did not say so."""
+    return {"ask": Ask.OPEN_GATE, **noted} if isinstance(noted, dict) else noted
+
+
+REQUESTED = TypeAdapter(tuple[Annotated[Requested, BeforeValidator(_since_the_first_release)], ...])
 EVENT = TypeAdapter(Event)
 
 

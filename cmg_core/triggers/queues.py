@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 from pydantic import ValidationError
 
-from cmg_core.domain.errors import ClaimRunsOut, TryAgain, UnreadableMessage
+from cmg_core.domain.errors import ClaimRunsOut, NewerSchema, TryAgain, UnreadableMessage
 from cmg_core.domain.record import MESSAGE
 from cmg_core.engine import Engine
 from cmg_core.services import Services
@@ -32,8 +32,8 @@ def running(
 async def run_step(services: Callable[[], Services], step: str, message: func.QueueMessage, invocation_id: str) -> None:
     """Run one step for one message.
 
-    Raises UnreadableMessage for what is no message of this product (the host moves it to the poison queue), TryAgain
-    and ClaimRunsOut as the engine does, RunFailed for anything else.
+    Raises UnreadableMessage for what is no message of this product and NewerSchema for a newer release's (the host
+    moves them to the poison queue), TryAgain and ClaimRunsOut as the engine does, RunFailed for anything else.
     """
     try:
         body = message.get_body().decode()
@@ -41,34 +41,32 @@ async def run_step(services: Callable[[], Services], step: str, message: func.Qu
         raise UnreadableMessage(f"queue cmg-{step} holds a message that is no text in UTF-8") from None
     try:
         await Engine(services()).handle(step, body, message.id or "", invocation_id)
-    except UnreadableMessage:
+    except (UnreadableMessage, NewerSchema) as reason:
+        log.error("step %s leaves a message to the poison queue: %s", step, reason, extra=_told(body, invocation_id))
         raise
     except (TryAgain, ClaimRunsOut) as reason:
-        deployment_id = _deployment_id(body)
-        log.warning(
-            "step %s of deployment %s is tried again: %s",
-            step,
-            deployment_id,
-            reason,
-            extra={"deployment_id": deployment_id, "correlation_id": invocation_id},
-        )
+        told = _told(body, invocation_id)
+        log.warning("step %s of deployment %s is tried again: %s", step, told["deployment_id"], reason, extra=told)
         raise
     except Exception:
-        deployment_id = _deployment_id(body)
+        told = _told(body, invocation_id)
+        deployment_id = told["deployment_id"]
         log.exception(
             "step %s of deployment %s met an unknown error, correlation %s",
             step,
             deployment_id,
             invocation_id,
-            extra={"deployment_id": deployment_id, "correlation_id": invocation_id},
+            extra=told,
         )
         raise RunFailed(
             f"step {step} of deployment {deployment_id} met an unknown error: see the log, correlation {invocation_id}"
         ) from None
 
 
-def _deployment_id(body: str) -> str:
+def _told(body: str, invocation_id: str) -> dict[str, str]:
+    """By what a line of the log is found again."""
     try:
-        return MESSAGE.validate_json(body).deployment_id
+        deployment_id = MESSAGE.validate_json(body).deployment_id
     except ValidationError:
-        return "unknown"
+        deployment_id = "unknown"
+    return {"deployment_id": deployment_id, "correlation_id": invocation_id}

@@ -38,8 +38,9 @@ def failing(error: Exception) -> object:
     return services
 
 
-def test_a_message_of_an_unknown_deployment_is_done_with() -> None:
-    run(MemoryServices, BODY)
+def test_a_message_of_an_unknown_deployment_stays_as_evidence() -> None:
+    with pytest.raises(UnreadableMessage, match="no record"):
+        run(MemoryServices, BODY)
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"", b"{}", b'{"deployment_id": 1}', b"[" * 100_000])
