@@ -61,7 +61,8 @@ def ended_or_waits(story: Story) -> Iterator[str]:
         return
     if not story.queued and not story.record.get("wake_at"):
         yield f"it waits for «{waits['reason']}», but neither a message nor a wake-up will ever look again"
-    if not any(each.stops for each in story.disturbances):
+    lately = story.ended_at - timedelta(days=1)
+    if not any(each.stops and (each.until is None or each.until > lately) for each in story.disturbances):
         yield f"it still waits for «{waits['reason']}», and nobody keeps that from coming"
 
 

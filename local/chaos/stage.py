@@ -321,12 +321,25 @@ class _Stage(InProcess):
             if record.state.roll_back is not None:
                 if await self._lead_back(record):
                     continue
-            elif left and left[0].when.has_come(status_view(record)):
-                await asyncio.sleep(self._slowness)
-                if left[0].when.has_come(status_view(self._record())) and self._record().state.roll_back is None:
-                    await self._do(left.pop(0))
+            elif await self._act(left):
                 continue
             await self.ledger.changed.wait()
+
+    async def _act(self, left: list[Then]) -> bool:
+        """Do the first thing whose moment has come, if it has not passed again by then; whether there was one."""
+
+        def due() -> Then | None:
+            view = status_view(self._record())
+            return next((then for then in left if then.when.has_come(view)), None)
+
+        then = due()
+        if then is None:
+            return False
+        await asyncio.sleep(self._slowness)
+        if self._record().state.roll_back is None and due() is then:
+            left.remove(then)
+            await self._do(then)
+        return True
 
     def _record(self) -> Record:
         stored = self.ledger.peek(self._deployment_id)

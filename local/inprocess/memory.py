@@ -34,7 +34,11 @@ def _writes[**P, R](method: _Method[P, R]) -> _Method[P, R]:
     return _through_tape(method, writes=True)
 
 
-def _through_tape[**P, R](method: _Method[P, R], writes: bool) -> _Method[P, R]:
+def _overwrites[**P, R](method: _Method[P, R]) -> _Method[P, R]:
+    return _through_tape(method, writes=True, conditional=False)
+
+
+def _through_tape[**P, R](method: _Method[P, R], writes: bool, conditional: bool = True) -> _Method[P, R]:
     """Let a method's calls pass over the tape, and show its harm as the table's client would."""
     name = method.__name__
 
@@ -43,6 +47,8 @@ def _through_tape[**P, R](method: _Method[P, R], writes: bool) -> _Method[P, R]:
         try:
             return await self.tape.pass_on(Port.LEDGER, name, writes, lambda: method(self, *args, **kwargs))
         except Harmed as harmed:
+            if harmed.harm is Harm.REPEATED and not conditional:
+                return await method(self, *args, **kwargs)
             if harmed.harm is Harm.REPEATED:
                 raise LedgerConflict(f"«{name}», repeated by the client, met its own doing") from None
             raise TryAgain(f"storage did not take «{name}»") from None
@@ -160,7 +166,7 @@ class MemoryLedger:
     async def throttles(self) -> Mapping[str, Throttle]:
         return {subscription_id: codec.throttle_of(columns) for subscription_id, columns in self._throttles.items()}
 
-    @_writes
+    @_overwrites
     async def note_throttle(self, subscription_id: str, throttle: Throttle) -> None:
         self._throttles[subscription_id] = codec.throttle_columns(throttle)
 
