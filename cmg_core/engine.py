@@ -181,10 +181,12 @@ class _Run:
 
     async def _run_step(self, before: State) -> Outcome:
         """Run the step, and again after each short wait that brings nothing new."""
-        state, slept = before, timedelta()
+        state, slept, told = before, timedelta(), tuple[str, ...]()
         while True:
             context = StepContext(self.message.deployment_id, state, self.services, self._take_claim)
             outcome = await self._attempt(self._step.run, context)
+            told = (*told, *outcome.told)
+            outcome = replace(outcome, told=told)
             if not isinstance(outcome, Wait) or slept + outcome.after > SLEPT_THROUGH:
                 return outcome
             if _shows_something_new(outcome, before):
@@ -360,7 +362,7 @@ def _told(outcome: Outcome, before: State, step: str) -> tuple[str, ...]:
         case Done():
             return (*outcome.told, f"{step} is done")
         case Failed():
-            return (f"{step} failed: {outcome.problem.title}",)
+            return (*outcome.told, f"{step} failed: {outcome.problem.title}")
         case Wait():
             begins = outcome.reason if (outcome.gate or outcome.grace) and _shows_something_new(outcome, before) else ""
             return (*outcome.told, f"waits: {begins}") if begins else outcome.told

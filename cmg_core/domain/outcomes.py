@@ -36,6 +36,7 @@ class Failed:
 
     state: State
     problem: Problem
+    told: tuple[str, ...] = ()
 
 
 type Outcome = Done | Wait | Failed

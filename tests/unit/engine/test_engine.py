@@ -9,7 +9,7 @@ import pytest
 
 from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, Throttled, TryAgain, UnreadableMessage
 from cmg_core.domain.gates import Gate, GateName, Opener
-from cmg_core.domain.outcomes import Done, Outcome, Wait
+from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import MESSAGE, Ask, Claim, Message, Record, Requested, State, Status
 from cmg_core.engine import OVERDUE, RETRIES, SLEPT_THROUGH, Engine
@@ -103,6 +103,22 @@ def test_a_done_step_hands_on_with_the_saves_etag() -> None:
         assert (sent.step, sent.revision, sent.etag) == ("two", 2, stored.etag)
 
     asyncio.run(story())
+
+
+def test_the_history_has_what_was_told_before_a_short_wait() -> None:
+    async def story(last: Outcome) -> list[str]:
+        world = World()
+        outcomes = iter([Wait(a_state(), timedelta(microseconds=1), "Azure works", told=("began",)), last])
+
+        async def step(_: StepContext) -> Outcome:
+            return next(outcomes)
+
+        await handle(world, (step,), await world.begin())
+        return [event.text for event in await world.ledger.events(ID)]
+
+    problem = Problem(code="c", title="broke", detail="d", cure="do")
+    assert asyncio.run(story(Done(a_state(), ("ended",)))) == ["began", "ended", "one is done"]
+    assert asyncio.run(story(Failed(a_state(), problem))) == ["began", "one failed: broke"]
 
 
 def test_the_last_step_ends_the_deployment_and_sends_nothing() -> None:
