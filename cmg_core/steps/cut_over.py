@@ -21,10 +21,9 @@ from cmg_core.domain.requests import MigrationRequest
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.clocks import beginning, left_until
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.gates import is_closed, opened_by_observation, wait_at
+from cmg_core.steps.gates import is_closed, opened_by_observation, until_next_try, wait_at
 from cmg_core.steps.planned import names_of, plan_of, take_in_turn
 
-LOOK_AGAIN = timedelta(seconds=5)
 NEW_RECORD_TTL = timedelta(minutes=5)
 
 
@@ -96,7 +95,11 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
         raise StepFailed(_expired(state.certificate))
     is_migration = isinstance(state.request, MigrationRequest)
     if is_migration and not _relays(state, dialed := await _dial_new(context, state)):
-        return Wait(state, LOOK_AGAIN, f"The record changes only while the new gateway relays. {_seen(state, dialed)}")
+        return Wait(
+            state,
+            until_next_try(state, now),
+            f"The record changes only while the new gateway relays. {_seen(state, dialed)}",
+        )
     record = await _record(context, state)
     told = tuple[str, ...]()
     if record is None and not is_migration:
@@ -164,13 +167,14 @@ async def _start_grace(context: StepContext, state: State) -> Done | Wait:
         return Done(state)
     service_name, target = names_of(state).service_name, names_of(state).deployment_name
     views = await context.services.dns.views(service_name)
+    try_again = until_next_try(state, context.services.clock.now())
     if not _all_show(views, target):
-        return Wait(state, LOOK_AGAIN, f"{service_name} does not lead to {target} everywhere. {_shown(views)}")
+        return Wait(state, try_again, f"{service_name} does not lead to {target} everywhere. {_shown(views)}")
     # The old gateway relays with the same certificate: only its own name tells the new one from it.
     for host in (target, service_name):
         dialed = await context.services.dialer.dial(host, service_name)
         if not _relays(state, dialed):
-            return Wait(state, LOOK_AGAIN, f"The new gateway does not relay as {host} yet. {_seen(state, dialed)}")
+            return Wait(state, try_again, f"The new gateway does not relay as {host} yet. {_seen(state, dialed)}")
     now = await beginning(context)
     ends_at = now + request.grace_period
     told = f"the new gateway relays under {service_name}; the grace period lasts until {ends_at.isoformat()}"

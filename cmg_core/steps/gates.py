@@ -10,6 +10,8 @@ from cmg_core.domain.record import State
 PERSONS_LOOK = timedelta(hours=12)
 """A person's call sends its own message; this look only proves that the deployment is alive."""
 
+LONGEST_TRY = timedelta(minutes=1)
+
 
 def is_closed(state: State, name: GateName) -> bool:
     """Whether the plan holds this gate and it is not open yet."""
@@ -27,6 +29,15 @@ def wait_at(state: State, name: GateName, now: datetime, seen: str = "") -> Wait
     waited = now - (asked.asked_at or now)
     after = PERSONS_LOOK if gate.opener is Opener.PERSON else until_next_look(waited)
     return Wait(state, after, f"{gate.what_to_do} {seen}".strip(), gate=name)
+
+
+def until_next_try(state: State, now: datetime) -> timedelta:
+    """How long to wait before looking again at what nobody is asked for: the longer it lasts, the longer, at most
+    ``LONGEST_TRY``."""
+    waiting = state.waiting
+    goes_on = waiting is not None and waiting.gate is None and not waiting.grace
+    since = waiting.since if waiting is not None and goes_on else now
+    return min(until_next_look(now - since), LONGEST_TRY)
 
 
 def opened_by_observation(state: State, name: GateName, now: datetime, seen: str) -> State:
