@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cmg_core.domain.values import JsonObject
 from local.chaos.campaign import USUAL, Result, run
-from local.dev.azurite import ROOT
+from local.dev.processes import ROOT
 
 STATES = ROOT / ".dev" / "chaos"
 

@@ -157,7 +157,8 @@ def _record_back(place: Surroundings, old_name: str, random: Random, now: dateti
     if not place.zone_id or before in ("", old_name):
         return None
     _point(place, label, old_name, now)
-    cuts = not _relays(place, old_name, now)
+    # Its connection point may dial the new gateway already, or will at its next check.
+    cuts = not _relays(place, old_name, now) or not _inside_leads_to(place, old_name, now)
 
     def cure(now: datetime) -> None:
         _point(place, label, before, now)
@@ -170,6 +171,11 @@ def _record_back(place: Surroundings, old_name: str, random: Random, now: dateti
 def _relays(place: Surroundings, name: str, now: datetime) -> bool:
     address = resolve(place.world, name, "A", "public", now).address
     return address is not None and place.world.site is not None and place.world.site.relays(address)
+
+
+def _inside_leads_to(place: Surroundings, name: str, now: datetime) -> bool:
+    answer = resolve(place.world, place.service_name, "A", "inside", now)
+    return any(record.value.rstrip(".").lower() == name for record in answer.records)
 
 
 def _forgotten_record(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
