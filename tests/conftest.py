@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.dev.azurite import Azurite
+from tests.together import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 
 @pytest.fixture(scope="session")

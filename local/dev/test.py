@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     failed = [headline for headline, command in CHECKS if run(headline, command)]
     if failed:
         print(f"\n== failed before the tests: {', '.join(failed)}", flush=True)
-    code = run("tests", ["pytest", "-n", "2", "--dist", "loadgroup"])
+    code = run("tests", ["pytest", "-n", "2"])
     return code or int(bool(failed))
 
 
