@@ -43,12 +43,17 @@ def writes(services: FakeServices) -> list[str]:
     return services.resource_manager.writes
 
 
+@given(host=SPANS, azure=SPANS)
+def test_a_period_begins_by_azures_clock_whatever_the_host_says(host: timedelta, azure: timedelta) -> None:
+    context = context_of(two_clocks(host, azure), after_grace(FakeServices()))
+    assert NOW + azure <= asyncio.run(beginning(context)) <= NOW + azure + timedelta(seconds=1)
+
+
 @given(host=SPANS, azure=SPANS, moment=SPANS)
 def test_a_moment_has_come_only_when_both_clocks_say_so(host: timedelta, azure: timedelta, moment: timedelta) -> None:
     context = context_of(two_clocks(host, azure), after_grace(FakeServices()))
     left = asyncio.run(left_until(context, NOW + moment))
     assert (left == timedelta()) == (min(host, azure) >= moment)
-    assert asyncio.run(beginning(context)) == NOW + max(host, azure)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_a_grace_period_that_begins_under_a_slow_clock_is_no_shorter() -> None:
     state = replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta(), flipped_at=NOW - MONTH))
     services.dns.point(SERVICE, NEW_NAME)
     done = run(cut_over, services, state)
-    assert done.state.grace_ends_at == NOW + timedelta(days=2)
+    assert done.state.grace_ends_at is not None and done.state.grace_ends_at >= NOW + timedelta(days=2)
 
 
 def test_a_clock_that_jumps_ahead_does_not_end_the_wait_for_an_old_answer() -> None:
