@@ -19,7 +19,9 @@ from cmg_core.domain.values import Json, JsonObject, ResourceId, at, text_at
 
 LONGEST_ECHO = 100
 MOST_FINDINGS = 50
-SECRET_LOOKING = re.compile(r"(sig|key|token|secret|password|pwd|code)\s*[=:]|-----BEGIN|^ey[\w-]+\.", re.IGNORECASE)
+SECRET_LOOKING = re.compile(
+    r"(sig|key|token|secret|password|pwd|code)\s*[=:]|-----BEGIN|(?-i:\beyJ[\w-]{5,}\.)", re.IGNORECASE
+)
 
 type Kind = Literal["deployment", "migration"]
 
@@ -111,7 +113,7 @@ def _finding(kind: Kind, detail: ErrorDetails) -> Finding:
     if detail["type"] == "extra_forbidden":
         return blocks(
             "unknown-key",
-            f"`{_cut(str(place[-1]))}` is not a key of a request.",
+            f"`{repeated(str(place[-1]))}` is not a key of a request.",
             _nearest(kind, place),
             pointer=pointer,
         )
@@ -122,7 +124,7 @@ def _finding(kind: Kind, detail: ErrorDetails) -> Finding:
 
 def _pointer(place: Iterable[str | int]) -> str:
     """RFC 6901, section 3."""
-    return "".join(f"/{_cut(str(part)).replace('~', '~0').replace('/', '~1')}" for part in place)
+    return "".join(f"/{repeated(str(part)).replace('~', '~0').replace('/', '~1')}" for part in place)
 
 
 def _nearest(kind: Kind, place: tuple[str | int, ...]) -> str:
@@ -154,11 +156,11 @@ def _shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return _cut(str(value) if abs(value) < 1e20 else "a very large number")
+            return repeated(str(value) if abs(value) < 1e20 else "a very large number")
         case str() if SECRET_LOOKING.search(value):
             return "a text that looks like a secret, which is not repeated here"
         case str():
-            return f"«{_cut(value)}»"
+            return f"«{repeated(value)}»"
         case list():
             return "a list"
         case dict():
@@ -166,8 +168,10 @@ def _shown(value: object) -> str:
     return "of another type"
 
 
-def _cut(text: str) -> str:
-    """At most 100 characters, fit for UTF-8."""
+def repeated(text: str) -> str:
+    """What of a caller's text may be told back: at most 100 characters, fit for UTF-8, and nothing of a secret."""
+    if SECRET_LOOKING.search(text):
+        return "(a text that looks like a secret)"
     short = text if len(text) <= LONGEST_ECHO else f"{text[: LONGEST_ECHO - 1]}…"
     return short.encode("utf-8", "replace").decode()
 
@@ -200,7 +204,7 @@ def _check_zone(body: JsonObject) -> Iterable[Finding]:
     if name and not is_below(name, zone):
         yield blocks(
             "service-name-outside-zone",
-            f"«{_cut(name)}» does not lie in the zone «{_cut(zone)}».",
+            f"«{repeated(name)}» does not lie in the zone «{repeated(zone)}».",
             "Give the zone that holds the service name's record, or leave `dns` out where the app does not change it.",
             pointer="/dns/zone_id",
         )
@@ -211,7 +215,7 @@ def _check_first_label(body: JsonObject) -> Iterable[Finding]:
     if name and label and first_label_of(name) != label.lower():
         yield blocks(
             "first-label-contradicts",
-            f"`first_label` «{_cut(label)}» is not the first label of `service_name` «{_cut(name)}».",
+            f"`first_label` «{repeated(label)}» is not the first label of `service_name` «{repeated(name)}».",
             "Give one of the two.",
             pointer="/first_label",
         )

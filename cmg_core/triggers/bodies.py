@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from cmg_core.calls import CallRefused
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
-from cmg_core.domain.validation import InvalidRequest
+from cmg_core.domain.validation import InvalidRequest, repeated
 from cmg_core.domain.values import Frozen, Json, JsonObject, Moment, Text
 
 LARGEST_BODY = 256 * 1024
@@ -19,7 +19,6 @@ DEEPEST = 32
 LARGEST_NUMBER = 2**53
 """Beyond it senders and readers no longer agree on a whole number (RFC 7493, section 2.2)."""
 MOST_FINDINGS = 50
-LONGEST_KEY = 100
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,}([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _PLAIN_KEY = re.compile(r"[a-z][a-z_-]{0,39}")
@@ -92,7 +91,7 @@ def read_call[Asked: PersonsCall](body: Json, kind: type[Asked]) -> Asked:
 
 
 def _finding(mistake: str, key: str, known: Sequence[str]) -> Finding:
-    shown = key[:LONGEST_KEY]
+    shown = repeated(key)
     pointer = "/" + shown.replace("~", "~0").replace("/", "~1")
     if key not in known:
         cure = f"Leave it out. Known here: {', '.join(f'`{each}`' for each in known)}."

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import azure.functions as func
 
@@ -18,7 +18,7 @@ from cmg_core.calls import Asked, CallRefused
 from cmg_core.domain.findings import blocks, warns
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.record import Ask, Record, Status
-from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request
+from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request, repeated
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.services import Services
 from cmg_core.settings import SettingsError
@@ -105,7 +105,7 @@ def _refusal(error: Exception, request: func.HttpRequest, correlation_id: str) -
         problem = unknown_problem()
     else:
         log.info("a call was refused: %s, correlation %s", problem.code, correlation_id, extra=told)
-    body = problem.model_copy(update=told).as_problem_details(urlsplit(request.url).path)
+    body = problem.model_copy(update=told).as_problem_details(_address(request).path)
     pause = retry_after(error)
     headers = {} if pause is None else {"Retry-After": str(pause)}
     return _answer(body, problem.status, headers, "application/problem+json")
@@ -188,14 +188,23 @@ def _accepted(request: func.HttpRequest, services: Services, record: Record) -> 
 
 
 def _base(request: func.HttpRequest) -> str:
-    """Scheme and host that the caller used.
+    """Scheme and host that the caller used, empty where they cannot be read.
 
     App Service ends TLS in front of the app and says so in X-Forwarded-Proto, which it sets itself; elsewhere any
     caller can set it, and X-Forwarded-Host everywhere, so those are not believed.
     """
-    url = urlsplit(request.url)
+    url = _address(request)
     by_tls = "WEBSITE_SITE_NAME" in os.environ and request.headers.get("X-Forwarded-Proto") == "https"
-    return f"{'https' if by_tls else url.scheme}://{url.netloc.rpartition('@')[2]}"
+    return f"{'https' if by_tls else url.scheme}://{url.netloc.rpartition('@')[2]}" if url.netloc else ""
+
+
+def _address(request: func.HttpRequest) -> SplitResult:
+    """The address that the caller used. Its host is a header of the caller's: one that is none makes an empty address,
+    and what is built on it relative (RFC 9110, section 10.2.2)."""
+    try:
+        return urlsplit(request.url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 async def _show_operation(call: Call) -> func.HttpResponse:
@@ -274,7 +283,7 @@ def _filters(given: Mapping[str, str]) -> listing.Filters:
     findings: list[Finding] = []
     known = ", ".join(f"`{name}`" for name in _LIST_PARAMETERS)
     for name in [name for name in given if name not in _LIST_PARAMETERS][:20]:
-        seen = f"`{name[:100]}` is not a parameter of this list."
+        seen = f"`{repeated(name)}` is not a parameter of this list."
         findings.append(blocks("unknown-parameter", seen, f"Leave it out. Known here: {known}."))
     status, subscription = given.get("status"), given.get("subscription", "").lower()
     if status is not None and status not in [*Status]:
