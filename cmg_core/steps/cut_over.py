@@ -90,8 +90,8 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
     if noted.ttl_before is not None and noted.ttl_lowered_at is not None:
         forgotten_at = noted.ttl_lowered_at + noted.ttl_before
         if left := await left_until(context, forgotten_at):
-            told = f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL."
-            return Wait(state, left, told, until=forgotten_at)
+            reason = f"Until {forgotten_at.isoformat()} resolvers may hold the record's old TTL."
+            return Wait(state, left, reason, until=forgotten_at)
     if state.certificate is not None and state.certificate.not_after <= now:
         raise StepFailed(_expired(state.certificate))
     is_migration = isinstance(state.request, MigrationRequest)
