@@ -22,27 +22,35 @@ def main(arguments: list[str]) -> int:
     wanted = _parser().parse_args(arguments)
     samples = (str(Path(wanted.sample).resolve()),) if wanted.sample else USUAL
     logging.getLogger("cmg").propagate = False
-    state = STATES / f"{_key(wanted.seed, samples)}.jsonl"
-    state.parent.mkdir(parents=True, exist_ok=True)
-    lines = _lines(state) if wanted.resume else []
-    if not wanted.resume:
-        state.write_text("")
-    numbers = [wanted.only] if wanted.only is not None else range(len(lines), wanted.runs)
-    for number in numbers:
-        result = run(wanted.seed, number, samples)
-        if not lines:
-            # What the SDKs have loaded stays for good; collections need not walk over it again and again.
-            gc.collect()
-            gc.freeze()
-        lines.append(_line(result, _again(wanted.seed, number, wanted.sample)))
-        with state.open("a") as file:
-            file.write(json.dumps(lines[-1]) + "\n")
-        _show(lines[-1], as_json=wanted.json, whole=wanted.only is not None)
+    lines: list[JsonObject] = []
+    if wanted.only is None:
+        lines = _campaign(wanted, samples)
+    else:
+        lines.append(_line(run(wanted.seed, wanted.only, samples), _again(wanted.seed, wanted.only, wanted.sample)))
+        _show(lines[-1], as_json=wanted.json, whole=True)
     if wanted.real:
         from local.chaos.real import campaign
 
         lines += [_shown(each, wanted.json) for each in asyncio.run(campaign(wanted.real, wanted.seed))]
     return _tally(lines, wanted.json)
+
+
+def _campaign(wanted: argparse.Namespace, samples: tuple[str, ...]) -> list[JsonObject]:
+    """All runs, noted one by one so that a campaign that is broken off can go on."""
+    state = STATES / f"{_key(wanted.seed, samples)}.jsonl"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    lines = _lines(state)[: wanted.runs] if wanted.resume else []
+    state.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for number in range(len(lines), wanted.runs):
+        lines.append(_line(run(wanted.seed, number, samples), _again(wanted.seed, number, wanted.sample)))
+        with state.open("a") as file:
+            file.write(json.dumps(lines[-1]) + "\n")
+        _show(lines[-1], as_json=wanted.json, whole=False)
+        if len(lines) == 1:
+            # What the SDKs have loaded stays for good; collections need not walk over it again and again.
+            gc.collect()
+            gc.freeze()
+    return lines
 
 
 def _parser() -> argparse.ArgumentParser:

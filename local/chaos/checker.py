@@ -159,11 +159,20 @@ def _closed_gates(story: Story, write: Write) -> list[str]:
 def always_relayed(story: Story) -> Iterator[str]:
     """A client whose gateway relayed before finds one at every moment after, but for what others did."""
     cuts = [each for each in story.disturbances if each.cuts_clients]
-    unexplained = [at for at in story.failed_at if not any(_covers(cut, at) for cut in cuts)]
+    unexplained = [at for at in _failures(story) if not any(_covers(cut, at) for cut in cuts)]
     if unexplained:
         yield f"{len(unexplained)} attempts of clients found no gateway, the first at {unexplained[0]}"
     if story.old_name and story.attempts < 20:
         yield f"only {story.attempts} attempts of clients were seen: too few to say anything"
+
+
+def _failures(story: Story) -> list[datetime]:
+    """Attempts that failed, but for those after somebody had the only gateway taken back: a new one has none to
+    go back to."""
+    taken_back = [each.at for each in story.asked if each.what == "rollback" and each.refusal is None]
+    if story.old_name or not taken_back:
+        return list(story.failed_at)
+    return [at for at in story.failed_at if at < taken_back[0]]
 
 
 def no_stale_write(story: Story) -> Iterator[str]:
