@@ -51,7 +51,7 @@ async def run(
             return failures
     finally:
         display.still()
-        await azure.stop()
+        await azure.kill()
         azure.forget()
 
 

@@ -118,9 +118,16 @@ class LocalAzure:
 
     async def stop(self) -> None:
         """Ends everything in order: first the host, last the storage. Logs of a failed start stay."""
-        for child in (self._host, self._simulator, self._azurite.child if self._azurite else None):
-            if child is not None:
-                await child.end()
+        for child in self._children():
+            await child.end()
+
+    async def kill(self) -> None:
+        """Ends everything at once, where nobody needs what it knows any more."""
+        await asyncio.gather(*(child.kill() for child in self._children()))
+
+    def _children(self) -> list[Child]:
+        children = (self._host, self._simulator, self._azurite.child if self._azurite else None)
+        return [child for child in children if child is not None]
 
     def forget(self) -> None:
         """Removes the folder with the logs."""
