@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from cmg_core.domain.certificates import fingerprint
 from cmg_core.domain.gates import Gate, GateName
-from cmg_core.domain.plans import NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
 from cmg_core.domain.plans import Names as GatewayNames
+from cmg_core.domain.plans import NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
 from cmg_core.domain.procedure import gates_of
 from cmg_core.domain.record import NewGateway, State
 from cmg_core.domain.requests import Request

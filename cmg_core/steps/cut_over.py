@@ -65,7 +65,7 @@ async def _connection_point(context: StepContext, state: State) -> Done | Wait:
     dialed, now = await _dial_new(context, state), context.services.clock.now()
     if not _relays(state, dialed):
         return wait_at(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed))
-    return Done(opened_by_observation(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed)))
+    return opened_by_observation(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed))
 
 
 async def _ready(context: StepContext, state: State) -> Done | Wait:
@@ -151,7 +151,7 @@ async def _public_view(context: StepContext, state: State) -> Done | Wait:
             state, GateName.CNAME, now, f"Until {forgotten_at.isoformat()} clients may hold the old answer."
         )
         return replace(waiting, after=left, until=forgotten_at)
-    return Done(opened_by_observation(state, GateName.CNAME, now, _shown(views)))
+    return opened_by_observation(state, GateName.CNAME, now, _shown(views))
 
 
 async def _inside_view(context: StepContext, state: State) -> Done | Wait:

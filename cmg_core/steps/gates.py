@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cmg_core.domain.gates import OBSERVATION, Gate, GateName, Opener, until_next_look
-from cmg_core.domain.outcomes import Wait
+from cmg_core.domain.outcomes import Done, Wait
 from cmg_core.domain.record import State
 
 PERSONS_LOOK = timedelta(hours=12)
@@ -40,11 +40,10 @@ def until_next_try(state: State, now: datetime) -> timedelta:
     return min(until_next_look(now - since), LONGEST_TRY)
 
 
-def opened_by_observation(state: State, name: GateName, now: datetime, seen: str) -> State:
-    """The state with a gate that the app saw open."""
+def opened_by_observation(state: State, name: GateName, now: datetime, seen: str) -> Done:
+    """Go on past a gate that the app saw open, and tell so."""
     gate = state.gate(name)
     if gate is None:
-        return state
-    return state.with_gate(
-        replace(gate, asked_at=gate.asked_at or now, opened_at=now, opened_by=OBSERVATION, reason=seen)
-    )
+        return Done(state)
+    opened = replace(gate, asked_at=gate.asked_at or now, opened_at=now, opened_by=OBSERVATION, reason=seen)
+    return Done(state.with_gate(opened), (f"the gate {name} is open: {seen}",))
