@@ -76,8 +76,9 @@ class Engine:
         """Run the step that a queue message asks for. Returning deletes the message, raising keeps it.
 
         Raises UnreadableMessage for a message that is none or has no record (the host's poison queue keeps it as
-        evidence), NewerSchema for a message or a record that only a newer release understands: neither is touched.
-        TryAgain when storage does not answer, ClaimRunsOut when a slow run may not write any more.
+        evidence), NewerSchema for a message or a record that only a newer release understands, UnreadableRow for a
+        record that none does: neither is touched. TryAgain when storage does not answer, ClaimRunsOut when a slow run
+        may not write any more.
         """
         if (schema := schema_of(body)) > SCHEMA:
             raise NewerSchema(f"queue cmg-{step} holds a message of a newer release (schema {schema}, not {SCHEMA})")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cmg_core.domain.errors import NewerSchema, TryAgain
+from cmg_core.domain.errors import NewerSchema, TryAgain, UnreadableRow
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import SCHEMA, Event, Message, Record, Status
 from cmg_core.engine import OVERDUE
@@ -35,6 +35,7 @@ class Came(StrEnum):
     NOT_DUE = "not due any more"
     HELD_UP = "held up"
     NEWER = "of a newer release"
+    UNREADABLE = "that cannot be read"
     WITHOUT_RECORD = "without a record"
     LEFT = "left to the next run"
 
@@ -110,6 +111,9 @@ async def _look(services: Services, row: ActiveRow) -> Came:
     except NewerSchema as reason:
         report("deployment %s: %s", row.id, reason, extra=told)
         return Came.NEWER
+    except UnreadableRow as reason:
+        report("%s", reason, extra=told)
+        return Came.UNREADABLE
     except (LedgerConflict, TryAgain) as reason:
         log.warning("deployment %s could not be woken now: %s", row.id, reason, extra=told)
     except Exception:  # one record that cannot be read must not hold up all the others

@@ -1,5 +1,6 @@
 """What can go wrong between a step and the world. Adapters map every error of a library to one of these."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from cmg_core.domain.problems import Problem
@@ -58,6 +59,16 @@ class UnreadableMessage(Exception):
 
 class NewerSchema(Exception):
     """A record was written by a newer release than this one: it is left alone until that release runs here."""
+
+
+class UnreadableRow(Exception):
+    """A row of the ledger is none that any release wrote: it is left alone until somebody puts it right.
+
+    Its columns' names are told, never what they hold.
+    """
+
+    def __init__(self, what: str, columns: Sequence[str]) -> None:
+        super().__init__(f"{what} cannot be read ({', '.join(columns)}): it was left alone")
 
 
 class TooLarge(Exception):

@@ -1,8 +1,10 @@
 """Gates: where a deployment waits for the world. Each is ``waiting`` or ``open`` (procedures, "Words")."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
+
+from cmg_core.domain.values import Moment
 
 
 class GateName(StrEnum):
@@ -42,8 +44,8 @@ class Gate:
     what_to_do: str
     early: bool = False
     """Whether it may be opened before the deployment waits at it."""
-    asked_at: datetime | None = None
-    opened_at: datetime | None = None
+    asked_at: Moment | None = None
+    opened_at: Moment | None = None
     opened_by: str = ""
     reason: str = ""
 

@@ -12,6 +12,7 @@ from cmg_core.domain.gates import OBSERVATION, Gate, GateName
 from cmg_core.domain.plans import PinnedCertificate, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.requests import Request
+from cmg_core.domain.values import Moment
 
 SCHEMA = 1
 LONGEST_CALL = timedelta(seconds=60)
@@ -63,8 +64,8 @@ class StepProgress:
 
     name: str
     outcome: Literal["to-come", "running", "done", "failed", "skipped"] = "to-come"
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     attempts: int = 0
 
 
@@ -73,8 +74,8 @@ class Waiting:
     """What a deployment waits for, since when, and when it looks again."""
 
     reason: str
-    since: datetime
-    next_look: datetime
+    since: Moment
+    next_look: Moment
     gate: GateName | None = None
     grace: bool = False
 
@@ -85,7 +86,7 @@ class NewGateway:
 
     address: str = ""
     created: tuple[str, ...] = ()
-    verified_at: datetime | None = None
+    verified_at: Moment | None = None
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ class CutOver:
 
     ttl_before: timedelta | None = None
     """The longest TTL that the old answer had before this deployment touched the record."""
-    ttl_lowered_at: datetime | None = None
-    flipped_at: datetime | None = None
+    ttl_lowered_at: Moment | None = None
+    flipped_at: Moment | None = None
     ttl_at_flip: timedelta | None = None
     """The TTL that resolvers may still hold the old answer for, once no server gives it any more."""
-    shown_at: datetime | None = None
+    shown_at: Moment | None = None
     """Since when every server that answers shows the new target."""
 
 
@@ -106,8 +107,8 @@ class CutOver:
 class RollBack:
     """The way back, moment by moment."""
 
-    asked_at: datetime
-    record_back_at: datetime | None = None
+    asked_at: Moment
+    record_back_at: Moment | None = None
     """When the service name's record led to the old gateway again, or was found never to have left it."""
     ttl_at_change: timedelta = timedelta()
     """How long, from then on, resolvers may hold the new gateway's name."""
@@ -125,8 +126,8 @@ class State:
     new: NewGateway = NewGateway()
     gates: tuple[Gate, ...] = ()
     cut_over: CutOver = CutOver()
-    grace_started_at: datetime | None = None
-    grace_ends_at: datetime | None = None
+    grace_started_at: Moment | None = None
+    grace_ends_at: Moment | None = None
     roll_back: RollBack | None = None
     deleted: tuple[str, ...] = ()
     waiting: Waiting | None = None
@@ -178,10 +179,10 @@ class Requested:
     ask: Ask
     by: str
     reason: str
-    at: datetime
+    at: Moment
     gate: GateName | None = None
     """Which gate, for ``open-gate``."""
-    until: datetime | None = None
+    until: Moment | None = None
     """Until when the grace period is to last, for ``extend``."""
 
 
@@ -211,7 +212,7 @@ class Record:
 class Event:
     """One line of a deployment's history."""
 
-    at: datetime
+    at: Moment
     step: str
     text: str
     revision: int

@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Json as FromJson
 
-from cmg_core.domain.errors import NewerSchema, TooLarge
+from cmg_core.domain.errors import NewerSchema, TooLarge, UnreadableRow
 from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Ask, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.requests import MigrationRequest, held_gateway
-from cmg_core.domain.values import JsonObject
+from cmg_core.domain.values import JsonObject, Moment
 from cmg_core.services import ActiveRow, Save, Throttle
 
 log = logging.getLogger("cmg.ledger")
@@ -48,8 +49,11 @@ def pack(state: State) -> bytes:
 
 
 def unpack(packed: bytes) -> State:
-    """The state that ``pack`` made these bytes of."""
-    return STATE.validate_json(packed if packed.startswith(b"{") else zlib.decompress(packed))
+    """The state that ``pack`` made these bytes of. Raises ValueError for bytes that it did not make."""
+    try:
+        return STATE.validate_json(packed if packed.startswith(b"{") else zlib.decompress(packed))
+    except zlib.error:
+        raise ValueError("neither JSON nor compressed") from None
 
 
 def created_columns(record: Record) -> Columns:
@@ -130,43 +134,137 @@ def summary(state: State) -> JsonObject:
     }
 
 
+def _moment(text: object) -> datetime | None:
+    if not isinstance(text, str):
+        raise ValueError("a moment is a text")
+    return datetime.fromisoformat(text) if text else None
+
+
+def _unpacked(packed: object) -> State:
+    if not isinstance(packed, bytes):
+        raise ValueError("a state is bytes")
+    return unpack(packed)
+
+
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+StoredMoment = Annotated[Moment, BeforeValidator(_moment)]
+StoredMomentOrNone = Annotated[Moment | None, BeforeValidator(_moment)]
+StoredStatus = Annotated[Status, Field(strict=False)]
+
+
+class _Columns(BaseModel):
+    """A row's columns, each of its kind. What else a row holds does not matter: another release may know it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class _OfAnyRelease(_Columns):
+    release: Annotated[Count, Field(alias="schema")]
+
+
+class _RecordColumns(_Columns):
+    revision: Count
+    step: str
+    status: StoredStatus
+    state: Annotated[State, BeforeValidator(_unpacked)]
+    created_at: StoredMoment
+    updated_at: StoredMoment
+    gateway: str
+    body_hash: str
+    wake_at: StoredMomentOrNone
+    sends: Count
+    saved_by: str
+    claim_invocation: str
+    claim_message: str
+    claim_until: StoredMomentOrNone
+    requested: Annotated[tuple[Requested, ...], BeforeValidator(REQUESTED.validate_json)]
+
+
+class _ListedColumns(_Columns):
+    step: str
+    status: StoredStatus
+    gateway: str
+    wake_at: StoredMomentOrNone
+    updated_at: StoredMoment
+    summary: FromJson[JsonObject]
+    release: Annotated[Count, Field(alias="schema")] = 1
+
+
+class _ThrottleColumns(_Columns):
+    throttled_until: StoredMoment
+    told_seconds: Count
+
+
+class _EventColumns(_Columns):
+    event: Annotated[Event, BeforeValidator(EVENT.validate_json)]
+
+
+class _ReservationColumns(_Columns):
+    deployment: str
+
+
+def _read[Kind: _Columns](kind: type[Kind], what: str, row: Mapping[str, Any]) -> Kind:
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        columns = {str(each["loc"][0]) for each in error.errors(include_input=False, include_context=False)}
+        raise UnreadableRow(what, sorted(columns)) from None
+
+
 def record_of(deployment_id: str, row: Mapping[str, Any]) -> Record:
-    """The record that a row holds. Raises NewerSchema for one that only a newer release understands."""
-    if row["schema"] > SCHEMA:
+    """The record that a row holds.
+
+    Raises NewerSchema for one that only a newer release understands, UnreadableRow for one that no release wrote.
+    """
+    what = f"the record of deployment {deployment_id}"
+    schema = _read(_OfAnyRelease, what, row).release
+    if schema > SCHEMA:
         raise NewerSchema(
-            f"deployment {deployment_id} was last saved by a newer release (schema {row['schema']}, this one knows "
+            f"deployment {deployment_id} was last saved by a newer release (schema {schema}, this one knows "
             f"{SCHEMA}): run that release again to carry it on; nothing was changed"
         )
+    read = _read(_RecordColumns, what, row)
     return Record(
         id=deployment_id,
-        revision=row["revision"],
-        step=row["step"],
-        status=Status(row["status"]),
-        state=unpack(row["state"]),
-        created_at=datetime.fromisoformat(row["created_at"]),
-        updated_at=datetime.fromisoformat(row["updated_at"]),
-        gateway=row["gateway"],
-        body_hash=row["body_hash"],
-        wake_at=_moment(row["wake_at"]),
-        sends=row["sends"],
-        saved_by=row["saved_by"],
-        claim=_claim(row),
-        requested=REQUESTED.validate_json(row["requested"]),
-        schema=row["schema"],
+        revision=read.revision,
+        step=read.step,
+        status=read.status,
+        state=read.state,
+        created_at=read.created_at,
+        updated_at=read.updated_at,
+        gateway=read.gateway,
+        body_hash=read.body_hash,
+        wake_at=read.wake_at,
+        sends=read.sends,
+        saved_by=read.saved_by,
+        claim=Claim(read.claim_invocation, read.claim_message, read.claim_until) if read.claim_until else None,
+        requested=read.requested,
+        schema=schema,
     )
 
 
+def event_of(deployment_id: str, row: Mapping[str, Any]) -> Event:
+    """The line of a history that a row holds. Raises UnreadableRow."""
+    return _read(_EventColumns, f"an event of deployment {deployment_id}", row).event
+
+
+def holder_of(gateway: str, row: Mapping[str, Any]) -> str:
+    """The deployment that a gateway's reservation names. Raises UnreadableRow."""
+    return _read(_ReservationColumns, f"the reservation of {gateway}", row).deployment
+
+
 def active_row_of(deployment_id: str, row: Mapping[str, Any]) -> ActiveRow:
-    """The line of a list that a row holds."""
+    """The line of a list that a row holds. Raises UnreadableRow."""
+    read = _read(_ListedColumns, f"the list's row of deployment {deployment_id}", row)
     return ActiveRow(
         id=deployment_id,
-        step=row["step"],
-        status=Status(row["status"]),
-        gateway=row["gateway"],
-        wake_at=_moment(row["wake_at"]),
-        updated_at=datetime.fromisoformat(row["updated_at"]),
-        summary=json.loads(row["summary"]),
-        schema=row.get("schema", 1),
+        step=read.step,
+        status=read.status,
+        gateway=read.gateway,
+        wake_at=read.wake_at,
+        updated_at=read.updated_at,
+        summary=read.summary,
+        schema=read.release,
     )
 
 
@@ -176,14 +274,14 @@ def listed(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[ActiveRow]:
     for deployment_id, row in rows:
         try:
             lines.append(active_row_of(deployment_id, row))
-        except (KeyError, ValueError):
-            log.warning("the list's row of deployment %s cannot be read: it was left alone", deployment_id)
+        except UnreadableRow as reason:
+            log.warning("%s", reason, extra={"deployment_id": deployment_id})
     return lines
 
 
 def is_at_work(row: Mapping[str, Any]) -> bool:
     """Whether a record's row, of which ``status`` is enough, is of a deployment that has not ended."""
-    return row["status"] not in {status for status in Status if status.is_end}
+    return row.get("status") not in {status for status in Status if status.is_end}
 
 
 def throttle_columns(throttle: Throttle) -> Columns:
@@ -191,9 +289,17 @@ def throttle_columns(throttle: Throttle) -> Columns:
     return {"throttled_until": throttle.until.isoformat(), "told_seconds": math.ceil(throttle.told.total_seconds())}
 
 
-def throttle_of(row: Mapping[str, Any]) -> Throttle:
-    """The note that a row holds."""
-    return Throttle(datetime.fromisoformat(row["throttled_until"]), timedelta(seconds=row["told_seconds"]))
+def throttles_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Throttle]:
+    """The notes of throttled subscriptions, by subscription ID. One that cannot be read is none."""
+    notes = {}
+    for subscription_id, row in rows:
+        try:
+            read = _read(_ThrottleColumns, f"the note of throttled subscription {subscription_id}", row)
+        except UnreadableRow as reason:
+            log.warning("%s", reason)
+        else:
+            notes[subscription_id] = Throttle(read.throttled_until, timedelta(seconds=read.told_seconds))
+    return notes
 
 
 def message_text(message: Message) -> str:
@@ -209,14 +315,5 @@ def message_text(message: Message) -> str:
     return base64.b64encode(body).decode()
 
 
-def _claim(row: Mapping[str, Any]) -> Claim | None:
-    until = _moment(row["claim_until"])
-    return None if until is None else Claim(row["claim_invocation"], row["claim_message"], until)
-
-
 def _text(moment: datetime | None) -> str:
     return moment.isoformat() if moment else ""
-
-
-def _moment(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

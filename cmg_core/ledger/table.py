@@ -85,7 +85,7 @@ class TableLedger:
 
     async def events(self, deployment_id: str) -> Sequence[Event]:
         rows = await self._range(partition(deployment_id), f"e:{deployment_id}:")
-        return [codec.EVENT.validate_json(row["event"]) for row in rows]
+        return [codec.event_of(deployment_id, row) for row in rows]
 
     async def active(self) -> Sequence[ActiveRow]:
         return await self._list("a:")
@@ -107,7 +107,7 @@ class TableLedger:
 
     async def holder(self, gateway: str) -> tuple[str, str] | None:
         row = await self._get(reservation_partition(gateway), "g")
-        return None if row is None else (row["deployment"], _etag(row))
+        return None if row is None else (codec.holder_of(gateway, row), _etag(row))
 
     async def reserve(self, gateway: str, deployment_id: str, etag: str = "") -> None:
         from azure.core import MatchConditions
@@ -142,7 +142,7 @@ class TableLedger:
 
     async def throttles(self) -> Mapping[str, Throttle]:
         rows = await self._range(THROTTLES, "s:")
-        return {row["RowKey"].removeprefix("s:"): codec.throttle_of(row) for row in rows}
+        return codec.throttles_of((row["RowKey"].removeprefix("s:"), row) for row in rows)
 
     async def note_throttle(self, subscription_id: str, throttle: Throttle) -> None:
         row = {"PartitionKey": THROTTLES, "RowKey": f"s:{subscription_id}", **codec.throttle_columns(throttle)}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from cmg_core.domain.errors import AzureRefused, TryAgain
+from cmg_core.domain.errors import AzureRefused, TryAgain, UnreadableRow
 from cmg_core.domain.findings import blocks, unknown
 from cmg_core.domain.problems import Finding
 
@@ -39,6 +39,11 @@ async def ask[T](what: str, permission: str, look: Awaitable[T]) -> T | Missed:
         return Busy(unknown("look-not-answered", seen, "Ask again in a little while."), busy)
     except AzureRefused as refused:
         return Missed(_refusal(what, permission, refused))
+    except UnreadableRow as reason:
+        return Missed(unknown("look-unreadable", f"Looking at {what} brought nothing: {reason}.", _PUT_BACK))
+
+
+_PUT_BACK = "Find out who changed the table, put the row back as it was, and ask again."
 
 
 def _refusal(what: str, permission: str, refused: AzureRefused) -> Finding:

@@ -202,7 +202,8 @@ def _address(request: func.HttpRequest) -> SplitResult:
     """The address that the caller used. Its host is a header of the caller's: one that is none makes an empty address,
     and what is built on it relative (RFC 9110, section 10.2.2)."""
     try:
-        return urlsplit(request.url)
+        found: SplitResult = urlsplit(request.url)
+        return found
     except ValueError:
         return SplitResult("", "", "", "", "")
 

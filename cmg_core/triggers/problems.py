@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from cmg_core.calls import CallRefused
 from cmg_core.domain.azure_causes import problem_of as refusal_of
-from cmg_core.domain.errors import AzureRefused, NewerSchema, StepFailed, TooLarge, TryAgain
+from cmg_core.domain.errors import AzureRefused, NewerSchema, StepFailed, TooLarge, TryAgain, UnreadableRow
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.validation import InvalidRequest
@@ -45,6 +45,14 @@ def problem_of(error: Exception) -> Problem | None:
                 title="A newer release of this app wrote the deployment",
                 detail="This release does not know everything that the record says, and leaves it alone.",
                 cure="Finish the app's update (or take the roll-back of the app back), and send the call again.",
+                status=503,
+            )
+        case UnreadableRow():
+            return Problem(
+                code="unreadable-row",
+                title="The ledger holds something that no release of this app wrote",
+                detail=f"{error}.",
+                cure="Find out who changed the table, and put the row back as it was; every other deployment goes on.",
                 status=503,
             )
         case TooLarge():

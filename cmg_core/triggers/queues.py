@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 from pydantic import ValidationError
 
-from cmg_core.domain.errors import ClaimRunsOut, NewerSchema, TryAgain, UnreadableMessage
+from cmg_core.domain.errors import ClaimRunsOut, NewerSchema, TryAgain, UnreadableMessage, UnreadableRow
 from cmg_core.domain.record import MESSAGE
 from cmg_core.engine import Engine
 from cmg_core.services import Services
@@ -41,7 +41,7 @@ async def run_step(services: Callable[[], Services], step: str, message: func.Qu
         raise UnreadableMessage(f"queue cmg-{step} holds a message that is no text in UTF-8") from None
     try:
         await Engine(services()).handle(step, body, message.id or "", invocation_id)
-    except (UnreadableMessage, NewerSchema) as reason:
+    except (UnreadableMessage, UnreadableRow, NewerSchema) as reason:
         log.error("step %s leaves a message to the poison queue: %s", step, reason, extra=_told(body, invocation_id))
         raise
     except (TryAgain, ClaimRunsOut) as reason:

@@ -146,7 +146,7 @@ class MemoryLedger:
     @_asks
     async def holder(self, gateway: str) -> tuple[str, str] | None:
         row = self._reservations.get(gateway)
-        return None if row is None else (str(row.columns["deployment"]), row.etag)
+        return None if row is None else (codec.holder_of(gateway, row.columns), row.etag)
 
     @_writes
     async def reserve(self, gateway: str, deployment_id: str, etag: str = "") -> None:
@@ -164,7 +164,7 @@ class MemoryLedger:
 
     @_asks
     async def throttles(self) -> Mapping[str, Throttle]:
-        return {subscription_id: codec.throttle_of(columns) for subscription_id, columns in self._throttles.items()}
+        return codec.throttles_of(self._throttles.items())
 
     @_overwrites
     async def note_throttle(self, subscription_id: str, throttle: Throttle) -> None:
