@@ -169,8 +169,7 @@ class _Run:
             except LedgerConflict:
                 record = await self._fresh_record()
                 held = record.claim
-            if self.message.state not in (None, record.state):
-                raise UnreadableMessage(f"deployment {record.id}: the message's copy of the state is not the ledger's")
+            self._ensure_true_copy(record)
             if held is not None and held.invocation == self.invocation_id:
                 if not held.is_live(self.services.clock.now()):
                     raise ClaimRunsOut("this run's claim is over")
@@ -289,8 +288,15 @@ class _Run:
                 return record, stored.etag
             if record.revision != self.message.revision or not self._may_save_over(record.claim):
                 return None
+            self._ensure_true_copy(record)
             requested, self.etag = record.requested, stored.etag
         raise TryAgain("the ledger's record changes faster than it can be saved")
+
+    def _ensure_true_copy(self, record: Record) -> None:
+        """Raise UnreadableMessage where the message says of the record's revision what the ledger does not: it is
+        forged, and neither acted upon nor saved."""
+        if record.step != self.message.step or self.message.state not in (None, record.state):
+            raise UnreadableMessage(f"deployment {record.id}: the message's copy of the state is not the ledger's")
 
     def _may_save_over(self, claim: Claim | None) -> bool:
         """A run that wrote saves under its own claim; one that only looked, also over what a dead holder left."""

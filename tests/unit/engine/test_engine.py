@@ -94,6 +94,26 @@ def test_a_forged_copy_of_the_state_is_neither_acted_upon_nor_saved() -> None:
     asyncio.run(story())
 
 
+def test_a_forged_copy_is_not_saved_by_a_step_that_only_looks() -> None:
+    async def looks(context: StepContext) -> Outcome:
+        return Wait(context.state, timedelta(minutes=1), "for a gate")
+
+    async def story() -> None:
+        world = World()
+        message = await world.begin()
+        assert message.state is not None
+        before = await world.stored()
+        for forged in (
+            replace(message, etag="guessed", state=replace(message.state, deleted=("forged",))),
+            replace(message, etag="guessed", step="two"),
+        ):
+            with pytest.raises(UnreadableMessage):
+                await handle(world, (looks, looks), forged, "forged")
+        assert await world.stored() == before and world.sent() == []
+
+    asyncio.run(story())
+
+
 def test_a_done_step_hands_on_with_the_saves_etag() -> None:
     async def story() -> None:
         world = World()
