@@ -24,7 +24,7 @@ from local.inprocess.memory import MemoryLedger
 from tests.fakes import DEPLOYMENT, FakeServices
 from tests.records import NOW, a_record, an_event
 from tests.stories import after_grace
-from tests.unit.inputs.odd import MARK, SECRETS, changed, texts, values
+from tests.unit.inputs.odd import MARK, SECRETS, changed, examples, texts, values
 from tests.unit.inputs.test_requests import MIGRATION, WISH
 from tests.unit.triggers.callers import MemoryServices, call
 
@@ -97,6 +97,7 @@ def is_unreadable(row: Mapping[str, Any]) -> bool:
     return False
 
 
+@examples(4)
 @given(rows(RECORD), rows(LISTED))
 @example({**RECORD}, {**LISTED, "schema": 2})
 @example({**RECORD, "schema": 2, "state": b"?"}, {**LISTED})
