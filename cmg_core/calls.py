@@ -185,8 +185,8 @@ async def open_gate(services: Services, deployment_id: str, name: str, by: str, 
 async def ask_for(
     services: Services, deployment_id: str, ask: Ask, by: str, reason: str, until: datetime | None = None
 ) -> Record:
-    """Ask for a cancellation, a rollback, a resumption, a longer grace period, or a look now (nothing where the
-    deployment is at work already).
+    """Ask for a cancellation, a rollback, a resumption, a longer grace period, the release of a parked name, or a look
+    now (nothing where the deployment is at work already).
 
     Raises CallRefused: 409 with the reason where the deployment's phase does not allow it
     (``domain/transitions.py``), 422 for a grace period that would not be longer, or end too far ahead.
@@ -232,7 +232,10 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
             )
             save, told = taken_up(unchanged, (*record.requested, requested))
             events = [Event(now, record.step, line, save.revision) for line in told]
-            etag = await services.ledger.save(deployment_id, stored.etag, save, events)
+            if record.status.is_end:
+                etag = await services.ledger.reopen(record, stored.etag, save, events)
+            else:
+                etag = await services.ledger.save(deployment_id, stored.etag, save, events)
         except LedgerConflict:
             continue
         if not save.status.is_end:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from cmg_core.domain.record import Status
 from cmg_core.domain.requests import MigrationRequest, Request
-from cmg_core.domain.transitions import ROLL_BACK
+from cmg_core.domain.transitions import RELEASE_NAME, ROLL_BACK
 from cmg_core.steps.context import Step
 from cmg_core.steps.cut_over import cut_over
 from cmg_core.steps.fetch_certificate import fetch_certificate
@@ -17,6 +17,7 @@ from cmg_core.steps.preflight import preflight
 from cmg_core.steps.provision_network import provision_network
 from cmg_core.steps.provision_scale_set import provision_scale_set
 from cmg_core.steps.register_providers import register_providers
+from cmg_core.steps.release_name import release_name
 from cmg_core.steps.retire_old_gateway import retire_old_gateway
 from cmg_core.steps.roll_back import roll_back
 from cmg_core.steps.verify_gateway import verify_gateway
@@ -58,6 +59,8 @@ STEPS = (
     PlannedStep("retire-old-gateway", retire_old_gateway, is_taken_by=_replaces_a_gateway, reads_ledger=True),
     # Only on request, instead of going on (domain/transitions.py says when).
     PlannedStep(ROLL_BACK, roll_back, is_taken_by=_never, reads_ledger=True, ends_as=Status.ROLLED_BACK),
+    # Only on request, after the end.
+    PlannedStep(RELEASE_NAME, release_name, is_taken_by=_never, reads_ledger=True),
 )
 
 FIRST_STEP = STEPS[0].name

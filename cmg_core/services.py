@@ -266,6 +266,10 @@ class Ledger(Protocol):
         row becomes a row of its month of ending."""
         ...
 
+    async def reopen(self, ended: Record, etag: str, save: Save, events: Sequence[Event]) -> str:
+        """As ``save``, of a deployment that has ended and goes on: the row of its month becomes an active row again."""
+        ...
+
     async def note_request(self, deployment_id: str, etag: str, requested: Sequence[Requested]) -> str:
         """Replace the noted requests while the ETag holds, without a new revision; the new ETag."""
         ...

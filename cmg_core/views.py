@@ -9,7 +9,7 @@ from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.record import Event, Record, State, Status, StepProgress
 from cmg_core.domain.requests import MigrationRequest
-from cmg_core.domain.transitions import Course, possible
+from cmg_core.domain.transitions import RELEASE_NAME, Course, possible
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.plan import step_after
 from cmg_core.services import ActiveRow
@@ -85,7 +85,8 @@ def _resources(state: State) -> JsonObject:
         "perhaps_made": [id for id in perhaps if id not in state.deleted],
         "to_delete": [id for id in goes if id not in state.deleted],
         "deleted": list(state.deleted),
-        "kept": list(stays),
+        "kept": [id for id in stays if id not in state.deleted],
+        "parked": state.parked.id if state.parked else None,
     }
 
 
@@ -112,8 +113,9 @@ def _waits_for(record: Record) -> Json:
 
 
 def operation_has_ended(record: Record) -> bool:
-    """Whether a poller is told the result: at the deployment's end, or after cut-over where the request says so."""
-    if record.status.is_end:
+    """Whether a poller is told the result: at the deployment's end, or after cut-over where the request says so. What
+    ended stays ended while a parked name is released."""
+    if record.status.is_end or record.step == RELEASE_NAME:
         return True
     cut_over = next((line for line in record.state.progress if line.name == "cut-over"), None)
     done = cut_over is not None and cut_over.outcome == "done"
@@ -124,15 +126,14 @@ def operation_view(record: Record) -> JsonObject:
     """An operation as pollers see it."""
     ended = operation_has_ended(record)
     failed = record.status in (Status.REFUSED, Status.CANCELLED, Status.ROLLED_BACK)
+    problem = None if record.step == RELEASE_NAME else record.state.problem
     return {
         "id": record.id,
         "status": ("failed" if failed else "succeeded") if ended else "running",
         "deployment_status": record.status,
         "step": record.step,
         "deployment": f"/api/deployments/{record.id}",
-        "problem": record.state.problem.as_problem_details(f"/api/operations/{record.id}")
-        if record.state.problem
-        else None,
+        "problem": problem.as_problem_details(f"/api/operations/{record.id}") if problem else None,
     }
 
 

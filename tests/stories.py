@@ -32,6 +32,8 @@ OLD_NAME = "granitefalls.cloudapp.net"
 NEW_NAME = "granitefalls.eastus.cloudapp.azure.com"
 RECORD_ID = f"{ZONE_ID}/CNAME/GraniteFalls"
 SCALE_SET = resource_id("Microsoft.Compute/virtualMachineScaleSets", "granitefalls")
+ADDRESS = resource_id("Microsoft.Network/publicIPAddresses", "granitefalls-ip", OLD_GROUP)
+"""The old gateway's, in a plan that parks its name."""
 OLD_STORAGE = resource_id("Microsoft.Storage/storageAccounts", "granitefalls", OLD_GROUP)
 LEAF = leaf(SERVICE)
 RELAYS = Dialed(leaf=LEAF, chain=(LEAF,), status=401, status_text="CMGConnector_Unauthorized")
@@ -137,3 +139,12 @@ def after_grace(services: FakeServices, request: Request | None = None, **old_pa
     services.dns.point(SERVICE, NEW_NAME)
     started = services.clock.now() - timedelta(days=2, seconds=1)
     return replace(state, grace_started_at=started, grace_ends_at=started + timedelta(days=2))
+
+
+def parking(services: FakeServices, request: Request | None = None) -> State:
+    """``after_grace`` of a plan that parks the old name: its address stands alone."""
+    state = after_grace(services, request)
+    assert state.plan is not None
+    part = Part(id=ADDRESS, immutable_id="address-guid")
+    services.resource_manager.add({"id": ADDRESS, "properties": {"resourceGuid": "address-guid"}})
+    return replace(state, plan=state.plan.model_copy(update={"parked": part, "keep": (OLD_STORAGE, ADDRESS)}))

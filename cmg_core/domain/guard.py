@@ -8,7 +8,7 @@ from cmg_core.domain.gates import GateName
 from cmg_core.domain.health import Health
 from cmg_core.domain.locks import locks_against_deletion
 from cmg_core.domain.old_gateway import immutable_id, users_of
-from cmg_core.domain.plans import Plan
+from cmg_core.domain.plans import Part, Plan
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.record import State
 from cmg_core.domain.values import JsonObject, same_id, text_at
@@ -30,7 +30,8 @@ class Seen:
     still_there: Sequence[JsonObject]
     """Those parts of the old gateway that Azure still holds, as a GET answers them."""
     pointing_at_old_name: Sequence[str]
-    """Names of records, in any zone or view that can be seen, which still lead to the old deployment name."""
+    """Names of records, in any zone or view that can be seen, which still lead to the old deployment name; where the
+    plan parks that name, the service name alone counts."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,24 @@ def judge(state: State, plan: Plan, gates_before: Sequence[GateName], seen: Seen
         passing=(*_time_and_gates(state, gates_before, seen), *_new_gateway(seen)),
         standing=(
             *_certificate_end(state, seen),
-            *_locks(plan, seen),
-            *_identities(plan, seen),
-            *_other_users(plan, seen),
-            *_dangling_names(seen),
+            *_locks(plan.delete, seen.locks),
+            *_identities(plan.delete, seen.still_there),
+            *_other_users(plan.delete, seen.still_there),
+            *_leading_names(plan, seen.pointing_at_old_name),
             *_own_resources(plan),
         ),
+    )
+
+
+def judge_release(
+    parked: Part, body: JsonObject, locks: Sequence[JsonObject], pointing_at_it: Sequence[str]
+) -> tuple[Finding, ...]:
+    """Everything that stands against giving a parked name free now. ``body`` is its address as a GET answers it."""
+    return (
+        *_locks([parked], locks),
+        *_identities([parked], [body]),
+        *_other_users([parked], [body]),
+        *_dangling_names(pointing_at_it),
     )
 
 
@@ -118,23 +131,23 @@ def _certificate_end(state: State, seen: Seen) -> list[Finding]:
     ]
 
 
-def _locks(plan: Plan, seen: Seen) -> list[Finding]:
+def _locks(parts: Sequence[Part], locks: Sequence[JsonObject]) -> list[Finding]:
     return [
         _blocks(
             "locked",
             f"The {lock.level} lock {lock.id} protects it.",
-            "Ask who set the lock whether the old gateway may go, and remove the lock.",
+            "Ask who set the lock whether it may go, and remove the lock.",
             part.id,
         )
-        for part in plan.delete
-        for lock in locks_against_deletion(seen.locks, part.id)
+        for part in parts
+        for lock in locks_against_deletion(locks, part.id)
     ]
 
 
-def _identities(plan: Plan, seen: Seen) -> list[Finding]:
+def _identities(parts: Sequence[Part], bodies: Sequence[JsonObject]) -> list[Finding]:
     findings = []
-    for body in seen.still_there:
-        planned = next(part for part in plan.delete if same_id(part.id, text_at(body, "id")))
+    for body in bodies:
+        planned = next(part for part in parts if same_id(part.id, text_at(body, "id")))
         found = immutable_id(body)
         if planned.immutable_id and found != planned.immutable_id:
             findings.append(
@@ -148,7 +161,7 @@ def _identities(plan: Plan, seen: Seen) -> list[Finding]:
     return findings
 
 
-def _other_users(plan: Plan, seen: Seen) -> list[Finding]:
+def _other_users(parts: Sequence[Part], bodies: Sequence[JsonObject]) -> list[Finding]:
     """What has come into use by others since the plan was made: it is no longer the old gateway's alone."""
     return [
         _blocks(
@@ -157,19 +170,33 @@ def _other_users(plan: Plan, seen: Seen) -> list[Finding]:
             "Move what uses it elsewhere, or keep it: then remove the old gateway's rest by hand.",
             text_at(body, "id"),
         )
-        for body in seen.still_there
-        if (others := [user for user in users_of(body) if not any(same_id(user, part.id) for part in plan.delete)])
+        for body in bodies
+        if (others := [user for user in users_of(body) if not any(same_id(user, part.id) for part in parts)])
     ]
 
 
-def _dangling_names(seen: Seen) -> list[Finding]:
+def _leading_names(plan: Plan, pointing: Sequence[str]) -> list[Finding]:
+    """A name that stays parked does not dangle; yet clients that follow it find no gateway there any more."""
+    if plan.parked is None:
+        return _dangling_names(pointing)
+    return [
+        _blocks(
+            "clients-led-to-old-name",
+            f"«{name}» still leads clients to the old gateway's name, behind which no gateway will be.",
+            "Point that record at the new gateway, then go on.",
+        )
+        for name in pointing
+    ]
+
+
+def _dangling_names(pointing: Sequence[str]) -> list[Finding]:
     return [
         _blocks(
             "name-would-dangle",
             f"«{name}» still leads to the old gateway's name, which anybody could claim once it is free.",
             "Point that record elsewhere or remove it, then go on.",
         )
-        for name in seen.pointing_at_old_name
+        for name in pointing
     ]
 
 

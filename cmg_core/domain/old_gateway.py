@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cmg_core.domain.findings import blocks, tells
+from cmg_core.domain.gateway_resources import OWNER_TAG
 from cmg_core.domain.plans import Part
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.requests import MigrationRequest
-from cmg_core.domain.values import Json, JsonObject, ResourceId, at, objects_at, same_id, text_at
+from cmg_core.domain.values import Json, JsonObject, ResourceId, at, objects_at, same_id, tags_of, text_at
 
 CLASSIC = "microsoft.classiccompute/domainnames"
 SCALE_SET = "microsoft.compute/virtualmachinescalesets"
@@ -205,6 +206,30 @@ def judge_confirmation(
             seen,
             f"A person checks each part and gives exactly these IDs as `old_gateway.confirmed_parts`: {listed}.",
             pointer="/old_gateway/confirmed_parts",
+        ),
+    )
+
+
+def judge_parking(address: Part | None, scale_set: JsonObject, address_body: JsonObject) -> tuple[Finding, ...]:
+    """Whether the name of the old gateway can stay parked: this app made it, and the address is the gateway's alone."""
+    owner = tags_of(scale_set).get(OWNER_TAG)
+    if address is None or not owner or tags_of(address_body).get(OWNER_TAG) != owner:
+        return (
+            blocks(
+                "park-not-ours",
+                "Only the name of a gateway that this app made can stay parked: scale set and public address carry the "
+                f"same tag {OWNER_TAG} then.",
+                "Leave `park_old_name` out. No address goes while a record that the app can see still leads to it.",
+                pointer="/park_old_name",
+            ),
+        )
+    name = text_at(address_body, "properties", "dnsSettings", "fqdn")
+    return (
+        tells(
+            "name-stays-parked",
+            f"The old gateway's address stays alone, so that nobody else can claim «{name}». It costs a little.",
+            "When nothing leads to it any more, release it: POST /api/deployments/{id}/release-name.",
+            resource=address.id,
         ),
     )
 

@@ -77,6 +77,8 @@ class OldGateway(Frozen):
     """What will be deleted, in this order."""
     kept: tuple[str, ...]
     """What stays in its resource group."""
+    parked: Part | None = None
+    """Of that, the address which keeps its name until it is released."""
 
 
 class ServiceRecord(Frozen):
@@ -98,6 +100,8 @@ class Plan(Frozen):
     make: NewResources | None = None
     keep: tuple[str, ...] = ()
     delete: tuple[Part, ...] = ()
+    parked: Part | None = None
+    """The old gateway's address that stays alone and keeps its name, until it is released."""
     old_gateway: OldGateway | None = None
     record: ServiceRecord | None = None
     public_ttl: timedelta = timedelta()

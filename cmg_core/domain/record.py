@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cmg_core.domain.errors import ClaimRunsOut
 from cmg_core.domain.gates import OBSERVATION, Gate, GateName
-from cmg_core.domain.plans import PinnedCertificate, Plan
+from cmg_core.domain.plans import Part, PinnedCertificate, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.requests import Request
 from cmg_core.domain.values import Moment
@@ -151,6 +151,12 @@ class State:
         gate = self.gate(GateName.CONNECTION_POINT_CONNECTED)
         return gate is not None and gate.is_open and gate.opened_by != OBSERVATION
 
+    @property
+    def parked(self) -> Part | None:
+        """The old gateway's address that keeps its name, until it is released; None where the plan parks none."""
+        part = self.plan.parked if self.plan and self.roll_back is None else None
+        return part if part is not None and part.id not in self.deleted else None
+
     def gate(self, name: GateName) -> Gate | None:
         return next((gate for gate in self.gates if gate.name == name), None)
 
@@ -170,6 +176,7 @@ class Ask(StrEnum):
     EXTEND = "extend"
     CHECK = "check"
     OPEN_GATE = "open-gate"
+    RELEASE_NAME = "release-name"
 
 
 @dataclass(frozen=True)

@@ -138,15 +138,6 @@ def _judge_wishes(request: MigrationRequest) -> list[Finding]:
                 pointer="/accept_gap",
             )
         )
-    if request.park_old_name:
-        found.append(
-            blocks(
-                "park-old-name-later",
-                "Parking the old gateway's name comes with a later release.",
-                "Leave `park_old_name` out. No address goes while a record still leads to it.",
-                pointer="/park_old_name",
-            )
-        )
     if not request.gates.connection_point_connected:
         found.append(
             tells(

@@ -12,6 +12,7 @@ from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.record import Ask, Requested, RollBack, State, Status, StepProgress
 
 ROLL_BACK = "roll-back"
+RELEASE_NAME = "release-name"
 
 
 class Phase(StrEnum):
@@ -25,6 +26,9 @@ class Phase(StrEnum):
     """Until the site's administrator is asked to remove the old gateway's record: everything can still go back."""
     RETIRING = "retiring"
     ROLLING_BACK = "rolling-back"
+    PARKED = "parked"
+    """It has succeeded, and the old gateway's address still keeps its name."""
+    RELEASING = "releasing"
     ENDED = "ended"
 
 
@@ -46,6 +50,10 @@ _NO_WAY_BACK = (
     "The old gateway is being removed: its site record or its original connection point may be gone, and without them "
     "there is no gateway to go back to."
 )
+_NOT_SUCCEEDED = "A parked name can be released only when the deployment has succeeded."
+_NOTHING_PARKED = "It keeps no name: none was parked, or it has been released."
+_RELEASES = "The parked name is being released: the deployment itself has ended."
+_RELEASE_BEGAN = "Azure is deleting the address already."
 _NO_GRACE = "No grace period runs. Before it begins, a longer one can only be asked for in a new request."
 
 TABLE: dict[tuple[Phase, Ask], str] = {
@@ -85,7 +93,17 @@ TABLE: dict[tuple[Phase, Ask], str] = {
     (Phase.ROLLING_BACK, Ask.EXTEND): _ROLLS_BACK,
     (Phase.ROLLING_BACK, Ask.CHECK): _ALLOWED,
     (Phase.ROLLING_BACK, Ask.OPEN_GATE): _ALLOWED,
-    **{(Phase.ENDED, ask): _ENDED for ask in Ask},
+    **{(phase, Ask.RELEASE_NAME): _NOT_SUCCEEDED for phase in Phase},
+    **{(phase, ask): _ENDED for phase in (Phase.PARKED, Phase.ENDED) for ask in Ask},
+    (Phase.PARKED, Ask.RELEASE_NAME): _ALLOWED,
+    (Phase.ENDED, Ask.RELEASE_NAME): _NOTHING_PARKED,
+    (Phase.RELEASING, Ask.CANCEL): _ALLOWED,
+    (Phase.RELEASING, Ask.ROLLBACK): _RELEASES,
+    (Phase.RELEASING, Ask.RESUME): _ALLOWED,
+    (Phase.RELEASING, Ask.EXTEND): _RELEASES,
+    (Phase.RELEASING, Ask.CHECK): _ALLOWED,
+    (Phase.RELEASING, Ask.OPEN_GATE): _RELEASES,
+    (Phase.RELEASING, Ask.RELEASE_NAME): _RELEASES,
 }
 """Phase and request to why not; an empty text allows it."""
 
@@ -93,7 +111,7 @@ TABLE: dict[tuple[Phase, Ask], str] = {
 def phase_of(course: Course) -> Phase:
     """Where a deployment is."""
     if course.status.is_end:
-        return Phase.ENDED
+        return Phase.PARKED if course.status is Status.SUCCEEDED and course.state.parked else Phase.ENDED
     match course.step:
         case "preflight":
             return Phase.LOOKING
@@ -103,6 +121,8 @@ def phase_of(course: Course) -> Phase:
             return Phase.RETIRING if _removal_has_begun(course.state) else Phase.GRACE
         case _ if course.step == ROLL_BACK:
             return Phase.ROLLING_BACK
+        case _ if course.step == RELEASE_NAME:
+            return Phase.RELEASING
         case _:
             return Phase.BUILDING
 
@@ -117,11 +137,13 @@ def why_not(course: Course, ask: Ask) -> str:
     refused = TABLE[phase_of(course), ask]
     if refused:
         return refused
+    if ask is Ask.CANCEL and course.step == RELEASE_NAME and course.state.operations:
+        return _RELEASE_BEGAN
     needs_a_person = course.status is Status.NEEDS_ATTENTION
     if ask is Ask.RESUME and not needs_a_person:
         return f"It is {course.status}, not stopped: there is nothing to resume."
     if ask in (Ask.CHECK, Ask.OPEN_GATE, Ask.EXTEND) and needs_a_person:
-        return "It stopped and needs attention. Cure the cause and resume it, or roll it back where that is possible."
+        return "It stopped and needs attention. Cure the cause and resume it, or take it back where that is possible."
     return ""
 
 
@@ -151,6 +173,13 @@ def take_up(course: Course, requested: Requested) -> tuple[Course, str]:
     match requested.ask:
         case Ask.OPEN_GATE:
             return _opened(course, requested)
+        case Ask.CANCEL if course.step == RELEASE_NAME:
+            kept = _left_undone(replace(state, waiting=None, problem=None), requested.at)
+            return Course(course.step, Status.SUCCEEDED, kept), told
+        case Ask.RELEASE_NAME:
+            lines = [line for line in state.progress if line.name != RELEASE_NAME]
+            begun = replace(state, retries=0, progress=(*lines, StepProgress(RELEASE_NAME)))
+            return Course(RELEASE_NAME, Status.RUNNING, begun), told
         case Ask.CANCEL:
             return Course(course.step, Status.CANCELLED, _left_undone(replace(state, waiting=None), requested.at)), told
         case Ask.RESUME:

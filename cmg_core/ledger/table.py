@@ -63,13 +63,22 @@ class TableLedger:
         moved: list[Operation] = (
             [
                 ("delete", _row(deployment_id, listed, {}), {}),
-                ("create", _row(deployment_id, f"m:{save.updated_at:%Y%m}:{deployment_id}", columns), {}),
+                ("create", _row(deployment_id, _ended_key(deployment_id, save.updated_at), columns), {}),
             ]
             if save.status.is_end
             else [_merged(_row(deployment_id, listed, columns))]
         )
         record = _row(deployment_id, f"r:{deployment_id}", codec.saved_columns(save))
         return await self._batch("a save", _merged(record, etag), *moved, *_insert_events(deployment_id, events))
+
+    async def reopen(self, ended: Record, etag: str, save: Save, events: Sequence[Event]) -> str:
+        return await self._batch(
+            "an ended deployment taken up again",
+            _merged(_row(ended.id, f"r:{ended.id}", codec.saved_columns(save)), etag),
+            ("delete", _row(ended.id, _ended_key(ended.id, ended.updated_at), {}), {}),
+            ("create", _row(ended.id, f"a:{ended.id}", codec.active_columns(save)), {}),
+            *_insert_events(ended.id, events),
+        )
 
     async def note_request(self, deployment_id: str, etag: str, requested: Sequence[Requested]) -> str:
         columns: codec.Columns = {"requested": codec.REQUESTED.dump_json(tuple(requested)).decode()}
@@ -252,6 +261,10 @@ def reservation_partition(gateway: str) -> str:
 
 def _row(deployment_id: str, row_key: str, columns: codec.Columns) -> dict[str, Any]:
     return {"PartitionKey": partition(deployment_id), "RowKey": row_key, **columns}
+
+
+def _ended_key(deployment_id: str, at: datetime) -> str:
+    return f"m:{at:%Y%m}:{deployment_id}"
 
 
 def _merged(row: Mapping[str, Any], etag: str = "") -> Operation:

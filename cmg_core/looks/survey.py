@@ -19,6 +19,7 @@ from cmg_core.domain.old_gateway import (
     immutable_id,
     judge_also_delete,
     judge_confirmation,
+    judge_parking,
     judge_shared,
     parts_of_scale_set,
     type_of,
@@ -39,7 +40,7 @@ from cmg_core.domain.target import (
     judge_vault,
     new_resources,
 )
-from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.domain.values import JsonObject, same_id, text_at
 from cmg_core.looks.asking import NEEDS_PROVIDER, Busy, Missed
 from cmg_core.looks.certificate import certificate_missing, certificate_of, pinned_certificate
 from cmg_core.looks.facts import Facts, OldFacts, chains_of, free_label, gather_facts
@@ -83,6 +84,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         make=make,
         keep=old.kept if old else (),
         delete=old.parts if old else (),
+        parked=old.parked if old else None,
         old_gateway=old,
         record=record,
         public_ttl=public_ttl,
@@ -256,9 +258,16 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
     besides = _note_besides(notes, request, facts.old, facts.old_group, parts, make)
     notes.add(judge_shared(parts))
     notes.add(judge_confirmation(request, parts.parts, facts.old_group, parts.shared))
-    going = (*parts.parts, *besides)
+    address = _named_address(facts.old)
+    parked = next((part for part in parts.parts if same_id(part.id, text_at(address, "id"))), None)
+    if request.park_old_name:
+        notes.add(judge_parking(parked, facts.old.body, address))
+    else:
+        parked = None
+    going = tuple(part for part in (*parts.parts, *besides) if part != parked)
     notes.judge(facts.locks, lambda locks: judge_locks_on_old(locks, [part.id for part in going]))
-    name = _old_deployment_name(facts.old, facts.old.body)
+    classic_name = text_at(facts.old.body, "properties", "hostName")
+    name = (classic_name or text_at(address, "properties", "dnsSettings", "fqdn")).lower().rstrip(".")
     if not name:
         notes.add([_old_gateway_nameless(request)])
     kept = [id for body in facts.old_group if not goes_with(id := text_at(body, "id"), going)]
@@ -273,6 +282,7 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
         region=text_at(facts.old.body, "location"),
         parts=going,
         kept=tuple(kept[:MOST_KEPT]),
+        parked=parked,
     )
 
 
@@ -327,12 +337,10 @@ def _note_besides(
     return tuple(found)
 
 
-def _old_deployment_name(old: OldFacts, body: JsonObject) -> str:
-    """Azure's name of the old gateway's address, in lower case."""
-    classic = text_at(body, "properties", "hostName")
+def _named_address(old: OldFacts) -> JsonObject:
+    """The old scale set's public address that has a DNS name; empty where there is none."""
     addresses = [found for found in old.referred if type_of(text_at(found, "id")) == PUBLIC_ADDRESS]
-    names = [text_at(address, "properties", "dnsSettings", "fqdn") for address in addresses]
-    return next((name.lower().rstrip(".") for name in (classic, *names) if name), "")
+    return next((found for found in addresses if text_at(found, "properties", "dnsSettings", "fqdn")), {})
 
 
 async def _note_public_name(

@@ -17,10 +17,11 @@ from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.relay import relays, shows_certificate
-from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.domain.values import JsonObject
 from cmg_core.steps.clocks import azure_time, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
+from cmg_core.steps.leading import records_leading_to, views_leading_to
 from cmg_core.steps.planned import names_of, plan_of
 from cmg_core.steps.removing import remove
 
@@ -102,21 +103,18 @@ async def _guard(
     services, plan, names = context.services, plan_of(state), names_of(state)
     if plan.make is None or plan.old_gateway is None:
         raise ValueError("retire-old-gateway needs the plan of a migration")
-    dns = state.request.dns
+    old_name = plan.old_gateway.deployment_name
     instances, locks, records, views, dialed = await asyncio.gather(
         context.azure.instances(plan.make.scale_set),
         context.azure.locks(),
-        context.azure.records(dns.zone_id) if dns else _nothing(),
-        services.dns.views(names.service_name),
+        _no_records() if plan.parked else records_leading_to(context, old_name),
+        views_leading_to(context, old_name),
         # The old gateway relays with the same certificate: only its own name tells the new one from it.
         asyncio.gather(
             services.dialer.dial(names.deployment_name, names.service_name),
             services.dialer.dial(names.service_name, names.service_name),
         ),
     )
-    old_name = plan.old_gateway.deployment_name.lower()
-    pointing = [text_at(body, "name") for body in records if RecordSet.of(body).points_at(old_name)]
-    pointing += [f"{names.service_name} ({view.server})" for view in views if old_name in view.targets]
     seen = Seen(
         now=services.clock.now(),
         azure_now=await azure_time(context),
@@ -128,12 +126,12 @@ async def _guard(
         relay_answer=", ".join(each.failure or f"{each.status} {each.status_text}" for each in dialed),
         locks=locks,
         still_there=parts,
-        pointing_at_old_name=pointing,
+        pointing_at_old_name=[*records, *views],
     )
     return judge(state, plan, gates_before, seen)
 
 
-async def _nothing() -> list[JsonObject]:
+async def _no_records() -> list[str]:
     return []
 
 

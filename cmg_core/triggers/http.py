@@ -244,6 +244,10 @@ async def _resume(call: Call) -> func.HttpResponse:
     return await _ask_for(call, Ask.RESUME)
 
 
+async def _release_name(call: Call) -> func.HttpResponse:
+    return await _ask_for(call, Ask.RELEASE_NAME)
+
+
 async def _extend(call: Call) -> func.HttpResponse:
     deployment_id, body = call.deployment_id, read_json(call.request.get_body())
     asked = read_call(body, ExtendCall)
@@ -345,5 +349,6 @@ ROUTES = (
     Route("resume-deployment", "POST", "deployments/{id}/resume", _resume),
     Route("extend-grace", "POST", "deployments/{id}/extend", _extend),
     Route("check-deployment", "POST", "deployments/{id}/check", _check),
+    Route("release-parked-name", "POST", "deployments/{id}/release-name", _release_name),
     Route("show-health", "GET", "health", _show_health, func.AuthLevel.ANONYMOUS),
 )

@@ -318,9 +318,8 @@ class _Story:
             if stored is None:
                 raise StoryFailed("the ledger has lost the deployment")
             status, following = stored.record.status, self._left[0].when if self._left else None
-            if status.is_end or (
-                status is Status.NEEDS_ATTENTION and (following is None or following.status != status)
-            ):
+            rests = status.is_end or status is Status.NEEDS_ATTENTION
+            if rests and (following is None or following.status != status):
                 return stored
             if following is not None and following.has_come(status_view(stored.record)):
                 await self._do(self._left.pop(0))

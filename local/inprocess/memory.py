@@ -117,6 +117,18 @@ class MemoryLedger:
         return new
 
     @_writes
+    async def reopen(self, ended: Record, etag: str, save: Save, events: Sequence[Event]) -> str:
+        month = f"{ended.updated_at:%Y-%m}", ended.id
+        columns, active = codec.saved_columns(save), codec.active_columns(save)
+        if month not in self._ended:
+            raise LedgerConflict(f"deployment {ended.id} has not ended")
+        new = self._merge(ended.id, etag, columns)
+        del self._ended[month]
+        self._active[ended.id] = active
+        self._events[ended.id] += events
+        return new
+
+    @_writes
     async def note_request(self, deployment_id: str, etag: str, requested: Sequence[Requested]) -> str:
         return self._merge(deployment_id, etag, {"requested": codec.REQUESTED.dump_json(tuple(requested)).decode()})
 

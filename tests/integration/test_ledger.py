@@ -189,6 +189,33 @@ def test_an_ended_deployment_is_not_saved_again(opening: Opening, id: str) -> No
     played(opening, story)
 
 
+def test_an_ended_deployment_is_taken_up_again_as_a_whole(opening: Opening, id: str) -> None:
+    async def story(ledger: Ledger) -> None:
+        etag = await ledger.create(a_record(id), [])
+        etag = await ledger.save(id, etag, a_save(2, Status.WAITING), [])
+        stored = await ledger.read(id)
+        assert stored is not None
+        with pytest.raises(LedgerConflict):
+            await ledger.reopen(stored.record, etag, a_save(3), [])
+        old, etag = etag, await ledger.save(id, etag, a_save(3, Status.SUCCEEDED), [])
+        stored = await ledger.read(id)
+        assert stored is not None
+        with pytest.raises(LedgerConflict):
+            await ledger.reopen(stored.record, old, a_save(4), [an_event(4, "never")])
+        assert await ledger.read(id) == stored and await listed(ledger, id) == []
+        etag = await ledger.reopen(stored.record, etag, a_save(4), [an_event(4, "again")])
+        (active,) = await listed(ledger, id)
+        assert active.status is Status.RUNNING
+        assert [row for row in await ledger.ended("2026-11") if row.id == id] == []
+        stored = await ledger.read(id)
+        assert stored is not None and (stored.etag, stored.record.revision) == (etag, 4)
+        assert [event.text for event in await ledger.events(id)] == ["again"]
+        await ledger.save(id, etag, a_save(5, Status.SUCCEEDED), [])
+        assert len([row for row in await ledger.ended("2026-11") if row.id == id]) == 1
+
+    played(opening, story)
+
+
 def test_of_many_who_claim_one_wins(opening: Opening, id: str) -> None:
     async def story(ledger: Ledger) -> None:
         etag = await ledger.create(a_record(id), [])

@@ -10,9 +10,19 @@ from hypothesis import strategies as st
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Ask, Requested, State, Status
-from cmg_core.domain.transitions import ROLL_BACK, TABLE, Course, Phase, phase_of, possible, take_up, why_not
+from cmg_core.domain.transitions import (
+    RELEASE_NAME,
+    ROLL_BACK,
+    TABLE,
+    Course,
+    Phase,
+    phase_of,
+    possible,
+    take_up,
+    why_not,
+)
 from tests.fakes import NOW, FakeServices, migration
-from tests.stories import after_grace, before_cut_over, closed
+from tests.stories import ADDRESS, after_grace, before_cut_over, closed, parking
 
 STEPS = (
     "preflight",
@@ -24,6 +34,7 @@ STEPS = (
     "cut-over",
     "retire-old-gateway",
     ROLL_BACK,
+    RELEASE_NAME,
 )
 
 
@@ -44,7 +55,7 @@ def test_the_table_knows_every_phase_and_every_request() -> None:
 
 def test_every_step_and_status_has_a_phase() -> None:
     found = {phase_of(Course(step, status, in_grace())) for step in STEPS for status in Status}
-    assert found == {*Phase} - {Phase.RETIRING}
+    assert found == {*Phase} - {Phase.RETIRING, Phase.PARKED}
     assert phase_of(Course("retire-old-gateway", Status.WAITING, after_grace(FakeServices()))) is Phase.RETIRING
 
 
@@ -56,13 +67,14 @@ def test_every_step_and_status_has_a_phase() -> None:
         ("cut-over", {Ask.ROLLBACK, Ask.CHECK}),
         ("retire-old-gateway", {Ask.ROLLBACK, Ask.EXTEND, Ask.CHECK}),
         (ROLL_BACK, {Ask.CHECK}),
+        (RELEASE_NAME, {Ask.CANCEL, Ask.CHECK}),
     ],
 )
 def test_what_a_person_is_offered_while_it_runs(step: str, offered: set[Ask]) -> None:
     assert set(possible(Course(step, Status.RUNNING, in_grace()))) == offered
 
 
-@pytest.mark.parametrize("step", STEPS[1:])
+@pytest.mark.parametrize("step", STEPS[1:-1])
 def test_what_stopped_can_be_resumed_or_rolled_back_and_nothing_is_removed_unasked(step: str) -> None:
     course = Course(step, Status.NEEDS_ATTENTION, in_grace())
     assert Ask.RESUME in possible(course) and Ask.EXTEND not in possible(course)
@@ -138,3 +150,30 @@ def test_rollback_waits_for_a_zone_of_others() -> None:
     course, _ = take_up(Course("retire-old-gateway", Status.GRACE, state), asked(Ask.ROLLBACK))
     cname = course.state.gate(GateName.CNAME)
     assert cname is not None and not cname.is_open
+
+
+def parked(status: Status = Status.SUCCEEDED, step: str = "retire-old-gateway", **changes: object) -> Course:
+    return Course(step, status, replace(parking(FakeServices()), **changes))  # type: ignore[arg-type]  # each test knows its keys
+
+
+def test_a_parked_name_can_be_released_once_and_only_after_success() -> None:
+    assert set(possible(parked())) == {Ask.RELEASE_NAME}
+    for status in {*Status} - {Status.SUCCEEDED}:
+        assert why_not(parked(status), Ask.RELEASE_NAME)
+    assert possible(parked(deleted=(ADDRESS,))) == ()
+    begun, _ = take_up(parked(), asked(Ask.RELEASE_NAME))
+    assert (begun.step, begun.status, phase_of(begun)) == (RELEASE_NAME, Status.RUNNING, Phase.RELEASING)
+    assert why_not(begun, Ask.RELEASE_NAME)
+    assert [line.name for line in begun.state.progress] == [RELEASE_NAME]
+
+
+def test_a_release_that_stopped_can_be_given_up_and_asked_for_again() -> None:
+    problem = Problem(code="c", title="t", detail="d", cure="do")
+    stopped = parked(Status.NEEDS_ATTENTION, RELEASE_NAME, problem=problem)
+    assert set(possible(stopped)) == {Ask.CANCEL, Ask.RESUME}
+    kept, _ = take_up(stopped, asked(Ask.CANCEL))
+    assert (kept.status, kept.state.problem, phase_of(kept)) == (Status.SUCCEEDED, None, Phase.PARKED)
+    again, _ = take_up(kept, asked(Ask.RELEASE_NAME))
+    assert [line.outcome for line in again.state.progress] == ["to-come"]
+    deleting = parked(Status.RUNNING, RELEASE_NAME, operations={ADDRESS: "operation"})
+    assert why_not(deleting, Ask.CANCEL)

@@ -42,6 +42,7 @@ from tests.worlds import (
     OLD_NETWORK,
     OLD_PARTS,
     OLD_SCALE_SET,
+    OLD_SCALE_SET_NAME,
     OLD_SECURITY_GROUP,
     RECORD_ID,
     SERVICE_NAME,
@@ -128,6 +129,35 @@ def test_a_migration_from_a_scale_set_lists_its_parts_in_the_order_of_deletion()
     assert plan.names is not None
     assert plan.names.label == "granitefalls2"
     assert finding(plan, "deployment-name-differs").severity is Severity.TELLS
+
+
+def of_this_app(services: FakeServices, *ids: str, owner: str = "an-earlier-deployment") -> FakeServices:
+    for id in ids:
+        services.resource_manager.resources[id.lower()]["tags"] = {"cmg-deployment": owner}
+    return services
+
+
+def test_the_name_of_a_gateway_that_this_app_made_can_stay_parked() -> None:
+    services = of_this_app(scale_set(), OLD_SCALE_SET, OLD_ADDRESS)
+    request = from_scale_set().model_copy(update={"park_old_name": True})
+    plan = planned(request, services)
+    assert plan.blocked_by == ()
+    assert plan.parked is not None and (plan.parked.id, plan.parked.immutable_id) == (OLD_ADDRESS, "address-guid")
+    assert tuple(part.id for part in plan.delete) == tuple(id for id in OLD_PARTS if id != OLD_ADDRESS)
+    assert OLD_ADDRESS in plan.keep
+    assert OLD_SCALE_SET_NAME in finding(plan, "name-stays-parked").seen
+    assert planned(from_scale_set(), services).parked is None
+    planned_besides = from_scale_set(also_delete=[OLD_ADDRESS]).model_copy(update={"park_old_name": True})
+    assert OLD_ADDRESS not in [part.id for part in planned(planned_besides, services).delete]
+
+
+@pytest.mark.parametrize("tagged", [(), (OLD_SCALE_SET,), (OLD_ADDRESS,)])
+def test_no_other_gateway_s_name_can_stay_parked(tagged: tuple[str, ...]) -> None:
+    request = from_scale_set().model_copy(update={"park_old_name": True})
+    services = of_this_app(scale_set(), *tagged)
+    assert finding(planned(request, services), "park-not-ours").severity is Severity.BLOCKS
+    services = of_this_app(of_this_app(services, OLD_SCALE_SET), OLD_ADDRESS, owner="another")
+    assert finding(planned(request, services), "park-not-ours").severity is Severity.BLOCKS
 
 
 def test_parts_that_others_use_stay() -> None:
@@ -332,7 +362,7 @@ def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> N
         ("provisioned-by-later", {"provisioned_by": "site"}),
         ("provisioned-by-later", {"provisioned_by": "existing"}),
         ("accept-gap-later", {"accept_gap": "PT30M"}),
-        ("park-old-name-later", {"park_old_name": True}),
+        ("park-not-ours", {"park_old_name": True}),
         ("grace-period-too-short", {"grace_period": "PT23H"}),
         ("government-later", {"region": "usgovvirginia"}),
         ("zone-missing", {"dns": {"zone_id": resource_id("Microsoft.Network/dnsZones", "contoso.com", "rg-none")}}),

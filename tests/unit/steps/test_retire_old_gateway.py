@@ -27,6 +27,7 @@ from tests.fakes import (
     resource_id,
 )
 from tests.stories import (
+    ADDRESS,
     ALIVE,
     MAKE,
     NEW_NAME,
@@ -39,6 +40,7 @@ from tests.stories import (
     after_grace,
     closed,
     healthy_instance,
+    parking,
 )
 
 
@@ -287,3 +289,20 @@ def test_the_records_ttl_is_set_back_in_the_end() -> None:
     to_the_end(services, state)
     restored = RecordSet.of(services.resource_manager.resources[RECORD_ID.lower()])
     assert restored.ttl == timedelta(seconds=300) and restored.ttl_before is None
+
+
+def test_invariant_8_a_parked_name_stays_and_does_not_dangle() -> None:
+    services = FakeServices()
+    state = parking(services)
+    record: JsonObject = {"TTL": 60, "CNAMERecord": {"cname": OLD_NAME}}
+    services.resource_manager.add({"id": f"{ZONE_ID}/CNAME/forgotten", "properties": record})
+    outcome = to_the_end(services, state)
+    assert outcome.state.deleted == (CLASSIC_ID,)
+    assert ADDRESS.lower() in services.resource_manager.resources
+
+
+def test_clients_that_are_still_led_to_a_parked_name_stop_the_removal() -> None:
+    services = FakeServices()
+    state = parking(services)
+    services.dns.point(SERVICE, OLD_NAME)
+    assert stopped_by(services, state) == {"clients-led-to-old-name"}

@@ -184,7 +184,7 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
         ("POST", "deployments/{id}/gates/{gate}", "function"),
         *(
             ("POST", f"deployments/{{id}}/{ask}", "function")
-            for ask in ("cancel", "rollback", "resume", "extend", "check")
+            for ask in ("cancel", "rollback", "resume", "extend", "check", "release-name")
         ),
         ("GET", "health", "anonymous"),
     }

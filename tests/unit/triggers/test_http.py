@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cmg_core import __version__
 from cmg_core.domain.errors import AzureRefused, NewerSchema, TryAgain
 from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.plans import Part, Plan
 from cmg_core.domain.record import Claim, Event, State, Status, Waiting
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Limits, Save, Stored
@@ -397,6 +398,30 @@ def test_a_rollback_starts_its_own_step_and_can_be_followed() -> None:
     steps = call(services, "show-deployment", path={"id": id}).body["steps"]
     assert steps[-1]["name"] == "roll-back"  # type: ignore[call-overload,index]
     problem_of(call(services, "roll-back-deployment", WHO, path={"id": id}), 409, "not-possible-now")
+
+
+def test_a_parked_name_is_released_after_the_end_and_the_operation_stays_ended() -> None:
+    services = MemoryServices()
+    id = started(services)
+    plan = Plan(findings=(), parked=Part(id="/address"), keep=("/address", "/store"))
+    problem_of(call(services, "release-parked-name", WHO, path={"id": id}), 409, "not-possible-now")
+    saved(services, id, Status.SUCCEEDED, step="retire-old-gateway", plan=plan)
+    shown = call(services, "show-deployment", path={"id": id}).body
+    assert (shown["can"], shown["resources"]["parked"]) == (["release-name"], "/address")  # type: ignore[call-overload,index]
+    services.queues.waiting.clear()
+    answer = call(services, "release-parked-name", WHO, path={"id": id})
+    assert (answer.status, answer.body["status"], answer.body["step"]) == (200, "running", "release-name")
+    assert [message.step for message in services.queues.waiting] == ["release-name"]
+    operation = call(services, "show-operation", path={"id": id})
+    assert (operation.status, operation.body["status"], operation.body["deployment_status"]) == (
+        200,
+        "succeeded",
+        "running",
+    )
+    problem_of(call(services, "release-parked-name", WHO, path={"id": id}), 409, "not-possible-now")
+    saved(services, id, Status.SUCCEEDED, step="release-name", deleted=("/address",))
+    shown = call(services, "show-deployment", path={"id": id}).body
+    assert (shown["can"], shown["resources"]["parked"], shown["resources"]["kept"]) == ([], None, ["/store"])  # type: ignore[call-overload,index]
 
 
 def test_a_grace_period_becomes_longer_never_shorter_and_not_endless() -> None:
