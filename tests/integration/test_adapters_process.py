@@ -44,7 +44,7 @@ asyncio.run(main(json.loads(sys.argv[1])))
 """
 
 
-def test_the_wired_services_reach_everything_through_the_proxy(tmp_path: Path) -> None:
+def test_the_wired_services_reach_everything_through_the_proxy(tmp_path: Path, azurite: str) -> None:
     world = tmp_path / "world.json"
     world.write_text(json.dumps(SAMPLE["world"]))
     command = [sys.executable, "-m", "local.azure", "--ca-out", str(tmp_path / "ca.pem"), "--seed", str(world)]
@@ -62,7 +62,7 @@ def test_the_wired_services_reach_everything_through_the_proxy(tmp_path: Path) -
                     "IDENTITY_ENDPOINT": there["identity_endpoint"],
                     "IDENTITY_HEADER": there["identity_header"],
                     "CMG_DNS_SERVERS": there["dns"],
-                    "CmgStorage": "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=a2V5",
+                    "CmgStorage": azurite,
                 },
                 capture_output=True,
                 text=True,
