@@ -300,10 +300,6 @@ class Ledger(Protocol):
         """Reserve a gateway; with an ETag, take over that reservation. LedgerConflict where somebody was faster."""
         ...
 
-    async def release(self, gateway: str, etag: str) -> None:
-        """Give a reservation up; one that is gone already is fine."""
-        ...
-
     async def throttles(self) -> Mapping[str, Throttle]:
         """The latest note of each subscription that was ever throttled, by its ID in lower case."""
         ...

@@ -138,17 +138,6 @@ class TableLedger:
             ),
         )
 
-    async def release(self, gateway: str, etag: str) -> None:
-        from azure.core import MatchConditions
-
-        # The client takes a row that is gone already for a success.
-        await self._ask(
-            "a reservation given up",
-            lambda table: table.delete_entity(
-                reservation_partition(gateway), "g", etag=etag, match_condition=MatchConditions.IfNotModified
-            ),
-        )
-
     async def throttles(self) -> Mapping[str, Throttle]:
         rows = await self._range(THROTTLES, "s:")
         return codec.throttles_of((row["RowKey"].removeprefix("s:"), row) for row in rows)

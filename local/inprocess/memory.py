@@ -167,13 +167,6 @@ class MemoryLedger:
             raise LedgerConflict(f"{gateway} is reserved by somebody else")
         self._reservations[gateway] = _Row({"deployment": deployment_id}, next(self._etags))
 
-    @_writes
-    async def release(self, gateway: str, etag: str) -> None:
-        held = self._reservations.get(gateway)
-        if held and held.etag != etag:
-            raise LedgerConflict(f"{gateway} is reserved by somebody else")
-        self._reservations.pop(gateway, None)
-
     @_asks
     async def throttles(self) -> Mapping[str, Throttle]:
         return codec.throttles_of(self._throttles.items())
