@@ -22,6 +22,13 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     print_blob=True,
 )
+settings.register_profile(
+    "mutations",
+    parent=settings.get_profile("daily"),
+    max_examples=30,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile(os.environ.get("CMG_HYPOTHESIS", "daily"))
 
 
