@@ -128,6 +128,8 @@ def judge_existing(contents: Sequence[JsonObject], make: NewResources, deploymen
 def judge_vault(body: JsonObject | None, request: Request) -> tuple[Finding, ...]:
     """Whether instances can take the certificate from its vault: same subscription, same region, enabled for deployment
     (virtual machine API, ``osProfile.secrets``)."""
+    if request.certificate is None:
+        return ()
     if body is None:
         return (
             blocks(
