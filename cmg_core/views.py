@@ -58,6 +58,8 @@ def status_view(record: Record) -> JsonObject:
             for asked in record.requested
         ],
         "resources": _resources(state),
+        "case": plan.case if plan else None,
+        "foretold_gap_s": plan.foretold_gap.total_seconds() if plan else 0.0,
         "names": plan.names.model_dump(mode="json") if plan and plan.names else None,
         "findings": [finding.model_dump(mode="json") for finding in plan.findings] if plan else [],
     }

@@ -58,7 +58,10 @@ _NOT_SUCCEEDED = "A parked name can be released only when the deployment has suc
 _NOTHING_PARKED = "It keeps no name: none was parked, or it has been released."
 _RELEASES = "The parked name is being released: the deployment itself has ended."
 _RELEASE_BEGAN = "Azure is deleting the address already."
-_NOTHING_LED_OVER = "It leads nobody over and makes nothing, so there is nothing to take back. Cancel it instead: the old gateway stays."
+_NOTHING_LED_OVER = (
+    "It leads nobody over and makes nothing: there is nothing to take back. Cancel it instead, and the old gateway "
+    "stays."
+)
 _OLD_GATEWAY_GONE = "The old gateway was gone before the plan was made: there is none to go back to."
 _NO_GRACE = "No grace period runs. Before it begins, a longer one can only be asked for in a new request."
 

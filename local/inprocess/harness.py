@@ -376,7 +376,7 @@ class _Story:
 
 async def ask(sample: Sample, services: Services, host: Host) -> str:
     """Send a sample's request until it is accepted; the deployment's ID. Raises StoryFailed where it is refused."""
-    path = f"/api/{'migrations' if sample.is_migration else 'deployments'}"
+    path = sample.path
     call = http_call(services, HttpCall(path=path, body=sample.request), headers={"Idempotency-Key": "CHG0031337"})
     answer = await insist(host, path, call)
     if answer.status_code != 202:
