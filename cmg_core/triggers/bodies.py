@@ -60,9 +60,9 @@ class MadePayload(Frozen):
 
 
 class GatewayCreatedCall(PersonsCall):
-    """Who says that the site has made the gateway, and which scale set it is."""
+    """Who says that the site has made the gateway, and which scale set it is; on the way back, that it is removed."""
 
-    payload: MadePayload
+    payload: MadePayload | None = None
 
 
 class FiguresPayload(Frozen):

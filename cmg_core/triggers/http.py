@@ -244,7 +244,7 @@ async def _open_gate(call: Call) -> func.HttpResponse:
     match name:
         case GateName.GATEWAY_CREATED:
             made = read_call(body, GatewayCreatedCall)
-            asked, says = made, calls.Says(made=made.payload.resource_id)
+            asked, says = made, calls.Says(made=made.payload.resource_id if made.payload else "")
         case GateName.CLIENTS_MOVED:
             counted = read_call(body, ClientsMovedCall)
             asked, says = counted, calls.Says(figures=counted.payload)
