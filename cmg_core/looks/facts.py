@@ -49,7 +49,7 @@ class Facts:
 
 async def gather_facts(request: Request, services: Services, deployment_id: str) -> Facts:
     """Look at everything that does not depend on the names. Never raises for Azure's refusals."""
-    azure, place = services.azure(request.tenant_id, request.subscription_id), request.certificate
+    azure, place = services.azure(request.tenant, request.subscription_id), request.certificate
     async with asyncio.TaskGroup() as looks:
         subscription = looks.create_task(ask("the subscription", READER, azure.subscription()))
         providers = looks.create_task(ask("the resource providers", READER, azure.providers()))
@@ -64,7 +64,7 @@ async def gather_facts(request: Request, services: Services, deployment_id: str)
             ask(
                 "the certificate",
                 "the role Key Vault Certificate User on the vault (or the access policy «get certificates»)",
-                services.vaults.certificate(place.vault, place.name),
+                services.vaults.certificate(request.tenant, place.vault, place.name),
             )
         )
         vault = looks.create_task(ask("the vault", READER, _vault(azure, place.vault)))

@@ -20,7 +20,8 @@ async def fetch_certificate(context: StepContext) -> Outcome:
     planned = state.plan.certificate if state.plan else None
     if planned is None:
         raise ValueError("fetch-certificate needs the plan that preflight made")
-    seen = await context.services.vaults.certificate(request.certificate.vault, request.certificate.name)
+    place = request.certificate
+    seen = await context.services.vaults.certificate(request.tenant, place.vault, place.name)
     if seen is None:
         return Failed(state, _refused(planned, (certificate_missing(request),)))
     try:

@@ -15,6 +15,7 @@ from hypothesis import strategies as some
 from cmg_core.azure.clients import USER_AGENT
 from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.public_dns import DnsServer
+from cmg_core.domain.tenants import Tenant
 from cmg_core.settings import Settings, SettingsError, read
 from cmg_core.wiring import RealServices
 
@@ -184,5 +185,5 @@ def test_wiring_opens_nothing() -> None:
         "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;QueueEndpoint=http://x/a;TableEndpoint=http://x/a"
     )
     services = RealServices(read({"CmgStorage": storage}))
-    assert services.azure("t", "s") is services.azure("t", "s")
-    assert services.azure("t", "s") is not services.azure("u", "s")
+    assert services.azure(Tenant("t"), "s") is services.azure(Tenant("t"), "s")
+    assert services.azure(Tenant("t"), "s") is not services.azure(Tenant("u"), "s")
