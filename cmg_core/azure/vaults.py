@@ -54,10 +54,13 @@ class KeyVaults:
             raise AzureRefused(status=400, code="VaultNotUnderstood", message=clean(str(error)), target=where) from None
 
     def _client(self, tenant: Tenant, vault: str) -> "CertificateClient":
+        from azure.keyvault.certificates._shared import http_challenge_cache
         from azure.keyvault.certificates.aio import CertificateClient
 
         key = (tenant, vault)
         if key not in self._clients:
+            # Azure's clients share what vaults told them; a vault of the same name may have been another tenant's.
+            http_challenge_cache.remove_challenge_for_url(vault)
             self._clients[key] = CertificateClient(
                 vault,
                 self._credential(tenant),
