@@ -222,8 +222,8 @@ def _check_assertion(world: World, host: str, form: dict[str, str], now: datetim
     if claims["exp"] <= now.timestamp():
         return _refusal(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
     trusted = {
-        "iss": (f"https://{host}/{world.identity.tenant}/v2.0", 700211, "issuer"),
         "aud": (EXCHANGES[host], 700212, "audience"),
+        "iss": (f"https://{host}/{world.identity.tenant}/v2.0", 700211, "issuer"),
         "sub": (world.identity.customer_app.trusts, 700213, "subject"),
     }
     for claim, (wanted, number, name) in trusted.items():
