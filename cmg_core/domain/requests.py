@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from cmg_core.domain.tenants import Access, Tenant
 from cmg_core.domain.values import Frozen, Moment, ResourceId
 
 SHORTEST_GRACE = timedelta(days=1)
@@ -139,6 +140,8 @@ class GatewayRequest(Frozen):
     provisioned_by: Literal["automation", "site", "existing"]
     subscription_id: Guid
     tenant_id: Guid
+    access: Access | None = None
+    """How the app comes into the tenant; left out: as the settings have it."""
     resource_group: Annotated[str, StringConstraints(pattern=r"^[-\w._()]{0,89}[-\w_()]$")]
     region: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{2,31}$")]
     certificate: CertificateReference | None = None
@@ -158,6 +161,11 @@ class GatewayRequest(Frozen):
     reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
     external_reference: Annotated[str, StringConstraints(max_length=100)] | None = None
     operation_ends: Literal["end", "cut-over"] = "end"
+
+    @property
+    def tenant(self) -> Tenant:
+        """The subscription's tenant with the way into it."""
+        return Tenant(self.tenant_id, self.access)
 
 
 class DeploymentRequest(GatewayRequest):

@@ -37,6 +37,7 @@ _WANTED = {
     "/kind": "nothing here: the address that is called says what is wanted",
     "/subscription_id": "the subscription's ID, a GUID",
     "/tenant_id": "the ID of the subscription's tenant, a GUID",
+    "/access": "«own», «delegated» or «app», or nothing where the settings decide",
     "/resource_group": "the name of the new gateway's resource group, up to 90 letters, digits and "
     "«-_().», no dot at the end",
     "/region": "an Azure region by its short name, such as «eastus»",

@@ -52,7 +52,7 @@ class Facts:
 
 async def gather_facts(request: Request, services: Services, deployment_id: str) -> Facts:
     """Look at everything that does not depend on the names. Never raises for Azure's refusals."""
-    azure = services.azure(request.tenant_id, request.subscription_id)
+    azure = services.azure(request.tenant, request.subscription_id)
     async with asyncio.TaskGroup() as looks:
         subscription = looks.create_task(ask("the subscription", READER, azure.subscription()))
         providers = looks.create_task(ask("the resource providers", READER, azure.providers()))
@@ -67,7 +67,7 @@ async def gather_facts(request: Request, services: Services, deployment_id: str)
             ask(
                 "the certificate",
                 "the role Key Vault Certificate User on the vault (or the access policy «get certificates»)",
-                _certificate(services, request.certificate),
+                _certificate(services, request),
             )
         )
         vault = looks.create_task(ask("the vault", READER, _vault(azure, request.certificate)))
@@ -96,8 +96,9 @@ async def gather_facts(request: Request, services: Services, deployment_id: str)
     )
 
 
-async def _certificate(services: Services, place: CertificateReference | None) -> VaultCertificate | None:
-    return await services.vaults.certificate(place.vault, place.name) if place else None
+async def _certificate(services: Services, request: Request) -> VaultCertificate | None:
+    place = request.certificate
+    return await services.vaults.certificate(request.tenant, place.vault, place.name) if place else None
 
 
 async def _vault(azure: ResourceManager, place: CertificateReference | None) -> JsonObject | None:

@@ -49,6 +49,7 @@ from cmg_core.domain.target import (
     judge_vault,
     new_resources,
 )
+from cmg_core.domain.tenants import Identities, judge_access, judge_sign_in
 from cmg_core.domain.values import JsonObject, same_id, text_at
 from cmg_core.looks.asking import NEEDS_PROVIDER, Busy, Missed
 from cmg_core.looks.certificate import (
@@ -82,11 +83,12 @@ class Surveyed:
 async def survey(request: Request, services: Services, deployment_id: str) -> Surveyed:
     """Look at everything and make the plan. Changes nothing, and never raises for Azure's refusals."""
     facts = await gather_facts(request, services, deployment_id)
-    notes = _Notes()
     limits = services.limits
+    notes = _Notes(request, limits.identities)
     notes.add(judge_request(request, limits.minimum_grace, has_software=bool(limits.gateway_software)))
     notes.judge(facts.rival, _judge_rival)
-    _note_target(notes, request, facts)
+    notes.add(judge_access(request.tenant, limits.identities))
+    _note_target(notes, request, facts, limits.identities)
     offer = _note_capacity(notes, request, facts) if request.provisioned_by != "existing" else None
     standing = _note_standing(notes, request, facts)
     certificate, service_name = await _note_certificate(notes, request, services, facts, standing)
@@ -133,7 +135,8 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
 class _Notes:
     """What was found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: Request, who: Identities) -> None:
+        self._request, self._who = request, who
         self.findings: list[Finding] = []
         self.busy: list[Busy] = []
 
@@ -153,7 +156,8 @@ class _Notes:
             self.add(judge(seen))
 
     def miss(self, missed: Missed) -> None:
-        self.findings.append(missed.finding)
+        meant = missed.refused and judge_sign_in(missed.refused, self._request.tenant, self._who)
+        self.findings += meant or (missed.finding,)
         if isinstance(missed, Busy):
             self.busy.append(missed)
 
@@ -167,8 +171,8 @@ def _judge_rival(rival: str) -> Iterable[Finding]:
         )
 
 
-def _note_target(notes: _Notes, request: Request, facts: Facts) -> None:
-    notes.judge(facts.subscription, lambda body: judge_subscription(body, request))
+def _note_target(notes: _Notes, request: Request, facts: Facts, who: Identities) -> None:
+    notes.judge(facts.subscription, lambda body: judge_subscription(body, request, who))
     notes.judge(facts.providers, lambda states: judge_providers(states, PROVIDERS))
     notes.judge(facts.group, lambda body: judge_group(body, request))
     if request.provisioned_by == "automation":
@@ -298,7 +302,7 @@ async def _note_label(notes: _Notes, request: Request, services: Services, servi
     candidates = label_candidates(service_name, request.region)
     if request.provisioned_by == "site":
         candidates = candidates[:1]  # the site derives it from the first label
-    azure = services.azure(request.tenant_id, request.subscription_id)
+    azure = services.azure(request.tenant, request.subscription_id)
     label = await free_label(azure, request.region, candidates)
     if isinstance(label, Missed):
         notes.miss(label)

@@ -24,7 +24,7 @@ async def fetch_certificate(context: StepContext) -> Outcome:
     if place is None:
         told = f"expects the certificate that the gateway showed (thumbprint {planned.thumbprint})"
         return Done(replace(state, certificate=planned), (told,))
-    seen = await context.services.vaults.certificate(place.vault, place.name)
+    seen = await context.services.vaults.certificate(request.tenant, place.vault, place.name)
     if seen is None:
         return Failed(state, _refused(planned, (certificate_missing(place),)))
     try:

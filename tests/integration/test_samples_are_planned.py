@@ -11,6 +11,7 @@ import pytest
 from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
 from cmg_core.domain.plans import Plan
+from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.validation import kind_of_request, read_request
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import ResourceManager, Vaults
@@ -23,6 +24,8 @@ from local.inprocess.transport import SimulatorCredential, SimulatorTransport
 from tests.fakes import DEPLOYMENT, FakeClock, FakeServices
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.json"))
+REFUSED = [sample for sample in SAMPLES if json.loads(sample.read_text())["expect"]["outcome"] == "refused"]
+CARRIED_OUT = [sample for sample in SAMPLES if sample not in REFUSED]
 MOST_CALLS = 18
 
 
@@ -32,19 +35,21 @@ class SimulatedServices(FakeServices):
 
     connections: Connections | None = field(default=None)
 
-    def azure(self, tenant_id: str, subscription_id: str) -> ResourceManager:  # type: ignore[override]  # not the fake
+    def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:  # type: ignore[override]  # not the fake
         assert self.connections is not None
-        return self.connections.resource_manager(tenant_id, subscription_id)
+        return self.connections.resource_manager(tenant, subscription_id)
 
 
 async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
     clock = FakeClock()
     simulator = Simulator(build_world(told["world"], time_scale=0.01, now=clock.now()))
+    identities = Identities(simulator.world.identity.tenant, simulator.world.identity.customer_app.client_id)
     connections = Connections(
         CLOUDS[CloudName.PUBLIC],
         clock,
         transport=lambda: SimulatorTransport(simulator, clock.now),
-        credential=lambda _: SimulatorCredential(simulator, clock.now),
+        identities=identities,
+        credential=lambda sign_in: SimulatorCredential(simulator, clock.now, sign_in),
     )
     vaults: Vaults = connections.vaults
     services = SimulatedServices(
@@ -53,7 +58,7 @@ async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
         vaults=vaults,  # type: ignore[arg-type]  # not the fake
         dns=SimulatedDns(simulator.world, clock, Tape()),  # type: ignore[arg-type]  # not the fake
     )
-    services.limits = replace(services.limits, minimum_grace=timedelta(seconds=1))
+    services.limits = replace(services.limits, minimum_grace=timedelta(seconds=1), identities=identities)
     try:
         request = read_request(told["request"], kind_of_request(told["request"]))
         return await look(request, services, DEPLOYMENT), simulator  # type: ignore[arg-type]  # the ledger fake is partial
@@ -61,7 +66,7 @@ async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
         await connections.aclose()
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.stem for sample in SAMPLES])
+@pytest.mark.parametrize("sample", CARRIED_OUT, ids=[sample.stem for sample in CARRIED_OUT])
 def test_nothing_stands_against_a_samples_plan_and_nothing_is_written(sample: Path) -> None:
     told = json.loads(sample.read_text(encoding="utf-8"))
     plan, simulator = asyncio.run(planned(told))
@@ -73,3 +78,11 @@ def test_nothing_stands_against_a_samples_plan_and_nothing_is_written(sample: Pa
     calls = [entry.request for entry in simulator.world.log if entry.request.host == "management.azure.com"]
     assert {call.method for call in calls} == {"GET"}
     assert len(calls) <= MOST_CALLS
+
+
+@pytest.mark.parametrize("sample", REFUSED, ids=[sample.stem for sample in REFUSED])
+def test_exactly_what_a_sample_expects_stands_against_its_plan(sample: Path) -> None:
+    told = json.loads(sample.read_text(encoding="utf-8"))
+    plan, simulator = asyncio.run(planned(told))
+    assert [finding.code for finding in plan.blocked_by] == told["expect"]["findings"]
+    assert {entry.request.method for entry in simulator.world.log} <= {"GET"}

@@ -553,7 +553,8 @@ def test_a_blocked_plan_is_refused_at_once_even_where_a_look_brought_no_answer()
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        (401, "InvalidAuthenticationTokenTenant", "sign-in-refused"),
+        (401, "InvalidAuthenticationToken", "sign-in-refused"),
+        (401, "InvalidAuthenticationTokenTenant", "subscription-other-tenant"),
         (404, "SubscriptionNotFound", "subscription-not-found"),
         (400, "InvalidApiVersionParameter", "look-refused"),
     ],
