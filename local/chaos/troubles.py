@@ -30,6 +30,8 @@ PLACES = (
     "providers$",
     "vault",
 )
+OWN_IDS = ("uniqueId", "resourceGuid")
+"""What a resource made anew under the same name does not have again."""
 LONGEST_TROUBLE_MINUTES, LONGEST_MISTAKE_HOURS = 90, 30
 
 
@@ -59,6 +61,15 @@ class Surroundings:
     @property
     def old_group(self) -> str:
         return "/".join(self.old_id.split("/")[:5])
+
+    @property
+    def standing_id(self) -> str:
+        """The old gateway; when it is gone, the address that keeps its name, if one does."""
+        if self.world.resource(self.old_id) is not None:
+            return self.old_id
+        addresses = self.world.of_type("Microsoft.Network/publicIPAddresses")
+        group = f"{self.old_group.lower()}/"
+        return next((each.id for each in addresses if each.id.lower().startswith(group)), self.old_id)
 
     @property
     def service_name(self) -> str:
@@ -135,7 +146,7 @@ def _forbidden(place: Surroundings, random: Random, now: datetime) -> Trouble:
 
 
 def _lock(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble:
-    scope = random.choice((place.old_id, place.old_group, "/".join(place.old_id.split("/")[:3])))
+    scope = random.choice((place.standing_id, place.old_group, "/".join(place.old_id.split("/")[:3])))
     level = random.choice(("CanNotDelete", "CanNotDelete", "ReadOnly"))
     path = f"{scope}/providers/Microsoft.Authorization/locks/keep-it"
     place.ask("PUT", path, LOCKS_API, {"properties": {"level": level}}, now)
@@ -197,12 +208,12 @@ def _old_scaled(place: Surroundings, _: str, random: Random, now: datetime) -> T
 
 
 def _old_recreated(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble | None:
-    old = place.world.resource(place.old_id)
-    if old is None or "uniqueId" not in old.properties:
+    old = place.world.resource(place.standing_id)
+    own_id = next((name for name in OWN_IDS if old is not None and name in old.properties), None)
+    if old is None or own_id is None:
         return None
-    old.properties["uniqueId"] = place.world.guid()
-    told = Disturbance(now, "the old gateway was made anew", stops=True, removes=frozenset({place.old_id.lower()}))
-    return Trouble(told)
+    old.properties[own_id] = place.world.guid()
+    return Trouble(Disturbance(now, f"{old.name} was made anew", stops=True, removes=frozenset({old.id.lower()})))
 
 
 def _old_removed(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
