@@ -484,7 +484,7 @@ class _Stage(InProcess):
         target = self._place.target(now)
         if not self._dns_changes or self._dns_changes[-1][1] != target:
             self._dns_changes.append((now, target))
-            for trouble in self._troubles:
+            for trouble in self._troubles if len(self._dns_changes) > 1 else ():
                 if trouble.cure is None and trouble.told.until is None:
                     # Clients do not miss the old gateway any more.
                     trouble.told = replace(trouble.told, until=now)

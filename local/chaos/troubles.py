@@ -82,14 +82,18 @@ class Surroundings:
         return str(dns["zone_id"]) if isinstance(dns, dict) else ""
 
     def ask(self, method: str, path: str, api: str, body: object, now: datetime) -> Response:
-        """What somebody with rights in Azure sends."""
+        """What somebody with rights in Azure sends, until it is taken: the faults are for the product's calls."""
         tenant = str(self.sample.request["tenant_id"])
         token = identity.issue_token(self.world, f"https://{MANAGEMENT}", now, 3600.0, tenant)
         headers = {"authorization": f"Bearer {token}"}
         content = json.dumps(body).encode() if body is not None else b""
-        return Simulator(self.world).handle(
-            Request(method, MANAGEMENT, path, {"api-version": api}, headers, content), now
-        )
+        faults, self.world.faults = self.world.faults, []
+        try:
+            return Simulator(self.world).handle(
+                Request(method, MANAGEMENT, path, {"api-version": api}, headers, content), now
+            )
+        finally:
+            self.world.faults = faults
 
     def target(self, now: datetime) -> str:
         """Where the service name leads in public."""
@@ -97,9 +101,10 @@ class Surroundings:
         return next((record.value.rstrip(".").lower() for record in answer.records if record.type == "CNAME"), "")
 
     def new_scale_set(self) -> Resource | None:
-        """What the deployment has made, by its tag."""
+        """What the deployment has made: by the tag, which an old gateway may carry, too."""
         found = self.world.of_type("Microsoft.Compute/virtualMachineScaleSets")
-        return next((each for each in found if "cmg-deployment" in (each.body.get("tags") or {})), None)
+        others = (each for each in found if each.id.lower() != self.old_id.lower())
+        return next((each for each in others if "cmg-deployment" in (each.body.get("tags") or {})), None)
 
 
 def make(kind: Kind, place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
