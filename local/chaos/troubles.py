@@ -228,9 +228,11 @@ def _old_removed(place: Surroundings, old_name: str, random: Random, now: dateti
     answer = place.ask("DELETE", place.old_id, CLASSIC_API if classic else COMPUTE_API, None, now)
     if answer.status >= 300:
         return None
-    what, cuts = "somebody removed the old gateway", place.target(now) == old_name
-    told = Disturbance(now, what, stops=True, cuts_clients=cuts, removes=frozenset({place.old_id.lower()}))
-    return Trouble(told)
+    # After the cut-over clients feel it as long as they hold the old answer: the judge allows for that.
+    until, removed = None if place.target(now) == old_name else now, frozenset({place.old_id.lower()})
+    return Trouble(
+        Disturbance(now, "somebody removed the old gateway", until, cuts_clients=True, stops=True, removes=removed)
+    )
 
 
 def _stranger(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble:
