@@ -143,15 +143,18 @@ class FakeAzure:
 
     async def put(self, claim: Claim, id: str, body: JsonObject, etag: str = "") -> Started:
         self._called("put", id)
+        assert isinstance(claim, Claim), "nothing is written without a claim"
         standing = self.resources.get(id.lower())
+        assert etag or standing is None or "/dnszones/" not in id.lower(), "records are written over under their ETag"
         if etag and (standing is None or standing.get("etag") != etag):
             raise ChangedMeanwhile(id)
         self.writes.append(f"PUT {id}")
-        made = self.add({**body, "id": id})
+        made = self.add({**body, "id": id, **({"etag": f"{etag}+"} if etag else {})})
         return Started(made, operation=f"https://management.azure.com/operations/{id.lower()}")
 
     async def delete(self, claim: Claim, id: str) -> Started:
         self._called("delete", id)
+        assert isinstance(claim, Claim), "nothing is deleted without a claim"
         self.writes.append(f"DELETE {id}")
         self.resources.pop(id.lower(), None)
         return Started({}, operation=f"https://management.azure.com/operations/{id.lower()}")
@@ -224,6 +227,7 @@ class FakeDialer:
     answers: dict[str, Dialed] = field(default_factory=dict)
 
     async def dial(self, host: str, service_name: str) -> Dialed:
+        assert service_name, "a gateway is dialed with the service name that its certificate holds"
         return self.answers.get(host.lower(), Dialed(failure="no route to host"))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.chaos.checker import Violation, judge
-from local.chaos.mischief import Draw, draw
+from local.chaos.mischief import PARKING, Draw, draw
 from local.chaos.stage import play
 from local.chaos.story import Story
 from local.sample import Sample, load
@@ -18,6 +18,7 @@ USUAL = (
     "s07-own-domain-from-scale-set.json",
     "new-own-domain.json",
     "s03-new-region-name.json",
+    PARKING,
 )
 """What runs are drawn from; the default sample twice as often."""
 

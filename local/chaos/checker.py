@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cmg_core.domain.values import JsonObject
-from local.chaos.story import Disturbance, LedgerState, Story, Write
+from local.chaos.story import Disturbance, LedgerState, Look, Story, Write
 
 ENDS = ("succeeded", "refused", "cancelled", "rolled-back")
 OWNER_TAG = "cmg-deployment"
+ADDRESS = "microsoft.network/publicipaddresses"
 NEW_TYPES = (
     "microsoft.network/networksecuritygroups",
     "microsoft.network/virtualnetworks",
-    "microsoft.network/publicipaddresses",
+    ADDRESS,
     "microsoft.network/loadbalancers",
     "microsoft.compute/virtualmachinescalesets",
 )
@@ -26,6 +27,8 @@ NEW_TYPES = (
 BEFORE_GRACE = ("connection-point-connected", "content-ready", "ready-to-cut-over", "cname", "inside-dns")
 BEFORE_REMOVAL = (*BEFORE_GRACE, "clients-moved", "site-record-removed", "connection-point-removed")
 """The gates that stand before the first DELETE (procedures, cases 1 and 2)."""
+RELEASE = "release-name"
+"""The step and the request that give a parked name free."""
 AFTERMATH = timedelta(seconds=90)
 """How long after a disturbance clients may still feel it: caches, and a connection point's next checks."""
 TRIED_AGAIN = ("TryAgain", "ClaimRunsOut", "UnreadableMessage")
@@ -81,6 +84,7 @@ def ended_rightly(story: Story) -> Iterator[str]:
         case "succeeded":
             if missed := story.to_delete & story.after.keys() - removed_by_others:
                 yield f"it succeeded, but {sorted(missed)} are still there"
+            yield from _parked_or_released(story)
         case "cancelled" | "rolled-back":
             if {"cancelled": "cancel", "rolled-back": "rollback"}[str(story.outcome)] not in wanted:
                 yield f"it was {story.outcome}, and nobody asked for that"
@@ -95,32 +99,69 @@ def ended_rightly(story: Story) -> Iterator[str]:
         yield f"it was {story.outcome}, but {taken[0].method} {taken[0].path} was sent before"
 
 
+def _parked_or_released(story: Story) -> Iterator[str]:
+    """Invariant 8: the address stays alone with its label until its release; then it is gone, unless given up."""
+    if not story.parked or story.parked in _removed_by_others(story):
+        return
+    address = story.after.get(story.parked)
+    released = any(state.record["step"] == RELEASE for state in story.ledger)
+    given_up = any(each.what == "cancel" and each.refusal is None for each in story.asked)
+    if address is None:
+        if not released:
+            yield f"{story.parked} is gone, and its name was to stay parked"
+        return
+    if released and not given_up:
+        yield f"the name was released, but {story.parked} is still there"
+    properties, label = _properties(address), _properties(story.before[story.parked]).get("dnsSettings")
+    if properties.get("ipConfiguration") or properties.get("dnsSettings") != label:
+        yield f"{story.parked} does not stand alone with its label"
+
+
 def deleted_by_plan(story: Story) -> Iterator[str]:
     """Nothing is deleted that the plan did not name; on the way back only what this deployment made."""
     for write in story.writes:
         if write.method != "DELETE" or write.status is None:
             continue
-        if write.path in story.to_delete:
+        if write.path == story.parked:
+            yield from _released_unasked(story, write)
+        elif write.path in story.to_delete:
             if _step_at(story, write) == "roll-back":
                 yield f"the rollback deleted the old gateway's {write.path}"
         elif write.path in story.before and "/dnszones/" not in write.path:
             yield f"{write.path} was deleted, and no plan named it"
         elif _step_at(story, write) != "roll-back":
             yield f"{write.path} of the new gateway was deleted, and nobody rolled it back"
-    strangers = story.before.keys() - story.after.keys() - story.to_delete - _removed_by_others(story)
+    strangers = story.before.keys() - story.after.keys() - story.to_delete - {story.parked} - _removed_by_others(story)
     if strangers:
         yield f"{sorted(strangers)} are gone"
+
+
+def _released_unasked(story: Story, write: Write) -> Iterator[str]:
+    """A parked name goes in a release of its own, which a person asks for after the success."""
+    succeeded = [state.at for state in story.ledger if state.record["status"] == "succeeded" and state.n < write.n]
+    if _step_at(story, write) != RELEASE or not succeeded:
+        yield f"{write.path} keeps a parked name and was deleted at {write.at} by {_step_at(story, write)}"
+    elif not any(each.what == RELEASE and each.refusal is None and each.at >= succeeded[0] for each in story.asked):
+        yield f"{write.path} keeps a parked name and was deleted at {write.at}; nobody had asked for that"
 
 
 def deleted_under_guard(story: Story) -> Iterator[str]:
     """Invariants 4, 5 and 8 at the very moment of each DELETE of the old gateway, but for what changed in between."""
     for write in story.writes:
-        look = write.look
-        if write.method != "DELETE" or write.path not in story.to_delete or look is None:
+        look, goes = write.look, story.to_delete | {story.parked}
+        if write.method != "DELETE" or write.path not in goes or look is None:
             continue
         if not write.was_taken or _changed_meanwhile(story, write):
             continue
         where = f"{write.path} was deleted at {write.at}"
+        if leading := _led_astray(story, write, look):
+            yield f"{where} while {', '.join(leading)} led to {story.old_name}"
+        if look.locked:
+            yield f"{where} though a lock protected it"
+        if write.path in _removed_by_others(story):
+            yield f"{where}, but it was made anew by somebody after the plan"
+        if write.path == story.parked:
+            continue
         if shortfall := _grace_missing(story, write):
             yield f"{where}, {shortfall}"
         if closed := _closed_gates(story, write):
@@ -129,12 +170,14 @@ def deleted_under_guard(story: Story) -> Iterator[str]:
             yield f"{where} while {look.healthy} of {story.request.get('instances')} new instances were healthy"
         if not look.new_relays:
             yield f"{where} while the new gateway did not relay"
-        if look.leading_to_old:
-            yield f"{where} while {', '.join(look.leading_to_old)} led to {story.old_name}"
-        if look.locked:
-            yield f"{where} though a lock protected it"
-        if write.path in _removed_by_others(story):
-            yield f"{where}, but it was made anew by somebody after the plan"
+
+
+def _led_astray(story: Story, write: Write, look: Look) -> list[str]:
+    """Records that may not lead to the old name any more. While that stays parked, others than the clients' may."""
+    if not story.parked or write.path == story.parked:
+        return list(look.leading_to_old)
+    label = story.service_name.split(".")[0]
+    return [name for name in look.leading_to_old if name.rsplit("/")[-1].lower() == label]
 
 
 def _grace_missing(story: Story, write: Write) -> str:
@@ -194,12 +237,13 @@ def no_stale_write(story: Story) -> Iterator[str]:
 
 
 def revisions_grow_by_one(story: Story) -> Iterator[str]:
-    """Each save is made on the record before it, and an ended deployment is never saved again."""
+    """Each save is made on the record before it. An ended deployment is saved again only to release a parked name."""
     for before, after in pairwise(story.ledger):
         grown = _revision(after) - _revision(before)
         if grown not in (0, 1):
             yield f"revision {_revision(before)} was followed by {_revision(after)}"
-        if grown and before.record["status"] in ENDS:
+        is_release = before.record["status"] == "succeeded" and after.record["step"] == RELEASE and story.parked
+        if grown and before.record["status"] in ENDS and not is_release:
             yield f"it was saved as {after.record['status']} after it had ended {before.record['status']}"
 
 
@@ -292,6 +336,11 @@ def _step_at(story: Story, write: Write) -> str:
 def _state_at(story: Story, write: Write) -> JsonObject:
     state = _ledger_at(story, write)
     found = state.record["state"] if state else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _properties(body: JsonObject) -> JsonObject:
+    found = body.get("properties")
     return found if isinstance(found, dict) else {}
 
 

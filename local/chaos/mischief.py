@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from random import Random
 
 CALLS = 150
 """Outward calls of an undisturbed migration, roughly: mischief begins at one of them."""
+RELEASE_CALLS = 12
+"""Outward calls of the release of a parked name."""
 MOST = 4
 GRACES = ("PT4S", "PT1H", "P1D")
+PARKING = "parked-name.json"
+"""The sample in which a name stays parked."""
+MOSTLY = 0.75
 
 
 class Kind(StrEnum):
@@ -55,6 +61,8 @@ class Kind(StrEnum):
     RESUME = "resume"
     EXTEND = "extend"
     CHECK = "check"
+    RELEASE_NAME = "release-name"
+    """Somebody asks for the release of a parked name: once on the way, and once more when all has ended."""
     LOCK = "lock"
     """Somebody protects the old gateway, its group or the subscription."""
     RECORD_BACK = "record-back"
@@ -63,7 +71,7 @@ class Kind(StrEnum):
     """Another record leads to the old gateway's name."""
     OLD_SCALED = "old-scaled"
     OLD_RECREATED = "old-recreated"
-    """The old gateway is made anew under its name: another resource to Azure."""
+    """The old gateway, or the address that keeps its name, is made anew: another resource to Azure."""
     OLD_REMOVED = "old-removed"
     STRANGER = "stranger"
     """Somebody puts a resource of their own into the old gateway's group."""
@@ -74,14 +82,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Mischief:
-    """One thing to be done: from outward call ``at`` on, its details from ``seed``."""
+    """One thing to be done: from outward call ``at`` on, its details from ``seed``. Where it is put off, calls count
+    from the deployment's end on, when the release of the parked name is to come: the first one is before that."""
 
     kind: Kind
     at: int
     seed: int
+    put_off: bool = False
 
     def __str__(self) -> str:
-        return f"{self.kind}@{self.at}"
+        return f"{self.kind}@{'release+' if self.put_off else ''}{self.at}"
 
 
 @dataclass(frozen=True)
@@ -98,8 +108,19 @@ class Draw:
 
 
 def draw(seed: int, number: int, samples: Sequence[str]) -> Draw:
-    """Run so and so of a campaign: one to four kinds of mischief, each at its own moment."""
+    """Run so and so of a campaign: one to four kinds of mischief, each at its own moment.
+
+    A name is released mostly in samples that park one, and there half of the other mischief meets the release.
+    """
     random = Random(f"{seed}/{number}")
     kinds = random.sample(list(Kind), random.randint(1, MOST))
-    mischief = tuple(Mischief(kind, random.randint(2, CALLS), random.getrandbits(32)) for kind in kinds)
-    return Draw(random.choice(samples), random.choice(GRACES), mischief, random.getrandbits(32))
+    releases = Kind.RELEASE_NAME in kinds and random.random() < MOSTLY
+    sample = random.choice([each for each in samples if Path(each).name == PARKING] or samples if releases else samples)
+    mischief = tuple(_moment(kind, random, releases=releases) for kind in kinds)
+    return Draw(sample, random.choice(GRACES), mischief, random.getrandbits(32))
+
+
+def _moment(kind: Kind, random: Random, *, releases: bool) -> Mischief:
+    put_off = releases and kind not in (Kind.RELEASE_NAME, Kind.SEVERAL_HOSTS) and random.random() < 0.5
+    at = random.choice((1, random.randint(2, RELEASE_CALLS))) if put_off else random.randint(2, CALLS)
+    return Mischief(kind, at, random.getrandbits(32), put_off)

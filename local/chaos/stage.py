@@ -28,7 +28,7 @@ from local.azure.gateways import reach, relay
 from local.azure.messages import Request
 from local.azure.site import SiteError, advance, apply_site
 from local.chaos import troubles
-from local.chaos.checker import NEW_TYPES, type_of
+from local.chaos.checker import ADDRESS, NEW_TYPES, type_of
 from local.chaos.instruments import BentClock, ChaoticQueues, ChaoticTape, WatchedLedger, WatchedSimulator
 from local.chaos.mischief import Kind, Mischief
 from local.chaos.story import Asked, Disturbance, LedgerState, Look, Run, Story
@@ -54,6 +54,7 @@ ASKS = {
     Kind.RESUME: Ask.RESUME,
     Kind.EXTEND: Ask.EXTEND,
     Kind.CHECK: Ask.CHECK,
+    Kind.RELEASE_NAME: Ask.RELEASE_NAME,
 }
 PERSON = "somebody@contoso.com"
 PROBE = Request("GET", "", "/CCM_Proxy_ServerAuth/ServiceMetadata")
@@ -82,7 +83,8 @@ class _Server:
 class _Stage(InProcess):
     def __init__(self, sample: Sample, mischief: tuple[Mischief, ...], random: Random, settings: Settings) -> None:
         self._numbers = itertools.count(1)
-        self._random, self._mischief = random, mischief
+        self._random, self._put_off = random, [each for each in mischief if each.put_off]
+        self._wants_release = any(each.kind is Kind.RELEASE_NAME for each in mischief)
         self._runs: dict[str, Run] = {}
         self._ledger_states: list[LedgerState] = []
         self._asked: list[Asked] = []
@@ -103,7 +105,8 @@ class _Stage(InProcess):
         self._log = _Heard()
         self._group: asyncio.TaskGroup | None = None
         for each in mischief:
-            self._prepare(each)
+            if not each.put_off:
+                self._prepare(each)
 
     def storage(self) -> tuple[WatchedLedger, ChaoticQueues]:
         assert isinstance(self.tape, ChaoticTape)
@@ -311,7 +314,11 @@ class _Stage(InProcess):
             self.ledger.changed.clear()
             record = self._record()
             if record.status.is_end:
-                return
+                if not self._wants_release:
+                    return
+                self._wants_release = False
+                await self._release()
+                continue
             if record.status is Status.NEEDS_ATTENTION:
                 if resumes == MOST_RESUMES:
                     return
@@ -341,6 +348,16 @@ class _Stage(InProcess):
             await self._do(then)
         return True
 
+    async def _release(self) -> None:
+        """Somebody looks whether all has ended and, at once or a day later, wants the parked name given free. What was
+        put off until then begins with the look or on the way."""
+        assert isinstance(self.tape, ChaoticTape)
+        for each in self._put_off:
+            self._prepare(replace(each, at=self.tape.arrived + each.at))
+        await self._call("look", lambda: calls.find(self._services, self._deployment_id))
+        await asyncio.sleep(self._random.choice((1.0, 600.0, 90_000.0)))
+        await self._ask(Ask.RELEASE_NAME)
+
     def _record(self) -> Record:
         stored = self.ledger.peek(self._deployment_id)
         assert stored is not None, "the ledger has lost the deployment"
@@ -353,7 +370,8 @@ class _Stage(InProcess):
             await self._cure(trouble)
         await asyncio.sleep(60.0)
         last = times == MOST_RESUMES and self._random.random() < 0.5
-        await self._ask(Ask.ROLLBACK if last else Ask.RESUME)
+        back = Ask.CANCEL if self._record().step == Ask.RELEASE_NAME else Ask.ROLLBACK
+        await self._ask(back if last else Ask.RESUME)
 
     async def _lead_back(self, record: Record) -> bool:
         """What a rollback asks of people; whether there was anything."""
@@ -415,8 +433,9 @@ class _Stage(InProcess):
 
         for _ in range(20):
             try:
-                if await self._front.call(what, discarding):
-                    self._asked.append(Asked(self.clock.now(), what))
+                answered = await self._front.call(what, discarding)
+                self._asked.append(Asked(self.clock.now(), what))
+                if answered:
                     return
             except TryAgain:
                 pass
@@ -465,7 +484,7 @@ class _Stage(InProcess):
         target = self._place.target(now)
         if not self._dns_changes or self._dns_changes[-1][1] != target:
             self._dns_changes.append((now, target))
-            for trouble in self._troubles:
+            for trouble in self._troubles if len(self._dns_changes) > 1 else ():
                 if trouble.cure is None and trouble.told.until is None:
                     # Clients do not miss the old gateway any more.
                     trouble.told = replace(trouble.told, until=now)
@@ -493,6 +512,7 @@ class _Stage(InProcess):
             service_name=self._place.service_name,
             old_name=self._old_name,
             to_delete=self._to_delete(),
+            parked=self._parked(),
             before=self._bodies_before,
             after=self._bodies(),
             public_target=self._place.target(now),
@@ -521,6 +541,13 @@ class _Stage(InProcess):
             return frozenset(id.lower() for id in self.sample.expect.deleted)
         group = f"{self._place.old_group.lower()}/providers/"
         return frozenset(id for id in self._bodies_before if id.startswith(group) and type_of(id) in NEW_TYPES)
+
+    def _parked(self) -> str:
+        """The old gateway's address, where the request keeps its name."""
+        if not self.sample.request.get("park_old_name"):
+            return ""
+        group = f"{self._place.old_group.lower()}/providers/"
+        return next(id for id in self._bodies_before if id.startswith(group) and type_of(id) == ADDRESS)
 
     def _told(self) -> dict[str, str]:
         """Every text that the product keeps or shows."""

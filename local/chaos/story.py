@@ -81,7 +81,8 @@ class Write:
 
 @dataclass(frozen=True)
 class Asked:
-    """A call of a person and its answer: the problem details where it was refused."""
+    """A call of a person and its answer: the problem details where it was refused. A call that a killed host did not
+    answer may have been taken up: it counts as one that was not refused."""
 
     at: datetime
     what: str
@@ -98,6 +99,8 @@ class Story:
     """The old gateway's deployment name; empty for a new deployment."""
     to_delete: frozenset[str]
     """What the request's own sample says will be deleted."""
+    parked: str
+    """The address that the request keeps with its name when the old gateway goes; empty where it keeps none."""
     before: Mapping[str, JsonObject]
     """Resources at the beginning: lower-case ID to body."""
     after: Mapping[str, JsonObject]

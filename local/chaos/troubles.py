@@ -30,6 +30,8 @@ PLACES = (
     "providers$",
     "vault",
 )
+OWN_IDS = ("uniqueId", "resourceGuid")
+"""What a resource made anew under the same name does not have again."""
 LONGEST_TROUBLE_MINUTES, LONGEST_MISTAKE_HOURS = 90, 30
 
 
@@ -61,6 +63,15 @@ class Surroundings:
         return "/".join(self.old_id.split("/")[:5])
 
     @property
+    def standing_id(self) -> str:
+        """The old gateway; when it is gone, the address that keeps its name, if one does."""
+        if self.world.resource(self.old_id) is not None:
+            return self.old_id
+        addresses = self.world.of_type("Microsoft.Network/publicIPAddresses")
+        group = f"{self.old_group.lower()}/"
+        return next((each.id for each in addresses if each.id.lower().startswith(group)), self.old_id)
+
+    @property
     def service_name(self) -> str:
         old = self.sample.request.get("old_gateway")
         return str(old["service_name"]).lower() if isinstance(old, dict) else ""
@@ -71,14 +82,18 @@ class Surroundings:
         return str(dns["zone_id"]) if isinstance(dns, dict) else ""
 
     def ask(self, method: str, path: str, api: str, body: object, now: datetime) -> Response:
-        """What somebody with rights in Azure sends."""
+        """What somebody with rights in Azure sends, until it is taken: the faults are for the product's calls."""
         tenant = str(self.sample.request["tenant_id"])
         token = identity.issue_token(self.world, f"https://{MANAGEMENT}", now, 3600.0, tenant)
         headers = {"authorization": f"Bearer {token}"}
         content = json.dumps(body).encode() if body is not None else b""
-        return Simulator(self.world).handle(
-            Request(method, MANAGEMENT, path, {"api-version": api}, headers, content), now
-        )
+        faults, self.world.faults = self.world.faults, []
+        try:
+            return Simulator(self.world).handle(
+                Request(method, MANAGEMENT, path, {"api-version": api}, headers, content), now
+            )
+        finally:
+            self.world.faults = faults
 
     def target(self, now: datetime) -> str:
         """Where the service name leads in public."""
@@ -86,9 +101,10 @@ class Surroundings:
         return next((record.value.rstrip(".").lower() for record in answer.records if record.type == "CNAME"), "")
 
     def new_scale_set(self) -> Resource | None:
-        """What the deployment has made, by its tag."""
+        """What the deployment has made: by the tag, which an old gateway may carry, too."""
         found = self.world.of_type("Microsoft.Compute/virtualMachineScaleSets")
-        return next((each for each in found if "cmg-deployment" in (each.body.get("tags") or {})), None)
+        others = (each for each in found if each.id.lower() != self.old_id.lower())
+        return next((each for each in others if "cmg-deployment" in (each.body.get("tags") or {})), None)
 
 
 def make(kind: Kind, place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
@@ -135,7 +151,7 @@ def _forbidden(place: Surroundings, random: Random, now: datetime) -> Trouble:
 
 
 def _lock(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble:
-    scope = random.choice((place.old_id, place.old_group, "/".join(place.old_id.split("/")[:3])))
+    scope = random.choice((place.standing_id, place.old_group, "/".join(place.old_id.split("/")[:3])))
     level = random.choice(("CanNotDelete", "CanNotDelete", "ReadOnly"))
     path = f"{scope}/providers/Microsoft.Authorization/locks/keep-it"
     place.ask("PUT", path, LOCKS_API, {"properties": {"level": level}}, now)
@@ -197,12 +213,12 @@ def _old_scaled(place: Surroundings, _: str, random: Random, now: datetime) -> T
 
 
 def _old_recreated(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble | None:
-    old = place.world.resource(place.old_id)
-    if old is None or "uniqueId" not in old.properties:
+    old = place.world.resource(place.standing_id)
+    own_id = next((name for name in OWN_IDS if old is not None and name in old.properties), None)
+    if old is None or own_id is None:
         return None
-    old.properties["uniqueId"] = place.world.guid()
-    told = Disturbance(now, "the old gateway was made anew", stops=True, removes=frozenset({place.old_id.lower()}))
-    return Trouble(told)
+    old.properties[own_id] = place.world.guid()
+    return Trouble(Disturbance(now, f"{old.name} was made anew", stops=True, removes=frozenset({old.id.lower()})))
 
 
 def _old_removed(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
@@ -212,9 +228,11 @@ def _old_removed(place: Surroundings, old_name: str, random: Random, now: dateti
     answer = place.ask("DELETE", place.old_id, CLASSIC_API if classic else COMPUTE_API, None, now)
     if answer.status >= 300:
         return None
-    what, cuts = "somebody removed the old gateway", place.target(now) == old_name
-    told = Disturbance(now, what, stops=True, cuts_clients=cuts, removes=frozenset({place.old_id.lower()}))
-    return Trouble(told)
+    # After the cut-over clients feel it as long as they hold the old answer: the judge allows for that.
+    until, removed = None if place.target(now) == old_name else now, frozenset({place.old_id.lower()})
+    return Trouble(
+        Disturbance(now, "somebody removed the old gateway", until, cuts_clients=True, stops=True, removes=removed)
+    )
 
 
 def _stranger(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble:

@@ -10,7 +10,7 @@ from local.inprocess.harness import RunReport, run
 from local.inprocess.tape import Fault
 from local.sample import Sample, Then, load
 
-DEFAULT = load(Path(__file__).resolve().parents[2] / "samples" / "s07-own-domain-from-scale-set.json")
+PARKING = load(Path(__file__).resolve().parents[2] / "samples" / "parked-name.json")
 OLD_NAME = "granitefalls.eastus.cloudapp.azure.com"
 RELEASE = Then.model_validate(
     {
@@ -26,15 +26,13 @@ FAULTS = 12
 
 
 def parking(*then: Then, forgotten: bool = False) -> Sample:
-    """The old gateway is one that this app made, and its name is to stay; a record of the zone may lead to it."""
-    world: JsonObject = json.loads(json.dumps(DEFAULT.world))
-    [gateway], [zone] = world["scale_set_gateways"], world["dns_zones"]  # type: ignore[misc,str-unpack]  # as the sample has them
-    gateway["tags"] = {"cmg-deployment": "an-earlier-deployment"}  # type: ignore[call-overload,index]
+    """The sample, with more that people do; a record of the zone may lead to the old name."""
+    world: JsonObject = json.loads(json.dumps(PARKING.world))
+    [zone] = world["dns_zones"]  # type: ignore[misc,str-unpack]  # as the sample has it
     if forgotten:
         record = {"name": "forgotten", "type": "CNAME", "ttl": 4, "value": OLD_NAME}
         zone["record_sets"].append(record)  # type: ignore[call-overload,index,union-attr]
-    request = {**DEFAULT.request, "park_old_name": True}
-    return DEFAULT.model_copy(update={"world": world, "request": request, "then": (*DEFAULT.then, *then)})
+    return PARKING.model_copy(update={"world": world, "then": (*PARKING.then, *then)})
 
 
 @cache

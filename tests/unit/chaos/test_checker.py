@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from local.chaos.checker import CHECKS, duration, judge
+from local.chaos.mischief import Kind, Mischief
 from local.chaos.stage import play
 from local.chaos.story import Asked, Disturbance, LedgerState, Look, Story
 from local.sample import load
 
 SAMPLE = load(Path(__file__).resolve().parents[3] / "samples" / "s07-own-domain-from-classic.json")
+PARKED = load(Path(__file__).resolve().parents[3] / "samples" / "parked-name.json")
+NEVER = 10_000
+"""A call that does not come: what is to happen there does not happen on the way."""
 STORAGE = next(id for id in SAMPLE.expect.kept if "storageAccounts" in id).lower()
 NOTHING_TO_SAY = {"type": "docs/errors.md#x", "title": "It stopped", "detail": "", "cure": " "}
 
@@ -209,6 +213,84 @@ def test_the_true_story_passes() -> None:
 @pytest.mark.parametrize(("rule", "doctor", "seen"), DOCTORED, ids=[f"{doctor.__name__}" for _, doctor, _ in DOCTORED])
 def test_a_doctored_story_is_seen_through(rule: str, doctor: Callable[[Story], Story], seen: str) -> None:
     found = [each.what for each in judge(doctor(true_story())) if each.rule == rule]
+    assert any(seen in what for what in found), found
+
+
+@cache
+def released_story() -> Story:
+    return play(PARKED, (Mischief(Kind.RELEASE_NAME, NEVER, 1),), 1)
+
+
+@cache
+def parked_story() -> Story:
+    return play(PARKED, (), 1)
+
+
+def without_release(story: Story) -> Story:
+    """The release's states are taken for those of the step before."""
+    before = tuple(
+        LedgerState(each.n, each.at, {**each.record, "step": "retire-old-gateway"}, each.view) for each in story.ledger
+    )
+    return replace(story, ledger=before)
+
+
+def standing_again(story: Story) -> Story:
+    return replace(story, after={**story.after, story.parked: parked_story().after[story.parked]})
+
+
+def with_address(story: Story, **properties: object) -> Story:
+    """The story with another address at the end."""
+    body = story.after[story.parked]
+    assert isinstance(body["properties"], dict)
+    return replace(
+        story,
+        after={**story.after, story.parked: {**body, "properties": {**body["properties"], **properties}}},  # type: ignore[dict-item]
+    )
+
+
+def released_too_early(story: Story) -> Story:
+    """Somebody asked on the way and was not refused; nobody asked after the end."""
+    return replace(story, asked=tuple(replace(each, at=story.began_at) for each in story.asked))
+
+
+DOCTORED_RELEASES: list[tuple[str, Callable[[], Story], str]] = [
+    ("nothing deleted outside the plan", lambda: without_release(released_story()), "by retire-old-gateway"),
+    ("nothing deleted outside the plan", lambda: replace(released_story(), asked=()), "nobody had asked"),
+    ("nothing deleted outside the plan", lambda: released_too_early(released_story()), "nobody had asked"),
+    (
+        "nothing deleted but under the guard",
+        lambda: looked(released_story(), leading_to_old=("vpn",)),
+        "-ip was deleted",
+    ),
+    ("nothing deleted but under the guard", lambda: looked(released_story(), locked=True), "lock"),
+    ("nothing deleted but under the guard", lambda: looked(parked_story(), leading_to_old=("GraniteFalls",)), "led to"),
+    ("each end is right", lambda: without_release(released_story()), "was to stay parked"),
+    ("each end is right", lambda: standing_again(released_story()), "still there"),
+    ("each end is right", lambda: with_address(parked_story(), ipConfiguration={"id": "/x"}), "alone with its label"),
+    ("each end is right", lambda: with_address(parked_story(), dnsSettings=None), "alone with its label"),
+    ("revisions grow by one", lambda: without_release(released_story()), "after it had ended"),
+    ("revisions grow by one", lambda: replace(released_story(), parked=""), "after it had ended"),
+]
+
+
+def test_a_parked_name_and_its_release_pass() -> None:
+    assert judge(parked_story()) == [] and parked_story().parked in parked_story().after
+    assert judge(released_story()) == [] and released_story().parked not in released_story().after
+    # While the name stays parked nobody can take it, whatever else leads to it.
+    assert judge(looked(parked_story(), leading_to_old=("vpn",))) == []
+    # The new gateway's health is no matter of the release.
+    sick = tuple(
+        replace(write, look=replace(write.look, healthy=0))
+        if write.look and write.path == released_story().parked
+        else write
+        for write in released_story().writes
+    )
+    assert judge(replace(released_story(), writes=sick)) == []
+
+
+@pytest.mark.parametrize(("rule", "doctored", "seen"), DOCTORED_RELEASES)
+def test_a_doctored_release_is_seen_through(rule: str, doctored: Callable[[], Story], seen: str) -> None:
+    found = [each.what for each in judge(doctored()) if each.rule == rule]
     assert any(seen in what for what in found), found
 
 

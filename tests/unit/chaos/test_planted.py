@@ -19,7 +19,7 @@ from cmg_core.domain.outcomes import Done
 from cmg_core.domain.plans import Part
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Claim
-from cmg_core.steps import cut_over, provision_scale_set, retire_old_gateway, roll_back
+from cmg_core.steps import cut_over, provision_scale_set, release_name, retire_old_gateway, roll_back
 from local.chaos import stage
 from local.chaos.checker import judge
 from local.chaos.mischief import Kind, Mischief
@@ -107,6 +107,21 @@ def wakes_nobody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stage, "LONGEST", timedelta(days=2))
 
 
+def released_without_a_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(release_name, "judge_release", lambda *_: ())
+
+
+def parked_name_forgotten(patch: pytest.MonkeyPatch) -> None:
+    remove = retire_old_gateway.remove
+
+    async def remove_more(context: Any, state: Any, ids: Any, *more: Any) -> Any:
+        widened = replace(state, plan=state.plan.model_copy(update={"delete": (*state.plan.delete, state.plan.parked)}))
+        return await remove(context, widened, [*ids, state.plan.parked.id], *more)
+
+    patch.setattr(retire_old_gateway, "remove", remove_more)
+    guard_left_out(patch)
+
+
 def gives_up_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine, "RETRIES", 0)
 
@@ -138,4 +153,25 @@ def test_a_planted_fault_is_caught(
     assert judge(stage.play(sample(grace), mischief, 1)) == []
     plant(monkeypatch)
     found = judge(stage.play(sample(grace), mischief, 1))
+    assert any(each.rule.startswith(rule) for each in found), found
+
+
+RELEASED = Mischief(Kind.RELEASE_NAME, 10_000, 1)
+"""Asked for after the end only."""
+PLANTED_IN_RELEASES: list[tuple[Plant, tuple[Mischief, ...], str]] = [
+    (released_without_a_look, (RELEASED, Mischief(Kind.FORGOTTEN_RECORD, 1, 1, put_off=True)), GUARD),
+    (released_without_a_look, (RELEASED, Mischief(Kind.RECORD_BACK, 1, 1, put_off=True)), GUARD),
+    (released_without_a_look, (RELEASED, Mischief(Kind.OLD_RECREATED, 1, 1, put_off=True)), GUARD),
+    (parked_name_forgotten, (), "nothing deleted outside the plan"),
+]
+
+
+@pytest.mark.parametrize(("plant", "mischief", "rule"), PLANTED_IN_RELEASES)
+def test_a_fault_planted_in_the_release_of_a_name_is_caught(
+    plant: Plant, mischief: tuple[Mischief, ...], rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parking = load(SAMPLES / "parked-name.json")
+    assert judge(stage.play(parking, mischief, 1)) == []
+    plant(monkeypatch)
+    found = judge(stage.play(parking, mischief, 1))
     assert any(each.rule.startswith(rule) for each in found), found

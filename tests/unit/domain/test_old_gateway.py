@@ -1,10 +1,12 @@
 """What belongs to an old gateway: properties over worlds in which anything may use anything."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cmg_core.domain.locks import locks_against_change, locks_against_deletion
 from cmg_core.domain.old_gateway import (
+    first_references,
     further_references,
     immutable_id,
     judge_confirmation,
@@ -115,3 +117,54 @@ def test_a_lock_holds_for_all_below_its_scope_and_for_nothing_beside() -> None:
         assert locks_against_change([lock(scope, "ReadOnly")], SCALE_SET)
     for scope in (f"{group}-2", f"{SCALE_SET}2", BALANCER):
         assert not locks_against_deletion([lock(scope, "ReadOnly")], SCALE_SET)
+
+
+POOL: JsonObject = {"properties": {"backendIPConfigurations": [_child(STRANGER)]}}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"networkInterfaces": [_child(STRANGER)]},
+        {"subnets": [_child(STRANGER)]},
+        {"virtualNetworkPeerings": [{"properties": {"remoteVirtualNetwork": {"id": STRANGER}}}]},
+        {"ipConfiguration": _child(STRANGER)},
+        {"natGateway": {"id": STRANGER}},
+        {"backendAddressPools": [POOL]},
+        {"backendAddressPools": [{"properties": {}}, POOL]},
+        {
+            "backendAddressPools": [
+                {
+                    "properties": {
+                        "loadBalancerBackendAddresses": [
+                            {"properties": {"networkInterfaceIPConfiguration": _child(STRANGER)}}
+                        ]
+                    }
+                }
+            ]
+        },
+        {"backendAddressPools": [POOL, {"properties": {}}], "inboundNatRules": [{"properties": {}}]},
+        {"inboundNatRules": [{"properties": {"backendIPConfiguration": _child(STRANGER)}}]},
+        {"subnets": [{"properties": {"ipConfigurations": [_child(STRANGER)]}}]},
+        {"subnets": [{"properties": {"privateEndpoints": [_child(STRANGER)]}}]},
+    ],
+)
+def test_every_way_in_which_azure_says_that_something_is_in_use_is_read(properties: JsonObject) -> None:
+    """The members of the Network API's resources that name what uses them."""
+    assert users_of({"id": BALANCER, "properties": properties}) == (STRANGER,)
+
+
+def test_nothing_uses_itself_and_each_user_counts_once() -> None:
+    pool: JsonObject = {
+        "properties": {"backendIPConfigurations": [_child(STRANGER), _child(STRANGER.upper()), _child(BALANCER)]}
+    }
+    assert users_of({"id": BALANCER.lower(), "properties": {"backendAddressPools": [pool]}}) == (STRANGER.upper(),)
+
+
+@pytest.mark.parametrize("kind", ["loadBalancerBackendAddressPools", "loadBalancerInboundNatPools"])
+def test_a_scale_set_names_balancer_network_and_security_group(kind: str) -> None:
+    address: JsonObject = {"properties": {kind: [_child(BALANCER)], "subnet": {"id": f"{NETWORK}/subnets/one"}}}
+    interface: JsonObject = {"properties": {"ipConfigurations": [address], "networkSecurityGroup": {"id": GUARD}}}
+    profile: JsonObject = {"networkProfile": {"networkInterfaceConfigurations": [interface]}}
+    scale_set: JsonObject = {"id": SCALE_SET, "properties": {"virtualMachineProfile": profile}}
+    assert first_references(scale_set) == (BALANCER, NETWORK, GUARD)

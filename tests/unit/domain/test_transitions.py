@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmg_core.domain.gates import GateName
+from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import Ask, Requested, State, Status
+from cmg_core.domain.record import Ask, Requested, RollBack, State, Status, StepProgress, Waiting
 from cmg_core.domain.transitions import (
     RELEASE_NAME,
     ROLL_BACK,
@@ -20,6 +20,7 @@ from cmg_core.domain.transitions import (
     possible,
     take_up,
     why_not,
+    why_not_this_gate,
 )
 from tests.fakes import NOW, FakeServices, migration
 from tests.stories import ADDRESS, after_grace, before_cut_over, closed, parking
@@ -177,3 +178,186 @@ def test_a_release_that_stopped_can_be_given_up_and_asked_for_again() -> None:
     assert [line.outcome for line in again.state.progress] == ["to-come"]
     deleting = parked(Status.RUNNING, RELEASE_NAME, operations={ADDRESS: "operation"})
     assert why_not(deleting, Ask.CANCEL)
+
+
+LATER = NOW + timedelta(hours=1)
+PROBLEM = Problem(code="c", title="t", detail="d", cure="do")
+LINES = (
+    StepProgress("preflight", "done", NOW, NOW, 1),
+    StepProgress("cut-over", "running", NOW, None, 2),
+    StepProgress("retire-old-gateway"),
+)
+
+
+def at_work(status: Status = Status.RUNNING, step: str = "cut-over", **changes: object) -> Course:
+    """A deployment with everything noted that a request may have to clear away."""
+    noted = replace(
+        in_grace(),
+        waiting=Waiting("for the world", NOW, NOW + timedelta(hours=12), GateName.READY_TO_CUT_OVER),
+        operations={"id": "address"},
+        retries=7,
+        progress=LINES,
+    )
+    return Course(step, status, replace(noted, **changes))  # type: ignore[arg-type]  # each test knows its keys
+
+
+def later(ask: Ask, **changes: object) -> Requested:
+    return replace(asked(ask, **changes), at=LATER)
+
+
+def test_a_cancelled_deployment_waits_for_nothing_and_its_other_steps_are_skipped() -> None:
+    course = at_work(Status.WAITING, "preflight")
+    after, _ = take_up(course, later(Ask.CANCEL))
+    skipped = (LINES[0], replace(LINES[1], outcome="skipped", ended_at=LATER), replace(LINES[2], outcome="skipped"))
+    state = replace(course.state, waiting=None, progress=skipped)
+    assert after == Course("preflight", Status.CANCELLED, state)
+
+
+def test_a_resumed_step_begins_without_what_stopped_it() -> None:
+    course = at_work(Status.NEEDS_ATTENTION, problem=PROBLEM)
+    stopped = replace(course.state, progress=(LINES[0], replace(LINES[1], outcome="failed", ended_at=NOW), LINES[2]))
+    after, _ = take_up(replace(course, state=stopped), later(Ask.RESUME))
+    again = (LINES[0], replace(LINES[1], started_at=None), LINES[2])
+    state = replace(course.state, problem=None, waiting=None, operations={}, retries=0, progress=again)
+    assert after == Course("cut-over", Status.RUNNING, state)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_check_and_an_extension_look_at_once(waits: bool) -> None:
+    course = at_work(Status.GRACE, "retire-old-gateway", operations={})
+    course = course if waits else replace(course, state=replace(course.state, waiting=None))
+    waiting = replace(course.state.waiting, next_look=LATER) if course.state.waiting else None
+    looked, _ = take_up(course, later(Ask.CHECK))
+    assert looked == replace(course, state=replace(course.state, waiting=waiting))
+    ends = course.state.grace_ends_at
+    assert ends is not None
+    longer, told = take_up(course, later(Ask.EXTEND, until=ends + timedelta(days=1)))
+    state = replace(course.state, grace_ends_at=ends + timedelta(days=1), waiting=waiting)
+    assert longer == replace(course, state=state) and "ann@contoso.com" in told and "because" in told
+
+
+@pytest.mark.parametrize("until", [timedelta(), None])
+def test_a_grace_period_is_not_extended_to_its_own_end_or_to_no_moment(until: timedelta | None) -> None:
+    course = Course("retire-old-gateway", Status.GRACE, in_grace())
+    assert course.state.grace_ends_at is not None
+    moment = None if until is None else course.state.grace_ends_at + until
+    assert take_up(course, asked(Ask.EXTEND, until=moment))[0] == course
+    unbegun = replace(course, state=replace(course.state, grace_ends_at=None))
+    assert take_up(unbegun, asked(Ask.EXTEND, until=LATER))[0] == unbegun
+
+
+def with_gate(state: State, name: GateName, **changes: object) -> State:
+    gate = state.gate(name)
+    assert gate is not None
+    return state.with_gate(replace(gate, **changes))  # type: ignore[arg-type]  # each test knows its keys
+
+
+def test_a_gate_that_is_waited_at_opens_with_who_when_and_why_and_the_step_goes_on() -> None:
+    name = GateName.READY_TO_CUT_OVER
+    course = at_work(Status.WAITING)
+    course = replace(course, state=with_gate(course.state, name, opened_at=None, opened_by="", reason=""))
+    after, told = take_up(course, later(Ask.OPEN_GATE, gate=name))
+    assert course.state.waiting is not None
+    opened = with_gate(course.state, name, opened_at=LATER, opened_by="ann@contoso.com", reason="because")
+    state = replace(opened, waiting=replace(course.state.waiting, next_look=LATER))
+    assert after == Course("cut-over", Status.RUNNING, state) and name in told and "because" in told
+
+
+def test_a_gate_opened_ahead_changes_nothing_of_what_is_waited_for() -> None:
+    name = GateName.READY_TO_CUT_OVER
+    course = at_work(Status.WAITING)
+    assert course.state.waiting is not None
+    elsewhere = replace(course.state.waiting, gate=GateName.CONNECTION_POINT_CONNECTED)
+    closed_one = with_gate(course.state, name, opened_at=None, opened_by="", reason="", early=True, asked_at=None)
+    for waiting in (elsewhere, None):
+        state = replace(closed_one, waiting=waiting)
+        after, _ = take_up(replace(course, state=state), later(Ask.OPEN_GATE, gate=name))
+        opened = with_gate(state, name, opened_at=LATER, opened_by="ann@contoso.com", reason="because")
+        assert after == Course("cut-over", Status.WAITING, opened)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"opened_at": None, "asked_at": None, "early": False},
+        {"opened_at": None, "asked_at": NOW, "opener": Opener.APP},
+        {"opened_at": NOW, "opened_by": "bob@contoso.com"},
+    ],
+)
+def test_a_gate_that_a_person_cannot_open_now_stays_as_it_is(changes: dict[str, object]) -> None:
+    state = with_gate(at_work().state, GateName.READY_TO_CUT_OVER, **changes)
+    course = at_work(gates=state.gates)
+    assert take_up(course, later(Ask.OPEN_GATE, gate=GateName.READY_TO_CUT_OVER)) == (course, "")
+
+
+def test_a_gate_that_the_plan_does_not_hold_opens_nothing() -> None:
+    course = at_work()
+    for gate in (GateName.APPROVAL, None):
+        assert take_up(course, later(Ask.OPEN_GATE, gate=gate)) == (course, "")
+
+
+def test_a_rollback_clears_what_was_under_way_and_shows_what_is_skipped() -> None:
+    course = at_work(Status.NEEDS_ATTENTION, problem=PROBLEM)
+    course = replace(course, state=with_gate(course.state, GateName.INSIDE_DNS, asked_at=NOW, opened_at=NOW))
+    after, _ = take_up(course, later(Ask.ROLLBACK))
+    assert (after.step, after.status) == (ROLL_BACK, Status.RUNNING)
+    state = after.state
+    assert (state.problem, state.waiting, state.operations, state.retries) == (None, None, {}, 0)
+    assert state.roll_back == RollBack(LATER, inside_view=True)
+    assert state.progress == (
+        LINES[0],
+        replace(LINES[1], outcome="skipped", ended_at=LATER),
+        replace(LINES[2], outcome="skipped"),
+        StepProgress(ROLL_BACK),
+    )
+    inside = state.gate(GateName.INSIDE_DNS)
+    assert inside is not None and inside.opener is Opener.PERSON and inside.asked_at is None
+
+
+def test_a_rollback_before_the_inside_view_was_asked_for_leaves_that_alone() -> None:
+    course = at_work()
+    course = replace(course, state=with_gate(course.state, GateName.INSIDE_DNS, asked_at=None, opened_at=None))
+    after, _ = take_up(course, later(Ask.ROLLBACK))
+    assert after.state.roll_back == RollBack(LATER, inside_view=False)
+    assert after.state.gate(GateName.INSIDE_DNS) == course.state.gate(GateName.INSIDE_DNS)
+
+
+def test_a_zone_of_others_is_led_back_by_its_holder_and_seen_by_the_app() -> None:
+    state = replace(after_grace(FakeServices(), migration(dns=None)), deleted=())
+    for name in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
+        state = with_gate(state, name, asked_at=None, opened_at=None)
+    after, _ = take_up(Course("retire-old-gateway", Status.GRACE, state), later(Ask.ROLLBACK))
+    cname = after.state.gate(GateName.CNAME)
+    assert cname is not None and cname.opener is Opener.APP
+    for name in ("GraniteFalls.Contoso.Com", "granitefalls.cloudapp.net"):
+        assert name in cname.what_to_do
+
+
+def test_a_release_begins_with_a_line_of_its_own_and_no_try() -> None:
+    course = replace(
+        parked(), state=replace(parked().state, retries=3, progress=(*LINES, StepProgress(RELEASE_NAME, "skipped")))
+    )
+    begun, _ = take_up(course, later(Ask.RELEASE_NAME))
+    assert begun.state == replace(course.state, retries=0, progress=(*LINES, StepProgress(RELEASE_NAME)))
+    running = replace(
+        begun.state, progress=(StepProgress(RELEASE_NAME, "running", NOW),), waiting=Waiting("", NOW, NOW)
+    )
+    kept, _ = take_up(Course(RELEASE_NAME, Status.RUNNING, running), later(Ask.CANCEL))
+    line = StepProgress(RELEASE_NAME, "skipped", NOW, LATER)
+    assert kept == Course(RELEASE_NAME, Status.SUCCEEDED, replace(running, waiting=None, progress=(line,)))
+
+
+def test_both_last_gates_are_points_of_no_return() -> None:
+    for name in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
+        state = with_gate(in_grace(), name, asked_at=NOW)
+        assert phase_of(Course("retire-old-gateway", Status.WAITING, state)) is Phase.RETIRING
+
+
+def test_only_a_gate_that_is_asked_for_or_may_be_early_can_be_opened_by_a_person() -> None:
+    course = at_work()
+    gate = Gate(GateName.READY_TO_CUT_OVER, Opener.PERSON, "Say so.")
+    assert why_not_this_gate(course, gate)
+    assert not why_not_this_gate(course, replace(gate, asked_at=NOW))
+    assert not why_not_this_gate(course, replace(gate, early=True))
+    assert why_not_this_gate(course, replace(gate, asked_at=NOW, opener=Opener.APP))
+    assert why_not_this_gate(Course("cut-over", Status.SUCCEEDED, course.state), replace(gate, asked_at=NOW))
