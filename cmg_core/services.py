@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.values import JsonObject
 
@@ -329,6 +330,8 @@ class Limits:
     claim: timedelta
     gateway_software: JsonObject = field(repr=False)
     """The VM extension that turns an instance into a gateway, as the scale set's extension profile takes it."""
+    cloud: CloudName = CloudName.PUBLIC
+    """Where the app works."""
 
 
 class Services(Protocol):

@@ -21,8 +21,8 @@ from pydantic import (
     ValidationInfo,
 )
 
-from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.public_dns import DnsServer
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.requests import SHORTEST_GRACE
 from cmg_core.domain.values import JsonObject, text_at
@@ -176,7 +176,7 @@ class Settings(BaseModel):
     @property
     def limits(self) -> Limits:
         """What steps obey."""
-        return Limits(self.minimum_grace, self.claim, self.gateway_software.get_secret_value())
+        return Limits(self.minimum_grace, self.claim, self.gateway_software.get_secret_value(), self.cloud)
 
 
 SECRET = frozenset({"CMG_GATEWAY_SOFTWARE", "CmgStorage", "HTTPS_PROXY"})

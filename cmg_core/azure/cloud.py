@@ -1,14 +1,8 @@
 """Azure's clouds: where Resource Manager answers, and for whom a token must be made out."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class CloudName(StrEnum):
-    """The clouds that a gateway can live in (Microsoft Learn, "Plan for the cloud management gateway")."""
-
-    PUBLIC = "public"
-    US_GOVERNMENT = "usgovernment"
+from cmg_core.domain.clouds import DOMAINS, CloudName
 
 
 @dataclass(frozen=True)
@@ -26,13 +20,13 @@ class Cloud:
 
 CLOUDS = {
     CloudName.PUBLIC: Cloud(
-        resource_manager="https://management.azure.com",
+        resource_manager=f"https://{DOMAINS[CloudName.PUBLIC].management}",
         scope="https://management.azure.com/.default",
-        vault_suffix=".vault.azure.net",
+        vault_suffix=f".{DOMAINS[CloudName.PUBLIC].vaults}",
     ),
     CloudName.US_GOVERNMENT: Cloud(
-        resource_manager="https://management.usgovcloudapi.net",
+        resource_manager=f"https://{DOMAINS[CloudName.US_GOVERNMENT].management}",
         scope="https://management.core.usgovcloudapi.net/.default",
-        vault_suffix=".vault.usgovcloudapi.net",
+        vault_suffix=f".{DOMAINS[CloudName.US_GOVERNMENT].vaults}",
     ),
 }

@@ -79,6 +79,9 @@ class OldGateway(Frozen):
     """What stays in its resource group."""
     parked: Part | None = None
     """Of that, the address which keeps its name until it is released."""
+    size: str = ""
+    """Of its machines; empty where Azure does not show it (classic)."""
+    instances: int | None = None
 
 
 class ServiceRecord(Frozen):
@@ -88,6 +91,18 @@ class ServiceRecord(Frozen):
     target: str
     ttl: timedelta
     etag: str
+
+
+class FirewallChange(Frozen):
+    """An opening that the new gateway needs, or that is needless when the old one is gone."""
+
+    source: str
+    target: str
+    ports: str
+    """One, or a range such as «10124-10125»; several are separated by commas."""
+    protocol: Literal["HTTPS", "TCP-TLS"]
+    change: Literal["needed", "needless"]
+    why: str
 
 
 class Plan(Frozen):
@@ -111,6 +126,7 @@ class Plan(Frozen):
     minimum_grace: timedelta | None = None
     foretold_gap: timedelta = timedelta()
     cost_of_parallel_days: str = ""
+    firewall: tuple[FirewallChange, ...] = ()
 
     @property
     def blocked_by(self) -> tuple[Finding, ...]:

@@ -35,6 +35,11 @@ def new_resources(request: Request, label: str, zones: tuple[str, ...]) -> NewRe
     )
 
 
+def is_csp(body: JsonObject) -> bool:
+    """Whether a subscription is a Cloud Solution Provider's, by its offer ("Azure offer IDs and quota IDs")."""
+    return text_at(body, "subscriptionPolicies", "quotaId").upper().startswith("CSP_")
+
+
 def judge_subscription(body: JsonObject, request: Request) -> tuple[Finding, ...]:
     """Whether the subscription can be written to, and is the tenant's."""
     found: list[Finding] = []

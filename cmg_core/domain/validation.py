@@ -33,6 +33,7 @@ _MODELS: dict[Kind, type[DeploymentRequest] | type[MigrationRequest]] = {
 _WANTED = {
     "/provisioned_by": "who makes the new gateway: «automation», «site» or «existing» (this release carries out "
     "«automation»)",
+    "/deployment_model": "«scale-set», or leave it out",
     "/kind": "nothing here: the address that is called says what is wanted",
     "/subscription_id": "the subscription's ID, a GUID",
     "/tenant_id": "the ID of the subscription's tenant, a GUID",
@@ -42,11 +43,18 @@ _WANTED = {
     "/certificate": "an object with `vault` and `name`",
     "/certificate/vault": "the vault's own address, such as «https://kv-cmg.vault.azure.net»",
     "/certificate/name": "the certificate's name in the vault: letters, digits and «-»",
+    "/certificate/trusted_roots": "a list of at most 3 certificates as PEM (BEGIN CERTIFICATE), without any key",
     "/service_name": "one of the certificate's DNS names, such as «cmg.contoso.com»",
     "/first_label": "3 to 24 letters and digits, a letter first: what stands for a wildcard certificate's asterisk",
     "/size": "«Standard_B2s», «Standard_A2_v2» or «Standard_A4_v2»",
     "/instances": "a whole number from 1 to 16",
     "/configmgr_release": 'the site\'s release as four digits in quotes, such as «"2503"»',
+    "/site": "an object with what is known of the site",
+    "/site/code": "the site's code, three letters or digits",
+    "/site/hierarchy": "«standalone-primary» or «cas»",
+    "/site/spare_site_system": "true or false",
+    "/site/connection_point_firewall_open": "true or false",
+    "/site/other_gateways": "a list of at most 16 service names, such as «cmg2.contoso.com»",
     "/dns": "an object with `zone_id`, or nothing where the zone is not the app's to change",
     "/dns/zone_id": "the full resource ID of a public DNS zone (Microsoft.Network/dnsZones)",
     "/old_gateway": "an object with `resource_id` and `service_name`; where there is no old gateway "

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cmg_core.domain.errors import NewerSchema, TryAgain
-from cmg_core.domain.old_gateway import DELETABLE, SCALE_SET, first_references, further_references, type_of
+from cmg_core.domain.old_gateway import (
+    CLASSIC,
+    DELETABLE,
+    SCALE_SET,
+    first_references,
+    further_references,
+    production_slot,
+    type_of,
+)
 from cmg_core.domain.requests import MigrationRequest, Request, held_gateway
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
 from cmg_core.looks.asking import Missed, ask
@@ -17,7 +25,8 @@ READER = "the role Reader on the subscription"
 
 @dataclass(frozen=True)
 class OldFacts:
-    """The old gateway's own resource (None where it is gone), what it refers to, what the request deletes besides."""
+    """The old gateway's own resource (None where it is gone), what it refers to (its slot where it is classic), what
+    the request deletes besides."""
 
     body: JsonObject | None
     referred: Sequence[JsonObject]
@@ -127,6 +136,8 @@ async def _old(azure: ResourceManager, request: Request) -> OldFacts | None:
     besides = [id for id in old.also_delete if _is_here(request, id) and type_of(id) in DELETABLE]
     body, *extras = await asyncio.gather(azure.get(old.resource_id), *(azure.get(id) for id in besides))
     referred: list[JsonObject] = []
+    if body is not None and type_of(old.resource_id) == CLASSIC:
+        referred = await _bodies(azure, [production_slot(old.resource_id)])
     if body is not None and type_of(old.resource_id) == SCALE_SET:
         referred = await _bodies(azure, first_references(body))
         known = {text_at(found, "id").lower() for found in referred}

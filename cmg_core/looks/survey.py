@@ -6,18 +6,22 @@ from datetime import timedelta
 
 from cmg_core.domain.capacity import Offer, judge_offer, judge_quota, offer_of
 from cmg_core.domain.certificates import choose_service_name, judge_certificate
+from cmg_core.domain.clouds import CloudName, cloud_of
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks, tells, warns
+from cmg_core.domain.firewall import firewall_changes
 from cmg_core.domain.names import NameKind, deployment_name, judge_service_name, kind_of, label_candidates
 from cmg_core.domain.old_gateway import (
     CLASSIC,
     PUBLIC_ADDRESS,
+    SCALE_SET,
     Parts,
     Surroundings,
     goes_with,
     group_of,
     immutable_id,
     judge_also_delete,
+    judge_classic_state,
     judge_confirmation,
     judge_parking,
     judge_shared,
@@ -27,10 +31,14 @@ from cmg_core.domain.old_gateway import (
 from cmg_core.domain.plans import Names, NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost
-from cmg_core.domain.requests import MigrationRequest, Request
+from cmg_core.domain.reasons import judge_reasons
+from cmg_core.domain.releases import Circumstances, judge_release
+from cmg_core.domain.requests import MigrationRequest, Request, is_made_by_site
 from cmg_core.domain.scope import judge_request
 from cmg_core.domain.service_record import find_record, judge_foreign_zone, silence
+from cmg_core.domain.site_facts import judge_site
 from cmg_core.domain.target import (
+    is_csp,
     judge_existing,
     judge_group,
     judge_locks_on_old,
@@ -40,7 +48,7 @@ from cmg_core.domain.target import (
     judge_vault,
     new_resources,
 )
-from cmg_core.domain.values import JsonObject, same_id, text_at
+from cmg_core.domain.values import JsonObject, at, same_id, text_at
 from cmg_core.looks.asking import NEEDS_PROVIDER, Busy, Missed
 from cmg_core.looks.certificate import certificate_missing, certificate_of, pinned_certificate
 from cmg_core.looks.facts import Facts, OldFacts, chains_of, free_label, gather_facts
@@ -66,15 +74,19 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     facts = await gather_facts(request, services, deployment_id)
     notes = _Notes()
     limits = services.limits
-    notes.add(judge_request(request, limits.minimum_grace, has_software=bool(limits.gateway_software)))
+    has_software = bool(limits.gateway_software)
+    notes.add(judge_request(request, limits.minimum_grace, has_software=has_software, cloud=limits.cloud))
     notes.judge(facts.rival, _judge_rival)
     _note_target(notes, request, facts)
     offer = _note_capacity(notes, request, facts)
+    notes.add(judge_release(request.configmgr_release, _circumstances(request, facts, offer)))
     certificate, names = await _note_certificate(notes, request, services, facts)
     make = new_resources(request, names.label, offer.zones if offer else ()) if names else None
     if make is not None:
         notes.judge(facts.contents, lambda contents: judge_existing(contents, make, deployment_id))
     old = _note_old_gateway(notes, request, facts, make)
+    if isinstance(request, MigrationRequest) and names and old:
+        notes.add(judge_reasons(request, names.service_name, old))
     record, public_ttl = await _note_public_name(notes, request, services, facts, names, old)
     is_migration = isinstance(request, MigrationRequest)
     plan = Plan(
@@ -92,6 +104,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         grace_period=request.grace_period if isinstance(request, MigrationRequest) else None,
         minimum_grace=limits.minimum_grace if is_migration else None,
         cost_of_parallel_days=parallel_cost(request) if isinstance(request, MigrationRequest) else "",
+        firewall=firewall_changes(request, names, old) if names else (),
     )
     return Surveyed(plan, tuple(notes.busy))
 
@@ -139,6 +152,22 @@ def _note_target(notes: _Notes, request: Request, facts: Facts) -> None:
     notes.judge(facts.group, lambda body: judge_group(body, request))
     notes.judge(facts.vault, lambda body: judge_vault(body, request))
     notes.judge(facts.locks, lambda locks: judge_locks_on_target(locks, request))
+
+
+def _circumstances(request: Request, facts: Facts, offer: Offer | None) -> Circumstances:
+    """What the rules of the releases depend on."""
+    source = type_of(request.old_gateway.resource_id) if isinstance(request, MigrationRequest) else ""
+    return Circumstances(
+        made_by_site=is_made_by_site(request),
+        has_scale_set=source == SCALE_SET or request.provisioned_by == "existing",
+        from_classic=source == CLASSIC,
+        to_classic=request.deployment_model == "classic",
+        government=cloud_of(request.region) is CloudName.US_GOVERNMENT,
+        csp=None if isinstance(facts.subscription, Missed) else is_csp(facts.subscription),
+        hierarchy=request.site.hierarchy if request.site else None,
+        zonal=bool(offer and offer.zones),
+        group_exists=isinstance(facts.group, dict),
+    )
 
 
 def _note_capacity(notes: _Notes, request: Request, facts: Facts) -> Offer | None:
@@ -203,7 +232,8 @@ async def _note_certificate(
     pinned = pinned_certificate(certificate, facts.certificate, vault_id)
     if chosen.service_name is None:
         return pinned, None
-    notes.add(judge_service_name(chosen.service_name, request.region))
+    notes.add(judge_service_name(chosen.service_name, request.region, made_by_site=is_made_by_site(request)))
+    notes.add(judge_site(request, chosen.service_name))
     notes.add(judge_case(request, chosen.service_name))
     return pinned, await _note_label(notes, request, services, chosen.service_name)
 
@@ -255,6 +285,8 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
         return None
     is_classic = type_of(request.old_gateway.resource_id) == CLASSIC
     parts = _parts(facts.old, facts.old.body, is_classic=is_classic)
+    if is_classic:
+        notes.add(finding for slot in facts.old.referred for finding in judge_classic_state(slot))
     besides = _note_besides(notes, request, facts.old, facts.old_group, parts, make)
     notes.add(judge_shared(parts))
     notes.add(judge_confirmation(request, parts.parts, facts.old_group, parts.shared))
@@ -274,6 +306,7 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
     if len(kept) > MOST_KEPT:
         rest = f"{len(kept) - MOST_KEPT} more resources of its group than the plan lists stay as they are."
         notes.add([tells("more-is-kept", rest, "Nothing to do.", resource=group_of(request.old_gateway.resource_id))])
+    instances = at(facts.old.body, "sku", "capacity")
     return OldGateway(
         model="classic" if is_classic else "scale-set",
         resource_id=text_at(facts.old.body, "id") or request.old_gateway.resource_id,
@@ -283,6 +316,8 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
         parts=going,
         kept=tuple(kept[:MOST_KEPT]),
         parked=parked,
+        size=text_at(facts.old.body, "sku", "name"),
+        instances=instances if isinstance(instances, int) else None,
     )
 
 

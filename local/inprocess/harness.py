@@ -16,9 +16,10 @@ import azure.functions as func
 from azure.keyvault.certificates._shared import http_challenge_cache
 from pydantic import TypeAdapter
 
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import Event, Record, Status
 from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine

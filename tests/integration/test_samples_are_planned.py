@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.validation import kind_of_request, read_request
 from cmg_core.domain.values import JsonObject

@@ -364,7 +364,9 @@ def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> N
         ("accept-gap-later", {"accept_gap": "PT30M"}),
         ("park-not-ours", {"park_old_name": True}),
         ("grace-period-too-short", {"grace_period": "PT23H"}),
-        ("government-later", {"region": "usgovvirginia"}),
+        ("other-cloud", {"region": "usgovvirginia"}),
+        ("classic-target-retired", {"deployment_model": "classic"}),
+        ("no-spare-site-system", {"site": {"spare_site_system": False}}),
         ("zone-missing", {"dns": {"zone_id": resource_id("Microsoft.Network/dnsZones", "contoso.com", "rg-none")}}),
         ("service-name-not-covered", {"service_name": "other.contoso.com"}),
         ("case-new-service-name", {"old_gateway": {"resource_id": CLASSIC_ID, "service_name": "old.contoso.com"}}),
@@ -382,7 +384,8 @@ def test_what_cannot_be_carried_out_blocks(code: str, changes: dict[str, object]
 @pytest.mark.parametrize(
     ("code", "request_", "services"),
     [
-        ("no-reason-to-move", from_scale_set().model_copy(update={"reason": None}), scale_set()),
+        ("reasons-to-move", from_scale_set().model_copy(update={"reason": None}), scale_set()),
+        ("no-reason-to-move", from_scale_set().model_copy(update={"resource_group": OLD_GROUP}), scale_set()),
         ("classic-retired", migration(), classic()),
         ("not-supported-by-microsoft", migration(), classic()),
         ("zone-not-ours", migration(dns=None), classic()),
