@@ -9,10 +9,10 @@ from cmg_core.domain.certificates import fingerprint
 from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.health import causes, health_of
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
-from cmg_core.domain.problems import Problem
+from cmg_core.domain.problems import Finding, Problem, Severity
 from cmg_core.domain.record import State
 from cmg_core.domain.relay import is_gateway, relays, shows_certificate
-from cmg_core.domain.shown_chain import CODE, chain_finding
+from cmg_core.domain.shown_chain import CODE, Trust, chain_finding
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.writing import blueprint, elapsed, pause
@@ -40,8 +40,12 @@ async def verify_gateway(context: StepContext) -> Outcome:
     assert state.certificate is not None
     if not shows_certificate(dialed, state.certificate):
         return Failed(state, _other_certificate(gateway, state.certificate.fingerprint, fingerprint(dialed.leaf)))
+    finding = _chain(context, gateway, dialed)
+    state = _told(state, finding)
+    if finding.severity is Severity.BLOCKS:
+        return Failed(state, _untrusted(gateway, finding))
     return Done(
-        _verified(context, gateway, dialed),
+        replace(state, new=replace(state.new, verified_at=context.services.clock.now())),
         (
             f"{health.healthy} of {health.expected} instances are healthy; {name} resolves to {state.new.address} and "
             f"shows the expected certificate. It answers {dialed.status} {dialed.status_text}: "
@@ -68,15 +72,31 @@ def _silence(dialed: Dialed) -> list[str]:
     return []
 
 
-def _verified(context: StepContext, gateway: Blueprint, dialed: Dialed) -> State:
-    state, plan = context.state, context.state.plan
-    assert plan is not None
-    finding = chain_finding(dialed.leaf, dialed.chain, gateway.make.scale_set)
-    findings = (*(each for each in plan.findings if each.code != CODE), finding)
-    return replace(
-        state,
-        plan=plan.model_copy(update={"findings": findings}),
-        new=replace(state.new, verified_at=context.services.clock.now()),
+def _chain(context: StepContext, gateway: Blueprint, dialed: Dialed) -> Finding:
+    trust = Trust(
+        roots=context.state.request.certificate.trusted_roots,
+        service_name=gateway.names.service_name,
+        at=context.services.clock.now(),
+    )
+    return chain_finding(dialed.leaf, dialed.chain, gateway.make.scale_set, trust)
+
+
+def _told(state: State, finding: Finding) -> State:
+    """With the finding in the plan, in place of that of an earlier look."""
+    assert state.plan is not None
+    findings = (*(each for each in state.plan.findings if each.code != CODE), finding)
+    return replace(state, plan=state.plan.model_copy(update={"findings": findings}))
+
+
+def _untrusted(gateway: Blueprint, finding: Finding) -> Problem:
+    return Problem(
+        code="chain-not-trusted",
+        title="Clients would not trust the new gateway's certificate",
+        detail=finding.seen,
+        cure=f"{finding.cure} Then roll back and ask anew; the old gateway is untouched.",
+        step=STEP,
+        resource=gateway.make.scale_set,
+        findings=(finding,),
     )
 
 

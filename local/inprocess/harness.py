@@ -19,7 +19,6 @@ from pydantic import TypeAdapter
 from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
-from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import Event, Record, Status
 from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
@@ -202,7 +201,7 @@ class InProcess:
     def wire(self, clock: Clock) -> WiredServices:
         """One process's services, by its own clock; Azure and DNS have the world's."""
         connections = Connections(
-            CLOUDS[CloudName.PUBLIC],
+            CLOUDS[self.sample.cloud],
             clock,
             backpressure=Backpressure(self.ledger, clock),
             transport=lambda: self.transport(self.clock),
@@ -212,7 +211,7 @@ class InProcess:
         software = TypeAdapter(JsonObject).validate_python(SOFTWARE)
         return WiredServices(
             clock=clock,
-            limits=Limits(self.settings.minimum_grace, self.settings.claim, software),
+            limits=Limits(self.settings.minimum_grace, self.settings.claim, software, self.sample.cloud),
             ledger=self.ledger,
             queues=self.queues,
             vaults=connections.vaults,
