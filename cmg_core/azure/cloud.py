@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cmg_core.domain.clouds import DOMAINS, CloudName
+from cmg_core.domain.clouds import CloudName
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Cloud:
 
 CLOUDS = {
     CloudName.PUBLIC: Cloud(
-        resource_manager=f"https://{DOMAINS[CloudName.PUBLIC].management}",
+        resource_manager="https://management.azure.com",
         scope="https://management.azure.com/.default",
-        vault_suffix=f".{DOMAINS[CloudName.PUBLIC].vaults}",
+        vault_suffix=".vault.azure.net",
     ),
     CloudName.US_GOVERNMENT: Cloud(
-        resource_manager=f"https://{DOMAINS[CloudName.US_GOVERNMENT].management}",
+        resource_manager="https://management.usgovcloudapi.net",
         scope="https://management.core.usgovcloudapi.net/.default",
-        vault_suffix=f".{DOMAINS[CloudName.US_GOVERNMENT].vaults}",
+        vault_suffix=".vault.usgovcloudapi.net",
     ),
 }
