@@ -19,6 +19,7 @@ from tests.fakes import NOW, leaf
 
 NAME = "GraniteFalls.Contoso.Com"
 DAY = timedelta(days=1)
+TEXTS = st.text("aä-*.x0 ", max_size=12)
 HOSTS = st.from_regex(r"(\*|[a-z][a-z0-9]{0,10})\.(contoso|fabrikam)\.com", fullmatch=True)
 
 
