@@ -55,7 +55,9 @@ def test_what_changes_is_a_reason(gateway: OldGateway, request_: dict[str, objec
 
 
 def test_letter_case_and_spaces_are_no_change() -> None:
-    gateway = old(region="EAST US", resource_id=OLD_SCALE_SET.replace(OLD_GROUP, OLD_GROUP.upper()))
+    gateway = old(
+        region="EAST US", size="STANDARD_A2_V2", resource_id=OLD_SCALE_SET.replace(OLD_GROUP, OLD_GROUP.upper())
+    )
     assert set(judged(gateway, SERVICE_NAME.upper())) == {"no-reason-to-move"}
     assert SUBSCRIPTION in OLD_SCALE_SET
 

@@ -1,6 +1,7 @@
 """The release decides: limits of the preview, the end of classic, later blocks and fixes; unknown is the strictest."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -71,6 +72,12 @@ def test_every_row_has_a_test_above_and_a_source() -> None:
     marks = test_each_row_holds_in_its_releases_and_in_no_other.pytestmark  # type: ignore[attr-defined]
     assert {row.code for row in TABLE} == {case[0] for case in marks[0].args[1]} - {"release-newer"}
     assert all(row.source and row.cure for row in TABLE)
+
+
+def test_the_page_shows_the_table() -> None:
+    page = (Path(__file__).parents[3] / "docs/rules/s10.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| \w+(?: \(unknown\))? \| (\d*) \| (\d*) \|", page, re.MULTILINE)
+    assert rows == [(row.code, row.since, row.until) for row in TABLE]
 
 
 def test_the_preview_passes_for_a_csp_in_a_standalone_primary_site() -> None:
