@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.tenants import ONE_TENANT, Identities, Tenant
 from cmg_core.domain.values import JsonObject
@@ -333,6 +334,8 @@ class Limits:
     """The VM extension that turns an instance into a gateway, as the scale set's extension profile takes it."""
     identities: Identities = ONE_TENANT
     """Who the app is, at home and in customers' tenants."""
+    cloud: CloudName = CloudName.PUBLIC
+    """Where the app works."""
 
 
 class Services(Protocol):

@@ -22,8 +22,8 @@ from pydantic import (
     ValidationInfo,
 )
 
-from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.public_dns import DnsServer
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.requests import SHORTEST_GRACE
 from cmg_core.domain.tenants import Identities
@@ -203,6 +203,7 @@ class Settings(BaseModel):
             self.claim,
             self.gateway_software.get_secret_value(),
             Identities(self.tenant_id, self.customer_app),
+            self.cloud,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.requests import Duration
 from cmg_core.domain.values import Json, JsonObject, at
 
@@ -87,6 +88,8 @@ class Sample(_Part):
     about: str
     world: JsonObject
     request: JsonObject
+    cloud: CloudName = CloudName.PUBLIC
+    """The cloud in which the app works."""
     faults: tuple[JsonObject, ...] = ()
     """What goes wrong in Azure, as ``POST /_sim/faults`` takes it."""
     then: tuple[Then, ...] = ()

@@ -349,6 +349,7 @@ def migration(**changes: object) -> MigrationRequest:
         "region": "eastus",
         "certificate": {"vault": VAULT, "name": "granitefalls"},
         "instances": 2,
+        "configmgr_release": "2309",
         "old_gateway": {"resource_id": CLASSIC_ID, "service_name": "GraniteFalls.Contoso.Com"},
         "dns": {"zone_id": ZONE_ID},
         "grace_period": "P2D",

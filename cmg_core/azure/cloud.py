@@ -1,14 +1,8 @@
 """Azure's clouds: where Resource Manager answers, and for whom a token must be made out."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class CloudName(StrEnum):
-    """The clouds that a gateway can live in (Microsoft Learn, "Plan for the cloud management gateway")."""
-
-    PUBLIC = "public"
-    US_GOVERNMENT = "usgovernment"
+from cmg_core.domain.clouds import CloudName
 
 
 @dataclass(frozen=True)

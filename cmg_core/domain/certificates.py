@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cmg_core.domain.findings import blocks, tells, warns
+from cmg_core.domain.international import ascii_name
 from cmg_core.domain.names import first_label_of, is_covered
 from cmg_core.domain.problems import Finding
 
@@ -50,7 +51,15 @@ class ServerCertificate:
     @property
     def names(self) -> tuple[str, ...]:
         """The names it is good for: its DNS names, else its common name (RFC 6125, section 6.4.4)."""
-        return self.dns_names or ((self.common_name,) if self.common_name else ())
+        return self.dns_names or ((plain_name(self.common_name),) if self.common_name else ())
+
+
+def plain_name(name: str) -> str:
+    """A name as DNS takes it, where it can be one: a common name may hold letters of any script."""
+    try:
+        return ascii_name(name)
+    except ValueError:
+        return name
 
 
 def fingerprint(der: bytes) -> str:
@@ -205,7 +214,8 @@ def _judge_kind(certificate: ServerCertificate) -> tuple[Finding, ...]:
                 pointer=where,
             )
         )
-    if certificate.dns_names and certificate.common_name.lower() not in (n.lower() for n in certificate.dns_names):
+    common_name = plain_name(certificate.common_name)
+    if certificate.dns_names and common_name.lower() not in (n.lower() for n in certificate.dns_names):
         found.append(
             tells(
                 "certificate-subject-not-listed",
@@ -249,8 +259,8 @@ def choose_service_name(
             ),
         )
     listed = {name.lower(): name for name in certificate.names}
-    chosen = listed.get(certificate.common_name.lower(), certificate.names[0])
-    others = _tell_others(chosen, certificate.names)
+    chosen = listed.get(plain_name(certificate.common_name).lower(), certificate.names[0])
+    others = (*_tell_others(chosen, certificate.names), *_tell_letter_case(certificate, chosen))
     if not chosen.startswith("*."):
         return ChosenName(chosen, (*others, *_judge_idle_label(chosen, first_label)))
     if first_label is not None:
@@ -276,7 +286,8 @@ def choose_service_name(
 
 def _given_name(certificate: ServerCertificate, service_name: str, first_label: str | None) -> ChosenName:
     if any(is_covered(service_name, pattern) for pattern in certificate.names):
-        return ChosenName(service_name, _judge_idle_label(service_name, first_label))
+        told = _tell_letter_case(certificate, service_name)
+        return ChosenName(service_name, (*told, *_judge_idle_label(service_name, first_label)))
     return ChosenName(
         None,
         (
@@ -299,6 +310,23 @@ def _judge_idle_label(service_name: str, first_label: str | None) -> tuple[Findi
             f"`first_label` «{first_label}» has no effect: the service name is «{service_name}».",
             "Leave `first_label` out, or use a wildcard certificate.",
             pointer="/first_label",
+        ),
+    )
+
+
+def _tell_letter_case(certificate: ServerCertificate, chosen: str) -> tuple[Finding, ...]:
+    """To DNS and Azure the case is nothing; the site compares the common name letter by letter when a certificate is
+    renewed ("Modify a CMG")."""
+    common_name = certificate.common_name
+    if common_name == chosen or common_name.lower() != chosen.lower():
+        return ()
+    return (
+        tells(
+            "certificate-letter-case",
+            f"The service name is «{chosen}», the certificate's common name is written «{common_name}».",
+            "The same to DNS, Azure and clients. Write the common name of every renewed certificate in the same "
+            "letters: the site compares them.",
+            pointer="/certificate/name",
         ),
     )
 

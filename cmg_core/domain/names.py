@@ -1,27 +1,35 @@
 """The two names of a gateway: the service name that clients dial, and the deployment name of its address."""
 
 import re
+from collections.abc import Sequence
 from enum import Enum, auto
 
+from cmg_core.domain.clouds import DOMAINS, cloud_of, domains_of
 from cmg_core.domain.findings import blocks, tells
+from cmg_core.domain.international import judge_international
 from cmg_core.domain.problems import Finding
-
-REGION_SUFFIX = "cloudapp.azure.com"
-"""Azure's domain for public addresses: ``label.region.cloudapp.azure.com`` (Microsoft Learn, "Public IP addresses")."""
-CLASSIC_SUFFIX = "cloudapp.net"
-"""The domain of classic cloud services, which cannot move to a scale set (modify-cloud-management-gateway; rule S8)."""
-GOVERNMENT_SUFFIXES = ("usgovcloudapp.net", "cloudapp.usgovcloudapi.net")
-"""Azure US Government's twins (internet-endpoints-cloud-services; Azure's own scheme for address labels)."""
-GOVERNMENT_REGIONS = ("usgov", "usdod")
 
 DNS_LABEL = re.compile(r"[a-z][a-z0-9-]{1,61}[a-z0-9]")
 """What Azure takes as the DNS label of a public address (terraform-provider-azurerm issue 2122)."""
 GATEWAY_LABEL = re.compile(r"[a-z][a-z0-9]{2,23}")
-"""The safe intersection of Microsoft's two rules for a gateway's first label (supported-configurations: 3 to 24
-characters, begins with a letter; server-auth-cert: lower-case letters and digits only)."""
+"""The safe intersection of Microsoft's two rules for a gateway's first label (`broken_label_rules`)."""
 LONGEST_LABEL = 24
 LABEL_TRIES = 9
 """The first label and eight with a digit behind it."""
+HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])", re.ASCII)
+"""A host name in lower case (RFC 1123, section 2.1; the longest name and label: RFC 1035, section 2.3.4)."""
+
+LABEL_RULES = (
+    (
+        "«Supported configurations» (3 to 24 letters, digits and single hyphens, a letter first, no hyphen last)",
+        re.compile(r"(?!.*--)[a-z][a-z0-9-]{1,22}[a-z0-9]"),
+    ),
+    (
+        "«CMG server authentication certificate» (3 to 24 lower-case letters and digits, no hyphen)",
+        re.compile(r"[a-z0-9]{3,24}"),
+    ),
+)
+"""Both pages with their rule for the first label of a gateway; they contradict each other."""
 
 
 class NameKind(Enum):
@@ -32,7 +40,7 @@ class NameKind(Enum):
     """The region's own suffix: the deployment name is the service name."""
     OTHER_REGION = auto()
     CLASSIC = auto()
-    GOVERNMENT = auto()
+    OTHER_CLOUD = auto()
     UNFIT = auto()
     """Neither an own domain below which a CNAME can stand, nor the region's suffix."""
 
@@ -52,35 +60,39 @@ def kind_of(service_name: str, region: str) -> NameKind:
 
     A name of two labels is a domain itself: no CNAME may stand there (RFC 1034, section 3.6.2).
     """
-    name = service_name.lower()
-    labels = name.split(".")
-    if is_below(name, REGION_SUFFIX):
-        shape = len(labels) == len(REGION_SUFFIX.split(".")) + 2
+    name, cloud = service_name.lower(), cloud_of(region)
+    labels, here = name.split("."), DOMAINS[cloud]
+    if is_below(name, here.addresses):
+        shape = len(labels) == len(here.addresses.split(".")) + 2
         if not shape:
             return NameKind.UNFIT
         return NameKind.REGION if labels[1] == region.lower() else NameKind.OTHER_REGION
-    if any(is_below(name, suffix) or name == suffix for suffix in GOVERNMENT_SUFFIXES):
-        return NameKind.GOVERNMENT
-    if is_below(name, CLASSIC_SUFFIX):
+    for other, domains in DOMAINS.items():
+        for suffix in (domains.addresses, domains.classic):
+            if other is not cloud and (is_below(name, suffix) or name == suffix):
+                return NameKind.OTHER_CLOUD
+    if is_below(name, here.classic):
         return NameKind.CLASSIC
-    fits = len(labels) >= 3 and all(labels) and "*" not in name and not labels[-1].isdigit()
-    return NameKind.OWN_DOMAIN if fits and name not in (REGION_SUFFIX, CLASSIC_SUFFIX) else NameKind.UNFIT
+    fits = len(labels) >= 3 and HOST_NAME.fullmatch(name) and name not in (here.addresses, here.classic)
+    return NameKind.OWN_DOMAIN if fits else NameKind.UNFIT
 
 
-def judge_service_name(service_name: str, region: str) -> tuple[Finding, ...]:
-    """Whether a gateway in ``region`` can be dialed by this name, and what to know about it."""
-    suffix = f"{region}.{REGION_SUFFIX}"
+def judge_service_name(service_name: str, region: str, *, made_by_site: bool) -> tuple[Finding, ...]:
+    """Whether a gateway in ``region`` can be dialed by this name, and what to know about it.
+
+    ``made_by_site``: the site derives all names from the first label, so it must keep the documented rules.
+    """
+    here = domains_of(region)
+    suffix = f"{region}.{here.addresses}"
     match kind_of(service_name, region):
         case NameKind.CLASSIC:
             return (
                 blocks(
                     "service-name-classic-domain",
-                    f"The certificate names «{service_name}». Names under {CLASSIC_SUFFIX} belong to classic "
-                    "cloud services "
-                    "and cannot move to a scale set.",
-                    "Get a server authentication certificate for a name in a domain of your own (a public CA "
-                    "can issue it). "
-                    f"A private CA can also issue one for a name under {suffix}.",
+                    f"The certificate names «{service_name}». Names under {here.classic} belong to classic cloud "
+                    "services and cannot move to a scale set.",
+                    "Get a server authentication certificate for a name in a domain of your own (a public CA can issue "
+                    f"it). A private CA can also issue one for a name under {suffix}.",
                     pointer="/certificate/name",
                 ),
             )
@@ -93,12 +105,13 @@ def judge_service_name(service_name: str, region: str) -> tuple[Finding, ...]:
                     pointer="/region",
                 ),
             )
-        case NameKind.GOVERNMENT:
+        case NameKind.OTHER_CLOUD:
             return (
                 blocks(
-                    "service-name-government",
-                    f"The certificate names «{service_name}», a name of Azure US Government.",
-                    "This release deploys in Azure's public cloud only. Use a name in a domain of your own.",
+                    "service-name-other-cloud",
+                    f"The certificate names «{service_name}», a name of another cloud than {cloud_of(region).spoken}, "
+                    f"where {region} lies.",
+                    f"Use a certificate for a name in a domain of your own, or for a name under {suffix}.",
                     pointer="/certificate/name",
                 ),
             )
@@ -114,40 +127,47 @@ def judge_service_name(service_name: str, region: str) -> tuple[Finding, ...]:
                 ),
             )
         case NameKind.REGION:
-            return _judge_bound_label(service_name)
+            return (*judge_international(service_name), *_judge_bound_label(service_name, made_by_site=made_by_site))
         case NameKind.OWN_DOMAIN:
-            return _judge_free_label(service_name)
+            return (*judge_international(service_name), *_judge_free_label(service_name, made_by_site=made_by_site))
 
 
-def _judge_bound_label(service_name: str) -> tuple[Finding, ...]:
+def broken_label_rules(label: str) -> Sequence[str]:
+    """Which of the two documented rules a gateway's first label (in lower case) breaks."""
+    return [rule for rule, form in LABEL_RULES if not form.fullmatch(label)]
+
+
+def _judge_bound_label(service_name: str, *, made_by_site: bool) -> tuple[Finding, ...]:
     label = first_label_of(service_name)
     if DNS_LABEL.fullmatch(label) and len(label) <= LONGEST_LABEL:
-        return _judge_free_label(service_name)
+        return _judge_free_label(service_name, made_by_site=made_by_site)
     return (
         blocks(
             "service-name-bad-label",
             f"«{label}» cannot be the DNS label of a gateway's public address.",
-            f"Use a certificate whose first label has 3 to {LONGEST_LABEL} lower-case letters and digits and "
-            "begins with "
-            "a letter.",
+            f"Use a certificate whose first label has 3 to {LONGEST_LABEL} lower-case letters and digits and begins "
+            "with a letter.",
             pointer="/certificate/name",
         ),
     )
 
 
-def _judge_free_label(service_name: str) -> tuple[Finding, ...]:
+def _judge_free_label(service_name: str, *, made_by_site: bool) -> tuple[Finding, ...]:
     label = first_label_of(service_name)
     if GATEWAY_LABEL.fullmatch(label):
         return ()
-    return (
-        tells(
-            "first-label-unusual",
-            f"«{label}», the first label of «{service_name}», is outside what Configuration Manager takes for "
-            "a gateway "
-            "that the site makes (3 to 24 lower-case letters and digits, a letter first).",
-            "Nothing for this deployment. A gateway that the site makes later needs another name.",
-        ),
+    seen = (
+        f"«{label}», the first label of «{service_name}», breaks a rule that Microsoft documents for the names of "
+        f"gateways: {' and '.join(broken_label_rules(label))}."
     )
+    if made_by_site:
+        cure = (
+            "Use a certificate whose first label has 3 to 24 lower-case letters and digits, a letter first: the site "
+            "names the address, the vault and the storage account after it."
+        )
+        return (blocks("first-label-unusual", seen, cure, pointer="/certificate/name"),)
+    cure = "Nothing for this deployment. A gateway that the site makes later needs another name."
+    return (tells("first-label-unusual", seen, cure),)
 
 
 def label_candidates(service_name: str, region: str) -> tuple[str, ...]:
@@ -168,7 +188,7 @@ def label_candidates(service_name: str, region: str) -> tuple[str, ...]:
 
 def deployment_name(label: str, region: str) -> str:
     """Azure's name of a public address with that label."""
-    return f"{label}.{region}.{REGION_SUFFIX}"
+    return f"{label}.{region}.{domains_of(region).addresses}"
 
 
 def is_covered(name: str, pattern: str) -> bool:

@@ -7,9 +7,9 @@ Only what the scale set refers to and nothing else visible uses is a part; every
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cmg_core.domain.clouds import DOMAINS, cloud_of
 from cmg_core.domain.findings import blocks, tells, warns
 from cmg_core.domain.gateway_resources import OWNER_TAG
-from cmg_core.domain.names import CLASSIC_SUFFIX
 from cmg_core.domain.plans import OldGateway, Part
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.requests import SCALE_SET_TYPE, ReplacementRequest
@@ -210,7 +210,11 @@ def gone_gateway(request: ReplacementRequest) -> OldGateway:
     """The old gateway of which Azure holds nothing any more. A classic one's name follows from its cloud service's."""
     old = request.old_gateway
     is_classic = type_of(old.resource_id) == CLASSIC
-    name = f"{ResourceId.parse(old.resource_id).name}.{CLASSIC_SUFFIX}".lower() if is_classic else ""
+    name = (
+        f"{ResourceId.parse(old.resource_id).name}.{DOMAINS[cloud_of(request.region)].classic}".lower()
+        if is_classic
+        else ""
+    )
     return OldGateway(
         model="classic" if is_classic else "scale-set",
         resource_id=old.resource_id,
@@ -232,6 +236,32 @@ def judge_shared(parts: Parts) -> tuple[Finding, ...]:
     ]
     seen = "The old gateway uses this, and it lies in another resource group."
     return (*used, *(tells("part-elsewhere", seen, cure, resource=id) for id in parts.elsewhere))
+
+
+def production_slot(service_id: str) -> str:
+    """The ID of the slot in which a classic cloud service runs; its ``status`` tells whether it does."""
+    return f"{service_id}/slots/production"
+
+
+def judge_classic_state(slot: JsonObject) -> tuple[Finding, ...]:
+    """Whether a classic gateway runs, where Azure shows that. There is no public description of this resource provider:
+    «Running» and «Suspended» are known from the classic deployment API ("Get Deployment")."""
+    state, id = text_at(slot, "properties", "status"), text_at(slot, "id")
+    if not state:
+        return ()
+    if state.lower() == "running":
+        seen = "The classic gateway runs, although Azure has retired classic cloud services: it can stop at any moment."
+        return (tells("classic-gateway-runs", seen, "Do not put the migration off.", resource=id),)
+    return (
+        warns(
+            "classic-gateway-stopped",
+            f"The classic gateway's state is «{state}»: it relays nothing, and clients that know no other gateway are "
+            "cut off already.",
+            "Migrate nevertheless: clients find the new gateway when the name leads there. There is no way back to "
+            "this one unless it is started.",
+            resource=id,
+        ),
+    )
 
 
 def judge_confirmation(

@@ -97,6 +97,9 @@ class OldGateway(Frozen):
     """Of that, the address which keeps its name until it is released."""
     gone: bool = False
     """Whether Azure holds it no more."""
+    size: str = ""
+    """Of its machines; empty where Azure does not show it (classic)."""
+    instances: int | None = None
 
 
 class ServiceRecord(Frozen):
@@ -106,6 +109,18 @@ class ServiceRecord(Frozen):
     target: str
     ttl: timedelta
     etag: str
+
+
+class FirewallChange(Frozen):
+    """An opening that the new gateway needs, or that is needless when the old one is gone."""
+
+    source: str
+    target: str
+    ports: str
+    """One, or a range such as «10124-10125»; several are separated by commas."""
+    protocol: Literal["HTTPS", "TCP-TLS"]
+    change: Literal["needed", "needless"]
+    why: str
 
 
 class Plan(Frozen):
@@ -134,6 +149,7 @@ class Plan(Frozen):
     foretold_gap: timedelta = timedelta()
     """How long clients may find no gateway that relays, at the longest."""
     cost_of_parallel_days: str = ""
+    firewall: tuple[FirewallChange, ...] = ()
 
     @property
     def blocked_by(self) -> tuple[Finding, ...]:

@@ -4,8 +4,11 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from cmg_core.domain.international import ascii_name
 from cmg_core.domain.tenants import Access, Tenant
 from cmg_core.domain.values import Frozen, Moment, ResourceId
 
@@ -53,6 +56,21 @@ def is_scale_set_id(value: str) -> str:
     return str(gateway)
 
 
+def _in_ascii(value: object) -> object:
+    return ascii_name(value) if isinstance(value, str) and not value.isascii() else value
+
+
+def _is_root(value: str) -> str:
+    """Certificates and nothing else, written anew. What was given is never repeated: it could hold a key."""
+    if PEM_BLOCK.sub("", value).strip():
+        raise ValueError("give certificates as PEM, and nothing else")
+    try:
+        roots = load_pem_x509_certificates(value.encode())
+    except ValueError:
+        raise ValueError("give certificates as PEM") from None
+    return "".join(root.public_bytes(Encoding.PEM).decode() for root in roots)
+
+
 def _is_gateway_id(value: str) -> str:
     gateway = ResourceId.parse(value)
     if gateway.type.lower() not in ("microsoft.classiccompute/domainnames", SCALE_SET_TYPE):
@@ -64,15 +82,27 @@ def _is_gateway_id(value: str) -> str:
     return str(gateway)
 
 
+PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+LONGEST_ROOT = 4096
+
 Duration = Annotated[timedelta, BeforeValidator(_is_iso_duration), AfterValidator(_is_positive)]
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)]
 AnyResourceId = Annotated[str, AfterValidator(_is_resource_id)]
 HostName = Annotated[
     str,
-    StringConstraints(max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"),
+    BeforeValidator(_in_ascii),
+    StringConstraints(
+        max_length=253,
+        pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]$",
+    ),
 ]
+"""As people write it; labels with other letters than ASCII's become A-labels (RFC 5891)."""
 Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9]{2,23}$", to_lower=True)]
 """The safe intersection of Microsoft's two rules for gateway names: cloud services' and scale sets'."""
+
+
+TrustedRoot = Annotated[str, StringConstraints(max_length=LONGEST_ROOT), AfterValidator(_is_root)]
+"""A certificate as PEM, without its key."""
 
 
 class CertificateReference(Frozen):
@@ -80,6 +110,8 @@ class CertificateReference(Frozen):
 
     vault: Annotated[str, AfterValidator(_is_vault)]
     name: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,127}$")]
+    trusted_roots: tuple[TrustedRoot, ...] = Field(default=(), max_length=3)
+    """The authorities that clients trust, where the chain is to be checked against them."""
 
 
 class NewGatewayReference(Frozen):
@@ -134,10 +166,24 @@ class GateChoices(Frozen):
     clients_moved: Annotated[ClientsMoved | None, Field(alias="clients-moved")] = None
 
 
+class SiteFacts(Frozen):
+    """What nobody can see in Azure; None where the request does not tell it."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{3}$", to_upper=True)] | None = None
+    hierarchy: Literal["standalone-primary", "cas"] | None = None
+    spare_site_system: bool | None = None
+    """Whether another site system can take a second connection point."""
+    connection_point_firewall_open: bool | None = None
+    """Whether connection points reach the new gateway's address through the firewall."""
+    other_gateways: Annotated[tuple[HostName, ...], Field(max_length=16)] | None = None
+    """Service names of further gateways that serve the same clients."""
+
+
 class GatewayRequest(Frozen):
     """What every request for a gateway says."""
 
     provisioned_by: Literal["automation", "site", "existing"]
+    deployment_model: Literal["scale-set", "classic"] = "scale-set"
     subscription_id: Guid
     tenant_id: Guid
     access: Access | None = None
@@ -155,6 +201,7 @@ class GatewayRequest(Frozen):
     size: Literal["Standard_B2s", "Standard_A2_v2", "Standard_A4_v2"] = "Standard_A2_v2"
     instances: Annotated[int, Field(ge=1, le=16, strict=True)] = 1
     configmgr_release: Annotated[str, StringConstraints(pattern=r"^\d{4}$")] | None = None
+    site: SiteFacts | None = None
     dns: DnsReference | None = None
     gates: GateChoices = GateChoices()
     cut_over_not_before: Moment | None = None
@@ -197,6 +244,11 @@ class RetirementRequest(ReplacementRequest):
 
 
 Request = Annotated[MigrationRequest | DeploymentRequest | RetirementRequest, Field(discriminator="kind")]
+
+
+def is_made_by_site(request: Request) -> bool:
+    """Whether the site makes the new gateway, or has made it, and names all its parts."""
+    return request.provisioned_by != "automation"
 
 
 def held_gateway(request: Request) -> str:

@@ -2,37 +2,32 @@
 
 from datetime import timedelta
 
+from cmg_core.domain.clouds import DOMAINS, CloudName, cloud_of
 from cmg_core.domain.findings import blocks, tells
-from cmg_core.domain.names import GOVERNMENT_REGIONS
 from cmg_core.domain.old_gateway import CLASSIC, type_of
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.procedure import connection_ports
-from cmg_core.domain.releases import judge_release, tell_retirements
+from cmg_core.domain.releases import CLASSIC_RETIRED, tell_retirements
 from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, ReplacementRequest, Request
 from cmg_core.domain.values import ResourceId, iso_duration
 
 
-def judge_request(request: Request, minimum_grace: timedelta, *, has_software: bool) -> tuple[Finding, ...]:
-    """Everything that follows from the request and the settings alone."""
-    found = [*_judge_maker(request, has_software=has_software), *_judge_place(request)]
+def judge_request(
+    request: Request, minimum_grace: timedelta, *, has_software: bool, cloud: CloudName
+) -> tuple[Finding, ...]:
+    """Everything that follows from the request and the settings alone. ``cloud`` is the one that the app works in."""
+    found = [
+        *_judge_maker(request, has_software=has_software),
+        *_judge_model(request),
+        *_judge_cloud(request, cloud),
+        *_judge_subscriptions(request),
+    ]
     from_classic = False
     if isinstance(request, ReplacementRequest):
         from_classic = type_of(request.old_gateway.resource_id) == CLASSIC
         found += _judge_grace(request, minimum_grace)
     if isinstance(request, MigrationRequest):
         found += _judge_wishes(request)
-    found += [*judge_release(request.configmgr_release, from_classic=from_classic)]
-    if isinstance(request, MigrationRequest) and not from_classic and request.reason is None:
-        found.append(
-            tells(
-                "no-reason-to-move",
-                "The old gateway is on a scale set already, and the request gives no reason. A deployment by "
-                "Resource Manager "
-                "need not be redeployed.",
-                "Without a reason, leave it as it is. The site changes the size in place.",
-                pointer="/reason",
-            )
-        )
     if request.instances > 1 and request.provisioned_by != "existing":
         found.append(
             tells(
@@ -77,23 +72,47 @@ def _judge_maker(request: Request, *, has_software: bool) -> list[Finding]:
     return found
 
 
-def _judge_place(request: Request) -> list[Finding]:
-    found: list[Finding] = []
-    if request.region.startswith(GOVERNMENT_REGIONS) or "usgovcloudapi" in _vault(request):
-        found.append(
-            blocks(
-                "government-later",
-                "Azure US Government comes with a later release.",
-                "Use a region and a vault of Azure's public cloud.",
-                pointer="/region",
-            )
+def _judge_model(request: Request) -> list[Finding]:
+    """Rule S2. Sources: Azure/EOL service list; "Removed and deprecated features for Configuration Manager"."""
+    if request.deployment_model == "scale-set":
+        return []
+    return [
+        blocks(
+            "classic-target-retired",
+            f"Azure retired classic cloud services on {CLASSIC_RETIRED:%d %B %Y}: none can be made any more.",
+            "Leave `deployment_model` out, or give «scale-set»: that is what replaces them.",
+            pointer="/deployment_model",
         )
+    ]
+
+
+def _judge_cloud(request: Request, cloud: CloudName) -> list[Finding]:
+    """Whether region and vault lie in the cloud that the app works in."""
+    suffix = f".{DOMAINS[cloud].vaults}"
+    vault = request.certificate.vault if request.certificate else suffix
+    places = (
+        ("/region", f"The region «{request.region}»", cloud_of(request.region) is cloud),
+        ("/certificate/vault", f"The vault {vault}", vault.endswith(suffix)),
+    )
+    return [
+        blocks(
+            "other-cloud",
+            f"{what} lies in another cloud than {cloud.spoken}, where this app works (setting CMG_CLOUD).",
+            f"Use a region and a vault of {cloud.spoken}, or ask an app that works in the other cloud.",
+            pointer=pointer,
+        )
+        for pointer, what, is_here in places
+        if not is_here
+    ]
+
+
+def _judge_subscriptions(request: Request) -> list[Finding]:
     elsewhere = [("/dns/zone_id", request.dns.zone_id)] if request.dns else []
     if request.new_gateway is not None:
         elsewhere.append(("/new_gateway/resource_id", request.new_gateway.resource_id))
     if isinstance(request, ReplacementRequest):
         elsewhere.append(("/old_gateway/resource_id", request.old_gateway.resource_id))
-    found += [
+    return [
         blocks(
             "other-subscription-later",
             "It lies in another subscription than the new gateway. That comes with a later release.",
@@ -105,11 +124,6 @@ def _judge_place(request: Request) -> list[Finding]:
         for pointer, id in elsewhere
         if ResourceId.parse(id).subscription_id.lower() != request.subscription_id
     ]
-    return found
-
-
-def _vault(request: Request) -> str:
-    return request.certificate.vault if request.certificate else ""
 
 
 def _judge_grace(request: ReplacementRequest, minimum_grace: timedelta) -> list[Finding]:

@@ -36,6 +36,11 @@ def new_resources(request: Request, label: str, zones: tuple[str, ...]) -> NewRe
     )
 
 
+def is_csp(body: JsonObject) -> bool:
+    """Whether a subscription is a Cloud Solution Provider's, by its offer ("Azure offer IDs and quota IDs")."""
+    return text_at(body, "subscriptionPolicies", "quotaId").upper().startswith("CSP_")
+
+
 _STATES = {
     "Warned": "it is read-only and will be disabled soon: what is in it may be deleted, nothing made or changed",
     "Disabled": "it is read-only: its virtual machines are stopped, what is in it may be deleted, nothing made or "

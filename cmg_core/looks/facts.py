@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cmg_core.domain.errors import NewerSchema, TryAgain
-from cmg_core.domain.old_gateway import DELETABLE, SCALE_SET, type_of
+from cmg_core.domain.old_gateway import CLASSIC, DELETABLE, SCALE_SET, production_slot, type_of
 from cmg_core.domain.requests import CertificateReference, ReplacementRequest, Request, held_gateway
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
 from cmg_core.looks.asking import Missed, ask
@@ -18,7 +18,8 @@ READER = "the role Reader on the subscription"
 
 @dataclass(frozen=True)
 class OldFacts:
-    """The old gateway's own resource (None where it is gone), what it refers to, what the request deletes besides."""
+    """The old gateway's own resource (None where it is gone), what it refers to (its slot where it is classic), what
+    the request deletes besides."""
 
     body: JsonObject | None
     referred: Sequence[JsonObject]
@@ -138,8 +139,11 @@ async def _old(azure: ResourceManager, request: Request) -> OldFacts | None:
     old = request.old_gateway
     besides = [id for id in old.also_delete if _is_here(request, id) and type_of(id) in DELETABLE]
     body, *extras = await asyncio.gather(azure.get(old.resource_id), *(azure.get(id) for id in besides))
-    is_scale_set = type_of(old.resource_id) == SCALE_SET
-    referred = await referred_to(azure, body) if body is not None and is_scale_set else []
+    referred: list[JsonObject] = []
+    if body is not None and type_of(old.resource_id) == CLASSIC:
+        referred = [slot for slot in [await azure.get(production_slot(old.resource_id))] if slot is not None]
+    if body is not None and type_of(old.resource_id) == SCALE_SET:
+        referred = await referred_to(azure, body)
     return OldFacts(body, referred, dict(zip(besides, extras, strict=True)))
 
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from cmg_core.domain.capacity import Offer, judge_offer, judge_quota, offer_of
 from cmg_core.domain.cases import Case, case_of
 from cmg_core.domain.certificates import ServerCertificate, choose_service_name, judge_certificate
+from cmg_core.domain.clouds import CloudName, cloud_of
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks, tells, warns
+from cmg_core.domain.firewall import firewall_changes
 from cmg_core.domain.names import (
     NameKind,
     deployment_name,
@@ -19,6 +21,7 @@ from cmg_core.domain.names import (
 )
 from cmg_core.domain.old_gateway import (
     CLASSIC,
+    SCALE_SET,
     Parts,
     Surroundings,
     goes_with,
@@ -26,6 +29,7 @@ from cmg_core.domain.old_gateway import (
     group_of,
     immutable_id,
     judge_also_delete,
+    judge_classic_state,
     judge_confirmation,
     judge_parking,
     judge_presence,
@@ -36,10 +40,14 @@ from cmg_core.domain.old_gateway import (
 from cmg_core.domain.plans import Names, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord, StandingGateway
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.procedure import connection_ports, foretold_gap, gates_of, judge_case, judge_gap, parallel_cost
-from cmg_core.domain.requests import ReplacementRequest, Request
+from cmg_core.domain.reasons import judge_reasons
+from cmg_core.domain.releases import Circumstances, judge_release
+from cmg_core.domain.requests import MigrationRequest, ReplacementRequest, Request, is_made_by_site
 from cmg_core.domain.scope import judge_request
 from cmg_core.domain.service_record import find_record, judge_foreign_zone, judge_serving_name, silence
+from cmg_core.domain.site_facts import judge_site
 from cmg_core.domain.target import (
+    is_csp,
     judge_existing,
     judge_group,
     judge_locks_on_old,
@@ -50,7 +58,7 @@ from cmg_core.domain.target import (
     new_resources,
 )
 from cmg_core.domain.tenants import Identities, judge_access, judge_sign_in
-from cmg_core.domain.values import JsonObject, same_id, text_at
+from cmg_core.domain.values import JsonObject, at, same_id, text_at
 from cmg_core.looks.asking import NEEDS_PROVIDER, Busy, Missed
 from cmg_core.looks.certificate import (
     certificate_missing,
@@ -85,11 +93,13 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     facts = await gather_facts(request, services, deployment_id)
     limits = services.limits
     notes = _Notes(request, limits.identities)
-    notes.add(judge_request(request, limits.minimum_grace, has_software=bool(limits.gateway_software)))
+    has_software = bool(limits.gateway_software)
+    notes.add(judge_request(request, limits.minimum_grace, has_software=has_software, cloud=limits.cloud))
     notes.judge(facts.rival, _judge_rival)
     notes.add(judge_access(request.tenant, limits.identities))
     _note_target(notes, request, facts, limits.identities)
     offer = _note_capacity(notes, request, facts) if request.provisioned_by != "existing" else None
+    notes.add(judge_release(request.configmgr_release, _circumstances(request, facts, offer)))
     standing = _note_standing(notes, request, facts)
     certificate, service_name = await _note_certificate(notes, request, services, facts, standing)
     names = await _note_names(notes, request, services, service_name, standing) if service_name else None
@@ -103,6 +113,8 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     if standing is not None and isinstance(request, ReplacementRequest):
         old_parts = old.parts if old else ()
         notes.add(judge_not_the_old_one(standing, request.old_gateway.resource_id, old_parts))
+    if isinstance(request, MigrationRequest) and service_name and old and not old.gone:
+        notes.add(judge_reasons(request, service_name, old))
     old_name = old.deployment_name if old and case and case.moves_the_name else None
     record, public_ttl = await _note_public_name(notes, request, services, facts, names, case, old_name)
     if old is not None and old.gone and not old.deployment_name and record is not None:
@@ -128,6 +140,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         minimum_grace=limits.minimum_grace if is_replacement else None,
         foretold_gap=gap,
         cost_of_parallel_days=parallel_cost(request) if isinstance(request, ReplacementRequest) else "",
+        firewall=firewall_changes(request, names, old) if names else (),
     )
     return Surveyed(plan, tuple(notes.busy))
 
@@ -178,6 +191,22 @@ def _note_target(notes: _Notes, request: Request, facts: Facts, who: Identities)
     if request.provisioned_by == "automation":
         notes.judge(facts.vault, lambda body: judge_vault(body, request))
     notes.judge(facts.locks, lambda locks: judge_locks_on_target(locks, request))
+
+
+def _circumstances(request: Request, facts: Facts, offer: Offer | None) -> Circumstances:
+    """What the rules of the releases depend on."""
+    source = type_of(request.old_gateway.resource_id) if isinstance(request, MigrationRequest) else ""
+    return Circumstances(
+        made_by_site=is_made_by_site(request),
+        has_scale_set=source == SCALE_SET or request.provisioned_by == "existing",
+        from_classic=source == CLASSIC,
+        to_classic=request.deployment_model == "classic",
+        government=cloud_of(request.region) is CloudName.US_GOVERNMENT,
+        csp=None if isinstance(facts.subscription, Missed) else is_csp(facts.subscription),
+        hierarchy=request.site.hierarchy if request.site else None,
+        zonal=bool(offer and offer.zones),
+        group_exists=isinstance(facts.group, dict),
+    )
 
 
 def _note_capacity(notes: _Notes, request: Request, facts: Facts) -> Offer | None:
@@ -232,7 +261,8 @@ async def _note_certificate(
     notes.add(chosen.findings)
     if chosen.service_name is None:
         return pinned, None
-    notes.add(judge_service_name(chosen.service_name, request.region))
+    notes.add(judge_service_name(chosen.service_name, request.region, made_by_site=is_made_by_site(request)))
+    notes.add(judge_site(request, chosen.service_name))
     notes.add(judge_case(request, chosen.service_name))
     return pinned, chosen.service_name
 
@@ -343,6 +373,8 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, new_ids: Se
     if facts.old.body is None:
         return gone_gateway(request) if request.old_gateway.gone else None
     parts = _parts(facts.old, facts.old.body, is_classic=is_classic)
+    if is_classic:
+        notes.add(finding for slot in facts.old.referred for finding in judge_classic_state(slot))
     besides = _note_besides(notes, request, facts.old, facts.old_group, parts, new_ids)
     notes.add(judge_shared(parts))
     notes.add(judge_confirmation(request, parts.parts, facts.old_group, parts.shared))
@@ -362,6 +394,7 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, new_ids: Se
     if len(kept) > MOST_KEPT:
         rest = f"{len(kept) - MOST_KEPT} more resources of its group than the plan lists stay as they are."
         notes.add([tells("more-is-kept", rest, "Nothing to do.", resource=group_of(request.old_gateway.resource_id))])
+    instances = at(facts.old.body, "sku", "capacity")
     return OldGateway(
         model="classic" if is_classic else "scale-set",
         resource_id=text_at(facts.old.body, "id") or request.old_gateway.resource_id,
@@ -371,6 +404,8 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, new_ids: Se
         parts=going,
         kept=tuple(kept[:MOST_KEPT]),
         parked=parked,
+        size=text_at(facts.old.body, "sku", "name"),
+        instances=instances if isinstance(instances, int) else None,
     )
 
 

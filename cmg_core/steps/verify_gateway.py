@@ -8,10 +8,10 @@ from datetime import timedelta
 from cmg_core.domain.certificates import fingerprint
 from cmg_core.domain.health import causes, health_of
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
-from cmg_core.domain.problems import Problem
+from cmg_core.domain.problems import Finding, Problem, Severity
 from cmg_core.domain.record import State, Target
 from cmg_core.domain.relay import is_gateway, relays, shows_certificate
-from cmg_core.domain.shown_chain import CODE, chain_finding
+from cmg_core.domain.shown_chain import CODE, Trust, chain_finding
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.planned import names_of, target_of
@@ -41,8 +41,12 @@ async def verify_gateway(context: StepContext) -> Outcome:
     assert state.certificate is not None
     if not shows_certificate(dialed, state.certificate):
         return Failed(state, _other_certificate(target, state.certificate.fingerprint, fingerprint(dialed.leaf)))
+    finding = _chain(context, target, dialed)
+    state = _told(state, finding)
+    if finding.severity is Severity.BLOCKS:
+        return Failed(state, _untrusted(target, finding))
     return Done(
-        _verified(context, target, dialed),
+        replace(state, new=replace(state.new, verified_at=context.services.clock.now())),
         (
             f"{health.healthy} of {health.expected} instances are healthy; {name} resolves to {address} and "
             f"shows the expected certificate. It answers {dialed.status} {dialed.status_text}: "
@@ -69,15 +73,32 @@ def _silence(dialed: Dialed) -> list[str]:
     return []
 
 
-def _verified(context: StepContext, target: Target, dialed: Dialed) -> State:
-    state, plan = context.state, context.state.plan
-    assert plan is not None
-    finding = chain_finding(dialed.leaf, dialed.chain, target.scale_set)
-    findings = (*(each for each in plan.findings if each.code != CODE), finding)
-    return replace(
-        state,
-        plan=plan.model_copy(update={"findings": findings}),
-        new=replace(state.new, verified_at=context.services.clock.now()),
+def _chain(context: StepContext, target: Target, dialed: Dialed) -> Finding:
+    certificate = context.state.request.certificate
+    trust = Trust(
+        roots=certificate.trusted_roots if certificate else (),
+        service_name=names_of(context.state).service_name,
+        at=context.services.clock.now(),
+    )
+    return chain_finding(dialed.leaf, dialed.chain, target.scale_set, trust)
+
+
+def _told(state: State, finding: Finding) -> State:
+    """With the finding in the plan, in place of that of an earlier look."""
+    assert state.plan is not None
+    findings = (*(each for each in state.plan.findings if each.code != CODE), finding)
+    return replace(state, plan=state.plan.model_copy(update={"findings": findings}))
+
+
+def _untrusted(target: Target, finding: Finding) -> Problem:
+    return Problem(
+        code="chain-not-trusted",
+        title="Clients would not trust the new gateway's certificate",
+        detail=finding.seen,
+        cure=f"{finding.cure} Then roll back and ask anew; the old gateway is untouched.",
+        step=STEP,
+        resource=target.scale_set,
+        findings=(finding,),
     )
 
 

@@ -38,7 +38,7 @@ async def run(
     display.title("A cloud management gateway moves" if sample.is_migration else "A new cloud management gateway")
     display.plain(sample.about)
     display.line("starting a local Azure: storage, the simulator, and the Functions app in its host")
-    azure = LocalAzure(Options(time_scale=time_scale, minimum_grace=MINIMUM_GRACE))
+    azure = LocalAzure(Options(time_scale=time_scale, minimum_grace=MINIMUM_GRACE, cloud=sample.cloud))
     await azure.start()
     try:
         async with aiohttp.ClientSession() as session:

@@ -40,6 +40,7 @@ class Options:
     time_scale: float = 0.01
     state: Path | None = None
     minimum_grace: str | None = None
+    cloud: str | None = None
     message_hold_s: int | None = None
 
 
@@ -175,6 +176,7 @@ class LocalAzure:
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),
             "CMG_GATEWAY_SOFTWARE": os.environ.get("CMG_GATEWAY_SOFTWARE", json.dumps(SOFTWARE)),
             **({"CMG_MINIMUM_GRACE": grace} if grace else {}),
+            **({"CMG_CLOUD": self._options.cloud} if self._options.cloud else {}),
         }
 
     def host_arguments(self) -> list[str]:

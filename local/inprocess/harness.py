@@ -16,7 +16,7 @@ import azure.functions as func
 from azure.keyvault.certificates._shared import http_challenge_cache
 from pydantic import TypeAdapter
 
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import Event, Record, Status
@@ -207,7 +207,7 @@ class InProcess:
     def wire(self, clock: Clock) -> WiredServices:
         """One process's services, by its own clock; Azure and DNS have the world's."""
         connections = Connections(
-            CLOUDS[CloudName.PUBLIC],
+            CLOUDS[self.sample.cloud],
             clock,
             backpressure=Backpressure(self.ledger, clock),
             transport=lambda: self.transport(self.clock),
@@ -218,7 +218,9 @@ class InProcess:
         software = TypeAdapter(JsonObject).validate_python(SOFTWARE)
         return WiredServices(
             clock=clock,
-            limits=Limits(self.settings.minimum_grace, self.settings.claim, software, self.identities),
+            limits=Limits(
+                self.settings.minimum_grace, self.settings.claim, software, self.identities, self.sample.cloud
+            ),
             ledger=self.ledger,
             queues=self.queues,
             vaults=connections.vaults,

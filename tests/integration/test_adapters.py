@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.domain.certificates import fingerprint
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, TryAgain
 from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.plans import Names, NewResources, PinnedCertificate

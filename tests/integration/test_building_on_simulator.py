@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.domain.certificates import fingerprint
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.outcomes import Done, Wait
 from cmg_core.domain.plans import NewResources, PinnedCertificate, Plan
 from cmg_core.domain.record import Claim, State, StepProgress

@@ -1,31 +1,29 @@
 """Each sample's request is planned against its own world, through the real clients and the simulator."""
 
 import asyncio
-import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.validation import kind_of_request, read_request
-from cmg_core.domain.values import JsonObject
 from cmg_core.services import ResourceManager, Vaults
 from cmg_core.steps.preflight import look
 from local.azure.seed import build_world
 from local.azure.simulator import Simulator
-from local.inprocess.outside import SimulatedDns
+from local.demo.report import RESOURCE_MANAGERS
+from local.inprocess.outside import SimulatedDialer, SimulatedDns
 from local.inprocess.tape import Tape
 from local.inprocess.transport import SimulatorCredential, SimulatorTransport
+from local.sample import Sample, load
 from tests.fakes import DEPLOYMENT, FakeClock, FakeServices
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.json"))
-REFUSED = [sample for sample in SAMPLES if json.loads(sample.read_text())["expect"]["outcome"] == "refused"]
-CARRIED_OUT = [sample for sample in SAMPLES if sample not in REFUSED]
 MOST_CALLS = 18
 
 
@@ -40,12 +38,12 @@ class SimulatedServices(FakeServices):
         return self.connections.resource_manager(tenant, subscription_id)
 
 
-async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
+async def planned(sample: Sample) -> tuple[Plan, Simulator]:
     clock = FakeClock()
-    simulator = Simulator(build_world(told["world"], time_scale=0.01, now=clock.now()))
+    simulator = Simulator(build_world(sample.world, time_scale=0.01, now=clock.now()))
     identities = Identities(simulator.world.identity.tenant, simulator.world.identity.customer_app.client_id)
     connections = Connections(
-        CLOUDS[CloudName.PUBLIC],
+        CLOUDS[sample.cloud],
         clock,
         transport=lambda: SimulatorTransport(simulator, clock.now),
         identities=identities,
@@ -57,32 +55,33 @@ async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
         connections=connections,
         vaults=vaults,  # type: ignore[arg-type]  # not the fake
         dns=SimulatedDns(simulator.world, clock, Tape()),  # type: ignore[arg-type]  # not the fake
+        dialer=SimulatedDialer(simulator.world, clock, Tape()),  # type: ignore[arg-type]  # not the fake
     )
-    services.limits = replace(services.limits, minimum_grace=timedelta(seconds=1), identities=identities)
+    services.limits = replace(
+        services.limits, minimum_grace=timedelta(seconds=1), identities=identities, cloud=sample.cloud
+    )
     try:
-        request = read_request(told["request"], kind_of_request(told["request"]))
+        request = read_request(sample.request, kind_of_request(sample.request))
         return await look(request, services, DEPLOYMENT), simulator  # type: ignore[arg-type]  # the ledger fake is partial
     finally:
         await connections.aclose()
 
 
-@pytest.mark.parametrize("sample", CARRIED_OUT, ids=[sample.stem for sample in CARRIED_OUT])
-def test_nothing_stands_against_a_samples_plan_and_nothing_is_written(sample: Path) -> None:
-    told = json.loads(sample.read_text(encoding="utf-8"))
-    plan, simulator = asyncio.run(planned(told))
-    assert plan.blocked_by == ()
-    assert plan.names is not None
-    assert plan.make is not None
-    assert plan.certificate is not None
-    assert bool(plan.delete) == (kind_of_request(told["request"]) == "migration")
-    calls = [entry.request for entry in simulator.world.log if entry.request.host == "management.azure.com"]
+@pytest.mark.parametrize("file", SAMPLES, ids=[file.stem for file in SAMPLES])
+def test_a_samples_plan_finds_what_is_expected_and_nothing_is_written(file: Path) -> None:
+    sample = load(file)
+    plan, simulator = asyncio.run(planned(sample))
+    against = {finding.code for finding in plan.blocked_by}
+    if sample.expect.outcome == "refused":
+        assert against == set(sample.expect.findings)
+        assert sample.expect.untouched
+    else:
+        assert against == set()
+        assert set(sample.expect.findings) <= {finding.code for finding in plan.findings}
+        assert plan.names is not None
+        assert bool(plan.make) == (sample.request["provisioned_by"] == "automation")
+        assert plan.certificate is not None
+        assert bool(plan.delete) == sample.is_migration
+    calls = [entry.request for entry in simulator.world.log if entry.request.host in RESOURCE_MANAGERS]
     assert {call.method for call in calls} == {"GET"}
     assert len(calls) <= MOST_CALLS
-
-
-@pytest.mark.parametrize("sample", REFUSED, ids=[sample.stem for sample in REFUSED])
-def test_exactly_what_a_sample_expects_stands_against_its_plan(sample: Path) -> None:
-    told = json.loads(sample.read_text(encoding="utf-8"))
-    plan, simulator = asyncio.run(planned(told))
-    assert [finding.code for finding in plan.blocked_by] == told["expect"]["findings"]
-    assert {entry.request.method for entry in simulator.world.log} <= {"GET"}

@@ -13,9 +13,10 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 from requests.structures import CaseInsensitiveDict
 
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.azure.resource_manager import AzureResourceManager
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import Claim
 from cmg_core.domain.tenants import Tenant
 

@@ -11,9 +11,10 @@ from azure.core.rest import HttpRequest
 from azure.identity import CredentialUnavailableError
 
 from cmg_core.azure import errors
-from cmg_core.azure.cloud import CLOUDS, CloudName
+from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, Throttled, TryAgain
 from cmg_core.domain.record import LONGEST_CALL, longest_call
 from cmg_core.domain.tenants import Tenant

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cmg_core.azure.clients import USER_AGENT
-from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.public_dns import DnsServer
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.settings import Settings, SettingsError, read
 from cmg_core.wiring import RealServices

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.connections import KEPT_SUBSCRIPTIONS
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.errors import AzureRefused, TryAgain
 from cmg_core.domain.tenants import Tenant
 from cmg_core.services import VaultCertificate

@@ -13,12 +13,13 @@ from cmg_core.domain.certificates import (
     judge_certificate,
     read_certificate,
 )
-from cmg_core.domain.names import is_covered
+from cmg_core.domain.names import is_covered, judge_service_name
 from cmg_core.domain.problems import Severity
 from tests.fakes import NOW, leaf
 
 NAME = "GraniteFalls.Contoso.Com"
 DAY = timedelta(days=1)
+TEXTS = st.text("aä-*.x0 ", max_size=12)
 HOSTS = st.from_regex(r"(\*|[a-z][a-z0-9]{0,10})\.(contoso|fabrikam)\.com", fullmatch=True)
 
 
@@ -159,3 +160,39 @@ def test_a_label_without_a_wildcard_is_told() -> None:
     (finding,) = choose_service_name(certificate(NAME), None, "other").findings
     assert finding.code == "first-label-unused"
     assert choose_service_name(certificate(NAME), None, "granitefalls").findings == ()
+
+
+@pytest.mark.parametrize(
+    ("common_name", "names", "wanted", "told"),
+    [
+        ("GRANITEFALLS.contoso.com", ("granitefalls.contoso.com",), None, True),
+        ("granitefalls.contoso.com", ("granitefalls.contoso.com",), "GraniteFalls.Contoso.Com", True),
+        ("granitefalls.contoso.com", ("granitefalls.contoso.com",), "granitefalls.contoso.com", False),
+        ("*.contoso.com", ("*.contoso.com",), "GraniteFalls.Contoso.Com", False),
+        ("contoso", ("granitefalls.contoso.com",), None, False),
+    ],
+)
+def test_letters_of_another_case_are_told_because_the_site_compares_them(
+    common_name: str, names: tuple[str, ...], wanted: str | None, told: bool
+) -> None:
+    chosen = choose_service_name(certificate(*names, common_name=common_name), wanted, None)
+    assert chosen.service_name == (wanted or names[0])
+    assert ("certificate-letter-case" in {finding.code for finding in chosen.findings}) is told
+
+
+def test_an_international_common_name_is_the_name_that_dns_takes() -> None:
+    alone = choose_service_name(certificate(common_name="granitefälle.contoso.com"), None, None)
+    assert alone.service_name == "xn--graniteflle-s8a.contoso.com"
+    beside = certificate("a.contoso.com", alone.service_name, common_name="GraniteFälle.contoso.com")
+    assert choose_service_name(beside, None, None).service_name == alone.service_name
+    assert "certificate-subject-not-listed" not in codes(beside, Severity.TELLS)
+
+
+@given(
+    st.lists(st.text("aä-*.x0", max_size=12), max_size=3), st.text("aä-*.x0 ", max_size=12), st.none() | st.just("b")
+)
+def test_any_names_are_a_choice_or_a_finding(names: list[str], common_name: str, first_label: str | None) -> None:
+    chosen = choose_service_name(certificate(*names, common_name=common_name), None, first_label)
+    assert chosen.service_name is not None or chosen.findings
+    if chosen.service_name is not None:
+        judge_service_name(chosen.service_name, "eastus", made_by_site=True)

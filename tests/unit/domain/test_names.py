@@ -1,15 +1,17 @@
 """Service names and deployment names."""
 
+import re
 from string import ascii_letters, digits
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmg_core.domain.names import (
     DNS_LABEL,
     GATEWAY_LABEL,
     NameKind,
+    broken_label_rules,
     deployment_name,
     is_covered,
     judge_service_name,
@@ -18,8 +20,17 @@ from cmg_core.domain.names import (
 )
 from cmg_core.domain.problems import Severity
 
-LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
-REGIONS = st.sampled_from(["eastus", "westeurope", "norwayeast"])
+LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True).filter(
+    lambda label: not label.startswith("xn--")
+)
+HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+AZURES_LABEL = r"[a-z][a-z0-9-]{1,61}[a-z0-9]"
+"""As Azure's own refusal states it."""
+REGIONS = st.sampled_from(["eastus", "westeurope", "usgovvirginia"])
+ENDINGS = st.sampled_from(
+    ["contoso.com", "cloudapp.net", "eastus.cloudapp.azure.com", "usgovvirginia.cloudapp.usgovcloudapi.net", "рф"]
+)
+HOSTS = st.builds(lambda label, ending: f"{label}.{ending}", LABELS, ENDINGS)
 ANY_NAMES = st.text(ascii_letters + digits + "-.*äß", max_size=80)
 
 
@@ -33,8 +44,14 @@ ANY_NAMES = st.text(ascii_letters + digits + "-.*äß", max_size=80)
         ("a.granitefalls.eastus.cloudapp.azure.com", NameKind.UNFIT),
         ("eastus.cloudapp.azure.com", NameKind.UNFIT),
         ("GraniteFalls.CloudApp.Net", NameKind.CLASSIC),
-        ("granitefalls.usgovcloudapp.net", NameKind.GOVERNMENT),
-        ("granitefalls.usgovvirginia.cloudapp.usgovcloudapi.net", NameKind.GOVERNMENT),
+        ("granitefalls.usgovcloudapp.net", NameKind.OTHER_CLOUD),
+        ("granitefalls.usgovvirginia.cloudapp.usgovcloudapi.net", NameKind.OTHER_CLOUD),
+        ("granitefalls.usgovvirginia.cloudapp.azure.com", NameKind.OTHER_REGION),
+        ("münchen.contoso.com", NameKind.UNFIT),
+        ("cmg_1.contoso.com", NameKind.UNFIT),
+        (f"{'a' * 64}.contoso.com", NameKind.UNFIT),
+        (f"cmg.{'a.' * 125}com", NameKind.UNFIT),
+        ("cmg.xn--e1afmkfd.xn--p1ai", NameKind.OWN_DOMAIN),
         ("contoso.com", NameKind.UNFIT),
         ("granitefalls", NameKind.UNFIT),
         ("*.contoso.com", NameKind.UNFIT),
@@ -46,13 +63,65 @@ def test_a_names_domain_decides_what_it_is(name: str, kind: NameKind) -> None:
     assert kind_of(name, "eastus") is kind
 
 
-@given(ANY_NAMES, REGIONS)
-def test_every_name_is_of_some_kind_and_only_two_kinds_pass(name: str, region: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("GraniteFalls.UsGovVirginia.CloudApp.UsGovCloudApi.Net", NameKind.REGION),
+        ("granitefalls.usgovtexas.cloudapp.usgovcloudapi.net", NameKind.OTHER_REGION),
+        ("granitefalls.usgovcloudapp.net", NameKind.CLASSIC),
+        ("granitefalls.eastus.cloudapp.azure.com", NameKind.OTHER_CLOUD),
+        ("granitefalls.cloudapp.net", NameKind.OTHER_CLOUD),
+        ("cmg.contoso.com", NameKind.OWN_DOMAIN),
+    ],
+)
+def test_us_government_has_its_own_suffixes(name: str, kind: NameKind) -> None:
+    assert kind_of(name, "usgovvirginia") is kind
+    assert deployment_name("a", "usgovvirginia") == "a.usgovvirginia.cloudapp.usgovcloudapi.net"
+
+
+def blocked(name: str, region: str, *, made_by_site: bool = False) -> bool:
+    findings = judge_service_name(name, region, made_by_site=made_by_site)
+    return any(finding.severity is Severity.BLOCKS for finding in findings)
+
+
+@settings(max_examples=1000)
+@given(ANY_NAMES | HOSTS, REGIONS, st.booleans())
+def test_what_passes_is_a_name_that_dns_and_azure_take(name: str, region: str, made_by_site: bool) -> None:
     kind = kind_of(name, region)
-    blocked = any(finding.severity is Severity.BLOCKS for finding in judge_service_name(name, region))
-    assert kind_of(name.upper(), region.upper()) is kind
-    assert blocked or kind in (NameKind.OWN_DOMAIN, NameKind.REGION)
-    assert kind is not NameKind.OWN_DOMAIN or not blocked
+    if name.isascii():
+        assert kind_of(name.upper(), region.upper()) is kind
+    if blocked(name, region, made_by_site=made_by_site):
+        return
+    assert kind in (NameKind.OWN_DOMAIN, NameKind.REGION)
+    assert len(name) <= 253 and all(re.fullmatch(HOST_LABEL, label, re.IGNORECASE) for label in name.split("."))
+    for label in label_candidates(name, region):
+        assert re.fullmatch(AZURES_LABEL, label)
+        assert made_by_site <= (re.fullmatch(r"[a-z][a-z0-9]{2,23}", label) is not None)
+
+
+@pytest.mark.parametrize(
+    ("label", "pages"),
+    [
+        ("granite-falls", ["CMG server authentication certificate"]),
+        ("9falls", ["Supported configurations"]),
+        ("granite--falls", ["Supported configurations", "CMG server authentication certificate"]),
+        ("a", ["Supported configurations", "CMG server authentication certificate"]),
+        ("a" * 25, ["Supported configurations", "CMG server authentication certificate"]),
+    ],
+)
+def test_each_documented_rule_that_a_label_breaks_is_named_and_counts_for_whom_the_site_makes_it(
+    label: str, pages: list[str]
+) -> None:
+    for made_by_site, severity in ((True, Severity.BLOCKS), (False, Severity.TELLS)):
+        (finding,) = judge_service_name(f"{label}.contoso.com", "eastus", made_by_site=made_by_site)
+        assert (finding.code, finding.severity) == ("first-label-unusual", severity)
+        named = [page for page in ("Supported configurations", "CMG server authentication") if page in finding.seen]
+        assert len(named) == len(pages) and all(page in finding.seen for page in pages)
+
+
+@given(LABELS)
+def test_a_label_fits_a_gateway_exactly_where_it_breaks_neither_rule(label: str) -> None:
+    assert (GATEWAY_LABEL.fullmatch(label) is not None) == (not broken_label_rules(label))
 
 
 @given(LABELS, REGIONS)
@@ -68,8 +137,7 @@ def test_candidates_for_an_own_domain_fit_every_space(label: str, region: str) -
 def test_the_regions_name_binds_the_label(label: str, region: str) -> None:
     name = deployment_name(label, region)
     assert label_candidates(name.title(), region) == (label,)
-    passes = all(finding.severity is not Severity.BLOCKS for finding in judge_service_name(name, region))
-    assert passes == (DNS_LABEL.fullmatch(label) is not None and len(label) <= 24)
+    assert blocked(name, region) != (DNS_LABEL.fullmatch(label) is not None and len(label) <= 24)
 
 
 @given(LABELS, LABELS)

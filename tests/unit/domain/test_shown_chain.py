@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cmg_core.domain.problems import Severity
-from cmg_core.domain.shown_chain import chain_finding
+from cmg_core.domain.shown_chain import Trust, chain_finding
+from tests.authorities import Authority, authority, server
 from tests.fakes import NOW
 
 
@@ -50,3 +52,38 @@ def test_a_chain_with_a_gap_is_warned_of() -> None:
 def test_a_self_signed_one_is_complete() -> None:
     own = certificate("granitefalls.contoso.com", "granitefalls.contoso.com")
     assert chain_finding(own, (own,), "/id").severity is Severity.TELLS
+
+
+NAME = "granitefalls.contoso.com"
+ROOT, OTHER_ROOT = (authority(f"{name} root") for name in ("Contoso", "Fabrikam"))
+ISSUING = authority("Contoso Issuing", ROOT)
+SERVER = server(NAME, ISSUING)
+
+
+def trusting(*roots: Authority, name: str = NAME, later: timedelta = timedelta()) -> Trust:
+    return Trust([root.pem for root in roots], name, NOW + later)
+
+
+def test_a_chain_to_a_given_root_is_told_as_trusted() -> None:
+    finding = chain_finding(SERVER, (SERVER, ISSUING.der), "/id", trusting(OTHER_ROOT, ROOT))
+    assert finding.severity is Severity.TELLS
+    assert "Contoso root" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("chain", "trust"),
+    [
+        ((SERVER, ISSUING.der), trusting(OTHER_ROOT)),
+        ((SERVER,), trusting(ROOT)),
+        ((SERVER, ISSUING.der), trusting(ROOT, name="other.contoso.com")),
+        ((SERVER, ISSUING.der), trusting(ROOT, later=timedelta(days=400))),
+    ],
+)
+def test_a_chain_that_clients_with_these_roots_refuse_blocks(chain: tuple[bytes, ...], trust: Trust) -> None:
+    finding = chain_finding(SERVER, chain, "/id", trust)
+    assert (finding.code, finding.severity) == ("certificate-chain", Severity.BLOCKS)
+    assert finding.cure
+
+
+def test_without_roots_trust_is_not_looked_at() -> None:
+    assert chain_finding(SERVER, (SERVER, ISSUING.der), "/id", trusting()).severity is Severity.TELLS

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from cmg_core.domain.problems import Finding
 from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
 from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request
 from cmg_core.domain.values import Json, JsonObject
+from tests.authorities import authority
 from tests.fakes import CLASSIC_ID, TENANT, migration
 
 JSON = st.recursive(
@@ -105,6 +107,41 @@ def test_a_body_that_is_no_object_is_one_mistake(body: Json) -> None:
 def test_secrets_are_not_repeated(secret: str) -> None:
     found = mistakes(good() | {"certificate": {"vault": secret, "name": secret, "password": secret}})
     assert "hunter2" not in json.dumps([finding.model_dump(mode="json") for finding in found.values()])
+
+
+ROOT = authority("Contoso root")
+KEY = ROOT.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def trusting(*roots: str) -> JsonObject:
+    place = good()["certificate"]
+    assert isinstance(place, dict)
+    return good() | {"certificate": place | {"trusted_roots": [*roots]}}
+
+
+def test_trusted_roots_are_certificates_written_anew() -> None:
+    request = read_request(trusting(f"\n{ROOT.pem}\r\n"), "migration")
+    assert request.certificate.trusted_roots == (ROOT.pem,)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        KEY,
+        ROOT.pem + KEY,
+        KEY + ROOT.pem,
+        "",
+        "Contoso root",
+        ROOT.pem.replace("M", "A", 3),
+        ROOT.pem.replace("CERTIFICATE", "CERTIFICATE REQUEST"),
+        ROOT.pem * 8,
+    ],
+)
+def test_a_key_or_anything_else_among_the_roots_is_refused_and_not_repeated(root: str) -> None:
+    found = mistakes(trusting(ROOT.pem, root))
+    assert set(found) == {"/certificate/trusted_roots/1"}
+    told = json.dumps([finding.model_dump(mode="json") for finding in found.values()])
+    assert not any(line in told for line in root.splitlines() if len(line) > 20)
 
 
 def test_long_values_and_keys_are_cut_and_findings_have_a_limit() -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.errors import AzureRefused, NewerSchema, TryAgain
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Failed, Wait
@@ -367,7 +368,9 @@ def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> N
         ),
         ("park-not-ours", {"park_old_name": True}),
         ("grace-period-too-short", {"grace_period": "PT23H"}),
-        ("government-later", {"region": "usgovvirginia"}),
+        ("other-cloud", {"region": "usgovvirginia"}),
+        ("classic-target-retired", {"deployment_model": "classic"}),
+        ("no-spare-site-system", {"site": {"spare_site_system": False}}),
         ("zone-missing", {"dns": {"zone_id": resource_id("Microsoft.Network/dnsZones", "contoso.com", "rg-none")}}),
         ("service-name-not-covered", {"service_name": "other.contoso.com"}),
         ("release-without-scale-sets", {"configmgr_release": "1910"}),
@@ -384,7 +387,8 @@ def test_what_cannot_be_carried_out_blocks(code: str, changes: dict[str, object]
 @pytest.mark.parametrize(
     ("code", "request_", "services"),
     [
-        ("no-reason-to-move", from_scale_set().model_copy(update={"reason": None}), scale_set()),
+        ("reasons-to-move", from_scale_set().model_copy(update={"reason": None}), scale_set()),
+        ("no-reason-to-move", from_scale_set().model_copy(update={"resource_group": OLD_GROUP}), scale_set()),
         ("classic-retired", migration(), classic()),
         ("not-supported-by-microsoft", migration(), classic()),
         ("zone-not-ours", migration(dns=None), classic()),
@@ -395,6 +399,69 @@ def test_what_a_person_should_know_is_told(code: str, request_: Request, service
     plan = planned(request_, services)
     assert finding(plan, code).severity is Severity.TELLS
     assert plan.blocked_by == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "severity"),
+    [
+        ("Running", "classic-gateway-runs", Severity.TELLS),
+        ("Suspended", "classic-gateway-stopped", Severity.WARNS),
+        ("", "", None),
+    ],
+)
+def test_a_classic_source_tells_whether_it_runs(state: str, code: str, severity: Severity | None) -> None:
+    services = classic()
+    services.resource_manager.add({"id": f"{CLASSIC_ID}/slots/production", "properties": {"status": state}})
+    plan = planned(migration(), services)
+    told = {each.code: each.severity for each in plan.findings if each.code.startswith("classic-gateway-")}
+    assert told == ({code: severity} if code else {})
+    assert plan.blocked_by == ()
+
+
+@pytest.mark.parametrize(("quota_id", "blocked"), [("CSP_2015-05-01", False), ("PayAsYouGo_2014-09-01", True)])
+def test_the_preview_is_for_subscriptions_of_solution_providers(quota_id: str, blocked: bool) -> None:
+    services = base()
+    services.resource_manager.subscription_body["subscriptionPolicies"] = {"quotaId": quota_id}
+    request = deployment(configmgr_release="2103", site={"hierarchy": "standalone-primary"})
+    assert {each.code for each in planned(request, services).blocked_by} == (
+        {"release-preview-csp-only"} if blocked else set()
+    )
+
+
+def test_a_classic_gateway_beside_a_scale_set_is_a_mixture_that_the_preview_refuses() -> None:
+    services = classic()
+    services.resource_manager.subscription_body["subscriptionPolicies"] = {"quotaId": "CSP_2015-05-01"}
+    request = migration(configmgr_release="2103", site={"hierarchy": "standalone-primary"})
+    assert {each.code for each in planned(request, services).blocked_by} == {"release-preview-one-model"}
+
+
+def test_without_a_release_the_plan_is_blocked_by_what_is_not_known() -> None:
+    plan = planned(migration(configmgr_release=None), classic())
+    assert {each.code for each in plan.blocked_by} == {"release-unknown"}
+
+
+def test_the_app_s_cloud_decides_which_region_and_vault_are_its_own() -> None:
+    services = base()
+    services.limits = replace(services.limits, cloud=CloudName.US_GOVERNMENT)
+    blocked = [each for each in planned(deployment(), services).blocked_by if each.code == "other-cloud"]
+    assert {each.pointer for each in blocked} == {"/region", "/certificate/vault"}
+    request = deployment(
+        region="usgovvirginia",
+        configmgr_release="2107",
+        certificate={"vault": "https://kv-cmg.vault.usgovcloudapi.net", "name": "granitefalls"},
+    )
+    against = {each.code for each in planned(request, services).blocked_by}
+    assert "release-without-government" in against and "other-cloud" not in against
+
+
+def test_a_plan_lists_openings_in_firewalls() -> None:
+    plan = planned(migration(), classic())
+    assert ("needless", CLASSIC_NAME, "10140-10155") in {
+        (each.change, each.target, each.ports) for each in plan.firewall
+    }
+    assert ("needed", plan.names and plan.names.deployment_name, "10124-10125") in {
+        (each.change, each.target, each.ports) for each in plan.firewall
+    }
 
 
 def test_the_same_regions_name_is_refused_with_both_ways_out() -> None:

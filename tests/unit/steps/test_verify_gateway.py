@@ -12,6 +12,7 @@ from cmg_core.domain.record import NewGateway, State
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.verify_gateway import verify_gateway
+from tests.authorities import authority, server
 from tests.fakes import FakeServices, leaf
 from tests.unit.steps.building import ADDRESS, MAKE, NAMES, a_state, carry, run, services_of
 
@@ -67,6 +68,30 @@ def test_looking_twice_tells_of_the_chain_once() -> None:
     first = run(verify_gateway, services, state())
     second = run(verify_gateway, services, first.state)
     assert second.state.plan == first.state.plan
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_chain_is_checked_against_the_roots_that_the_request_gives(trusted: bool) -> None:
+    root, stranger = authority("Contoso root"), authority("Fabrikam root")
+    der = server("granitefalls.contoso.com", root)
+    services = world()
+    services.dialer.answers[NAMES.deployment_name] = replace(NO_CONNECTION_POINT, leaf=der, chain=(der,))
+    known = state()
+    assert known.certificate is not None
+    place = known.request.certificate.model_copy(update={"trusted_roots": ((root if trusted else stranger).pem,)})
+    asked = replace(
+        known,
+        request=known.request.model_copy(update={"certificate": place}),
+        certificate=known.certificate.model_copy(update={"fingerprint": fingerprint(der)}),
+    )
+    outcome = run(verify_gateway, services, asked)
+    assert outcome.state.plan is not None
+    (finding,) = (each for each in outcome.state.plan.findings if each.code == "certificate-chain")
+    if trusted:
+        assert isinstance(outcome, Done) and finding.severity is Severity.TELLS
+        return
+    assert isinstance(outcome, Failed) and outcome.problem.code == "chain-not-trusted"
+    assert finding.severity is Severity.BLOCKS and outcome.state.new.verified_at is None
 
 
 @pytest.mark.parametrize(
