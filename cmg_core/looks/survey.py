@@ -25,8 +25,9 @@ from cmg_core.domain.old_gateway import (
     type_of,
 )
 from cmg_core.domain.plans import Names, NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
+from cmg_core.domain.prices import parallel_cost
 from cmg_core.domain.problems import Finding, Severity
-from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost
+from cmg_core.domain.procedure import connection_ports, gates_of, judge_case
 from cmg_core.domain.requests import MigrationRequest, Request
 from cmg_core.domain.scope import judge_request
 from cmg_core.domain.service_record import find_record, judge_foreign_zone, silence
@@ -76,6 +77,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         notes.judge(facts.contents, lambda contents: judge_existing(contents, make, deployment_id))
     old = _note_old_gateway(notes, request, facts, make)
     record, public_ttl = await _note_public_name(notes, request, services, facts, names, old)
+    gates = gates_of(request, names, connection_ports(request.instances)) if names else ()
     is_migration = isinstance(request, MigrationRequest)
     plan = Plan(
         findings=notes.told(),
@@ -88,10 +90,10 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         old_gateway=old,
         record=record,
         public_ttl=public_ttl,
-        gates=gates_of(request, names, connection_ports(request.instances)) if names else (),
+        gates=gates,
         grace_period=request.grace_period if isinstance(request, MigrationRequest) else None,
         minimum_grace=limits.minimum_grace if is_migration else None,
-        cost_of_parallel_days=parallel_cost(request) if isinstance(request, MigrationRequest) else "",
+        cost_of_parallel_days=parallel_cost(request, gates).in_words if isinstance(request, MigrationRequest) else "",
     )
     return Surveyed(plan, tuple(notes.busy))
 
