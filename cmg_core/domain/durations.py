@@ -10,6 +10,7 @@ from datetime import UTC, timedelta
 from enum import StrEnum
 
 from cmg_core.domain.gates import Gate, Opener
+from cmg_core.domain.kinds import kind_of_resource
 from cmg_core.domain.plans import Part, Plan
 from cmg_core.domain.record_sets import low_ttl
 from cmg_core.domain.requests import MigrationRequest, Request
@@ -197,7 +198,7 @@ def _retire(step: str, request: Request, plan: Plan) -> Iterator[Line]:
 
 def _removal(step: str, part: Part) -> Line:
     resource = ResourceId.parse(part.id)
-    what = f"Azure deletes {resource.type.rpartition('/')[2]} {resource.name}"
+    what = f"Azure deletes the {kind_of_resource(resource)} {resource.name}"
     measured = REMOVING.get(resource.type.lower())
     return _azure(step, what, measured) if measured else Line(step, what, Kind.NOT_MEASURED)
 

@@ -35,8 +35,8 @@ def _sums(times: Timetable) -> Iterator[str]:
     yield f"- Azure works for about {in_words(works.usual)}; the longest that was seen is {in_words(works.highest)}."
     yield f"- Waits that the plan knows: {in_words(waits.usual)}."
     yield f"- Together: **{in_words(times.usual)}**, {in_words(times.highest)} with the longest that was seen."
-    on_top = ", ".join(dict.fromkeys(line.what[:1].lower() + line.what[1:] for line in times.on_top)) or "nothing"
-    yield f"- On top comes what nobody can foretell: {text(on_top)}."
+    on_top = "; ".join(dict.fromkeys(line.what for line in times.on_top)) or "Nothing"
+    yield f"- On top comes what nobody can foretell. {text(on_top)}."
     yield f"- Azure's times: {times.source}. A step that takes much longer calls a person and removes nothing."
 
 
@@ -65,7 +65,7 @@ def _formula(cost: ParallelCost) -> Iterator[str]:
     gates = f"{len(cost.gates)} x {in_words(ASSUMED_AT_A_GATE)} at the gates that people open"
     yield f"- Hours: {cost.grace_hours} h of grace period + {gates}, which is an assumption."
     yield "- Sum: count x list price x hours; a month has 730 hours; each line is rounded for itself."
-    yield f"- Each further day costs {cost.each_further_day} USD. Azure's price for traffic to the internet comes on top."
+    yield f"- Each further day costs {cost.each_further_day} USD. What Azure asks for outgoing traffic comes on top."
     dated = f"Pay-as-you-go list prices of {cost.region} in US dollars, collected in {cost.collected}"
     yield f"- {dated}. **Yours differ by region and agreement**: {code(cost.price_list)}."
     for price in (*(line.price for line in cost.lines), cost.by_the_gb):

@@ -3,13 +3,14 @@
 It is written from the plan as it stands: findings, gates, steps and further parts that a plan gains show by themselves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cmg_core import __version__
 from cmg_core.domain.durations import in_words
-from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.gates import Gate, GateName
+from cmg_core.domain.kinds import kind_of_resource
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.record_sets import low_ttl
@@ -18,58 +19,10 @@ from cmg_core.domain.values import Json, ResourceId
 from cmg_core.domain.way_back import way_back
 from cmg_core.plan_page.figures import cost_section, time_section
 from cmg_core.plan_page.markdown import code, table, text
+from cmg_core.plan_page.words import HAVE_THEIR_PLACE, MADE_BY, OPENERS, STEPS, WEIGHTS
 from cmg_core.steps.cut_over import NEW_RECORD_TTL
 
 FINDINGS_PAGE = "docs/findings.md"
-
-_STEPS: Mapping[str, str] = {
-    "preflight": "Look at everything once more, touch nothing, fix names and parts; anything that blocks ends it here.",
-    "register-providers": "Register the resource providers that are missing in the subscription.",
-    "fetch-certificate": "Pin the certificate's version. The private key is never read.",
-    "provision-network": "Make resource group (where there is none), security group, network, address, load balancer.",
-    "provision-scale-set": "Make the new gateway's instances beside the old gateway.",
-    "verify-gateway": "See every instance healthy, the name resolve, and exactly the planned certificate.",
-    "cut-over": "Lead clients to the new gateway, only while it relays; then the grace period starts.",
-    "retire-old-gateway": "When the grace period is over: pass the last gates, look at everything again before each "
-    "deletion, delete what is listed here and nothing else.",
-}
-"""What each step does, in plain words. One that is not here shows by its name."""
-
-_KINDS = {
-    "microsoft.classiccompute/domainnames": "classic cloud service",
-    "microsoft.compute/virtualmachinescalesets": "scale set",
-    "microsoft.keyvault/vaults": "key vault",
-    "microsoft.network/loadbalancers": "load balancer",
-    "microsoft.network/networksecuritygroups": "network security group",
-    "microsoft.network/publicipaddresses": "public address",
-    "microsoft.network/virtualnetworks": "virtual network",
-    "microsoft.storage/storageaccounts": "storage account",
-}
-
-_WEIGHTS = {
-    Severity.BLOCKS: "Blocks: nothing begins before this is cured",
-    Severity.UNKNOWN: "Could not be checked: counts as blocking",
-    Severity.WARNS: "To be looked at by a person",
-    Severity.TELLS: "Worth knowing",
-}
-
-_OPENERS = {
-    Opener.PERSON: "a person",
-    Opener.APP: "the app, by what it sees",
-    Opener.APP_OR_PERSON: "the app, by what it sees; where it cannot tell, a person vouches",
-}
-
-_MADE_BY = {
-    "automation": "this app, resource by resource (`automation`). **Microsoft does not support such a gateway.**",
-    "existing": "somebody, before this deployment (`existing`)",
-    "site": "Configuration Manager itself (`site`)",
-}
-
-_TOLD = frozenset(
-    "findings steps names certificate make keep delete parked old_gateway record public_ttl gates grace_period "
-    "minimum_grace foretold_gap cost_of_parallel_days".split()
-)
-"""The parts of a plan that have their place on the page; any other is shown as it is, under its own name."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +93,7 @@ def _about(page: PlanPage) -> Iterator[str]:
     yield f"- Reason: {text(request.reason) if request.reason else 'none was given'}"
     yield f"- External reference: {text(request.external_reference) if request.external_reference else 'none'}"
     yield f"- Plan made on {_moment(page.made_at)} by version {__version__}; the world may have changed since."
-    yield f"- New gateway made by {_MADE_BY[request.provisioned_by]}"
+    yield f"- New gateway made by {MADE_BY[request.provisioned_by]}"
     size = f"{_counted(request.instances, 'instance')} of {code(request.size)}"
     yield f"- New gateway: {size} in {code(request.region)}, resource group {code(request.resource_group)}"
     yield f"- Subscription {code(request.subscription_id)} of tenant {code(request.tenant_id)}"
@@ -159,7 +112,7 @@ def _findings(plan: Plan) -> Iterator[str]:
     if not plan.findings:
         return
     yield "## Findings"
-    for severity, heading in _WEIGHTS.items():
+    for severity, heading in WEIGHTS.items():
         told = [finding for finding in plan.findings if finding.severity is severity]
         if told:
             yield ""
@@ -214,10 +167,10 @@ def _ids(ids: Sequence[str], none: str) -> Iterator[str]:
 
 def _id(id: str) -> str:
     try:
-        kind = ResourceId.parse(id).type
+        kind = kind_of_resource(ResourceId.parse(id))
     except ValueError:
-        return f"resource: {code(id)}"
-    return f"{_KINDS.get(kind.lower()) or text(kind)}: {code(id)}"
+        kind = "resource"
+    return f"{text(kind)}: {code(id)}"
 
 
 def _steps(plan: Plan) -> Iterator[str]:
@@ -226,7 +179,7 @@ def _steps(plan: Plan) -> Iterator[str]:
     yield "## Steps, in order"
     yield ""
     for number, step in enumerate(plan.steps, 1):
-        about = _STEPS.get(step)
+        about = STEPS.get(step)
         yield f"{number}. {code(step)}{f': {about}' if about else ''}"
 
 
@@ -236,7 +189,7 @@ def _gates(plan: Plan) -> Iterator[str]:
     yield "## Gates: where it waits, and who opens them"
     yield ""
     for number, gate in enumerate(plan.gates, 1):
-        yield f"{number}. **{text(gate.name)}**, opened by {_OPENERS[gate.opener]}: {text(gate.what_to_do)}"
+        yield f"{number}. **{text(gate.name)}**, opened by {OPENERS[gate.opener]}: {text(gate.what_to_do)}"
         if gate.early:
             yield "   It may be opened before the deployment waits at it."
 
@@ -315,7 +268,7 @@ def _back(plan: Plan) -> Iterator[str]:
 def _further(plan: Plan) -> Iterator[str]:
     """What the plan holds besides."""
     dumped = plan.model_dump(mode="json")
-    for key in sorted(dumped.keys() - _TOLD):
+    for key in sorted(dumped.keys() - HAVE_THEIR_PLACE):
         if dumped[key]:
             yield f"## {text(key.replace('_', ' ').capitalize())}"
             yield ""
