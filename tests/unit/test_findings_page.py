@@ -111,5 +111,5 @@ def judge(x):
 """
     )
     assert sorted(codes_in(tree, _constants([tree]))) == [
-        "as-a-word", "by-name", "handed-on", "inside", "line 10: x.code", "one", "other", "plain", "twice"
+        "as-a-word", "by-name", "handed-on", "inside", "line 11: x.code", "one", "other", "plain", "twice"
     ]  # fmt: skip
