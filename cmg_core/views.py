@@ -6,12 +6,15 @@ from datetime import timedelta
 from pydantic import TypeAdapter
 
 from cmg_core.domain.clients_moved import RESCUE_ROUTE, deadline_of
+from cmg_core.domain.durations import Timetable, timetable
 from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
+from cmg_core.domain.prices import ParallelCost, parallel_cost
 from cmg_core.domain.record import Event, Record, State, Status, StepProgress
-from cmg_core.domain.requests import ClientsMoved, ReplacementRequest
+from cmg_core.domain.requests import ClientsMoved, ReplacementRequest, Request
 from cmg_core.domain.transitions import RELEASE_NAME, Course, possible
 from cmg_core.domain.values import Json, JsonObject
+from cmg_core.domain.way_back import WayBack, way_back
 from cmg_core.plan import step_after
 from cmg_core.services import ActiveRow
 
@@ -20,11 +23,21 @@ _DURATION = TypeAdapter(timedelta)
 _GATES = TypeAdapter(tuple[Gate, ...])
 _PROGRESS = TypeAdapter(tuple[StepProgress, ...])
 _EVENTS = TypeAdapter(tuple[Event, ...])
+_TIMETABLE = TypeAdapter(Timetable)
+_COST = TypeAdapter(ParallelCost | None)
+_WAY_BACK = TypeAdapter(WayBack)
 
 
-def plan_view(plan: Plan) -> Json:
-    """The plan as ``POST /api/plans`` answers it."""
-    return _JSON.validate_python(plan.model_dump(mode="json") | {"can_start": not plan.blocked_by})
+def plan_view(plan: Plan, request: Request) -> Json:
+    """The plan as ``POST /api/plans`` answers it: with how long it takes, what it costs, and the way back."""
+    cost = parallel_cost(request, plan.gates) if isinstance(request, ReplacementRequest) else None
+    besides = {
+        "can_start": not plan.blocked_by,
+        "durations": _TIMETABLE.dump_python(timetable(request, plan), mode="json"),
+        "parallel_cost": _COST.dump_python(cost, mode="json"),
+        "rollback": _WAY_BACK.dump_python(way_back(plan), mode="json"),
+    }
+    return _JSON.validate_python(plan.model_dump(mode="json") | besides)
 
 
 def status_view(record: Record) -> JsonObject:

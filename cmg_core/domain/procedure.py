@@ -1,7 +1,6 @@
 """The procedure that a request follows: its gates with what each asks of whom (docs/procedures.md)."""
 
 from datetime import timedelta
-from math import ceil
 
 from cmg_core.domain.cases import Case, case_of
 from cmg_core.domain.findings import blocks, tells, warns
@@ -340,16 +339,3 @@ def connection_ports(instances: int) -> str:
         return f"dialing port {HTTPS}"
     last = FIRST_CONNECTION_POINT_PORT + instances - 1
     return f"dialing ports {FIRST_CONNECTION_POINT_PORT} to {last} (open them in the firewall between)"
-
-
-def parallel_cost(request: ReplacementRequest) -> str:
-    """What the days with two gateways cost, as a formula: prices differ by region and agreement."""
-    hours = ceil(request.grace_period / timedelta(hours=1))
-    total = request.instances * hours
-    return (
-        f"Grace period {hours} h x {request.instances} x {request.size} = {total} hours of virtual machines "
-        "besides the old "
-        f"gateway's, plus one Standard load balancer and one public address for {hours} h and the traffic of "
-        "the clients; the "
-        "time at gates comes on top. Prices: Azure's price list for the region."
-    )

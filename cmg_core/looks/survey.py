@@ -38,8 +38,9 @@ from cmg_core.domain.old_gateway import (
     type_of,
 )
 from cmg_core.domain.plans import Names, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord, StandingGateway
+from cmg_core.domain.prices import parallel_cost
 from cmg_core.domain.problems import Finding, Severity
-from cmg_core.domain.procedure import connection_ports, foretold_gap, gates_of, judge_case, judge_gap, parallel_cost
+from cmg_core.domain.procedure import connection_ports, foretold_gap, gates_of, judge_case, judge_gap
 from cmg_core.domain.reasons import judge_reasons
 from cmg_core.domain.releases import Circumstances, judge_release
 from cmg_core.domain.requests import MigrationRequest, ReplacementRequest, Request, is_made_by_site
@@ -122,6 +123,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     gap = foretold_gap(request, case, max(record.ttl if record else timedelta(), public_ttl))
     notes.add(judge_gap(request, gap))
     is_replacement = isinstance(request, ReplacementRequest)
+    gates = gates_of(request, names, connection_ports(request.instances)) if names else ()
     plan = Plan(
         findings=notes.told(),
         case=case,
@@ -135,11 +137,11 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         old_gateway=old,
         record=record,
         public_ttl=public_ttl,
-        gates=gates_of(request, names, connection_ports(request.instances)) if names else (),
+        gates=gates,
         grace_period=request.grace_period if isinstance(request, ReplacementRequest) else None,
         minimum_grace=limits.minimum_grace if is_replacement else None,
         foretold_gap=gap,
-        cost_of_parallel_days=parallel_cost(request) if isinstance(request, ReplacementRequest) else "",
+        cost_of_parallel_days=parallel_cost(request, gates).in_words if isinstance(request, ReplacementRequest) else "",
         firewall=firewall_changes(request, names, old) if names else (),
     )
     return Surveyed(plan, tuple(notes.busy))

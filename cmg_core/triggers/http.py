@@ -21,6 +21,7 @@ from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.record import Ask, Record, Status
 from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request, repeated
 from cmg_core.domain.values import Json, JsonObject
+from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.services import Services
 from cmg_core.settings import SettingsError
 from cmg_core.triggers.bodies import (
@@ -32,11 +33,14 @@ from cmg_core.triggers.bodies import (
     read_call,
     read_json,
 )
+from cmg_core.triggers.negotiation import chosen_type
 from cmg_core.triggers.problems import findings_of, in_seconds, problem_of, retry_after, unknown_problem
 
 log = logging.getLogger("cmg.http")
 
 LONGEST_IDEMPOTENCY_KEY = 255
+JSON, MARKDOWN = "application/json", "text/markdown"
+"""The forms of a plan; the first where the caller has no wish."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
@@ -131,9 +135,15 @@ def _answer(
 
 
 async def _make_plan(call: Call) -> func.HttpResponse:
+    kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, MARKDOWN))
     body = read_json(call.request.get_body())
-    request = read_request(body, kind_of_request(body))
-    return _answer(views.plan_view(await calls.make_plan(call.services(), request)))
+    request, services = read_request(body, kind_of_request(body)), call.services()
+    plan = await calls.make_plan(services, request)
+    varies = {"Vary": "Accept"}
+    if kind == JSON:
+        return _answer(views.plan_view(plan, request), headers=varies)
+    page = plan_page(PlanPage(request, plan, services.clock.now()))
+    return func.HttpResponse(page, headers=varies, mimetype=MARKDOWN, charset="utf-8")
 
 
 async def _start_migration(call: Call) -> func.HttpResponse:

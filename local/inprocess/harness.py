@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import azure.functions as func
 from azure.keyvault.certificates._shared import http_challenge_cache
@@ -174,14 +174,17 @@ class WiredServices:
 
 
 class InProcess:
-    """The stage: world, product and clients, to be made inside the running virtual-time loop."""
+    """The stage: world, product and clients, to be made inside the running loop, virtual or not.
 
-    def __init__(self, sample: Sample, tape: Tape, settings: Settings) -> None:
+    ``begin`` is the moment at which the world is made. Raises what ``build_world`` raises.
+    """
+
+    def __init__(self, sample: Sample, tape: Tape, settings: Settings, begin: datetime = EPOCH) -> None:
         # Each story is a process of its own; this cache of the vault client would outlive it.
         http_challenge_cache.clear()
         self.sample, self.tape, self.settings = sample, tape, settings
-        self.clock = VirtualClock()
-        self.world = build_world(sample.world, time_scale=settings.time_scale, now=EPOCH)
+        self.clock = VirtualClock(begin)
+        self.world = build_world(sample.world, time_scale=settings.time_scale, now=begin)
         self.simulator = Simulator(self.world)
         for fault in sample.faults:
             self.simulator.add_fault(dict(fault))
@@ -189,7 +192,7 @@ class InProcess:
         self.before = _resources(self.world)
         self.clients = self._make_clients()
         self._connections: list[Connections] = []
-        self._stirred, self._stirred_at = asyncio.Event(), EPOCH
+        self._stirred, self._stirred_at = asyncio.Event(), begin
 
     def storage(self) -> tuple[MemoryLedger, MemoryQueues]:
         """Ledger and queues, for all hosts."""

@@ -103,7 +103,7 @@ def test_a_migration_from_classic_is_planned() -> None:
         GateName.CONNECTION_POINT_REMOVED,
     ]
     assert plan.foretold_gap == timedelta()
-    assert "48 h x 2 x Standard_A2_v2 = 96 hours" in plan.cost_of_parallel_days
+    assert "for 168 h with two gateways: 48 h of grace period" in plan.cost_of_parallel_days
     assert sum(services.resource_manager.calls.values()) <= 14
 
 
