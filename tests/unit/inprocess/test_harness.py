@@ -45,7 +45,8 @@ def test_a_fault_at_the_scale_set_delays_the_story_only(sample: Sample, undistur
     assert report.outcome is Status.SUCCEEDED
     assert (report.created, report.deleted) == (undisturbed.created, undisturbed.deleted)
     assert report.tally.failures == 0
-    assert report.lasted > undisturbed.lasted
+    # A lost answer costs less than what the drawn durations of Azure's operations differ by.
+    assert report.lasted > undisturbed.lasted or harm is Harm.LOST_ANSWER
 
 
 def test_a_story_without_an_end_is_told_as_one(sample: Sample) -> None:
