@@ -18,9 +18,10 @@ from cmg_core.services import ResourceManager, Vaults
 from cmg_core.steps.preflight import look
 from local.azure.seed import build_world
 from local.azure.simulator import Simulator
-from local.inprocess.outside import SimulatedDns
+from local.inprocess.outside import SimulatedDialer, SimulatedDns
 from local.inprocess.tape import Tape
 from local.inprocess.transport import SimulatorCredential, SimulatorTransport
+from local.sample import load
 from tests.fakes import DEPLOYMENT, FakeClock, FakeServices
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.json"))
@@ -57,6 +58,7 @@ async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
         connections=connections,
         vaults=vaults,  # type: ignore[arg-type]  # not the fake
         dns=SimulatedDns(simulator.world, clock, Tape()),  # type: ignore[arg-type]  # not the fake
+        dialer=SimulatedDialer(simulator.world, clock, Tape()),  # type: ignore[arg-type]  # not the fake
     )
     services.limits = replace(services.limits, minimum_grace=timedelta(seconds=1), identities=identities)
     try:
@@ -72,9 +74,9 @@ def test_nothing_stands_against_a_samples_plan_and_nothing_is_written(sample: Pa
     plan, simulator = asyncio.run(planned(told))
     assert plan.blocked_by == ()
     assert plan.names is not None
-    assert plan.make is not None
+    assert bool(plan.make) == (told["request"]["provisioned_by"] == "automation")
     assert plan.certificate is not None
-    assert bool(plan.delete) == (kind_of_request(told["request"]) == "migration")
+    assert bool(plan.delete) == load(sample).is_migration
     calls = [entry.request for entry in simulator.world.log if entry.request.host == "management.azure.com"]
     assert {call.method for call in calls} == {"GET"}
     assert len(calls) <= MOST_CALLS
