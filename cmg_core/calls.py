@@ -5,12 +5,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import Ask, Event, Message, Record, Requested, State, Status, StepProgress
+from cmg_core.domain.record import Ask, ClientFigures, Event, Message, Record, Requested, State, Status, StepProgress
 from cmg_core.domain.requests import Request, held_gateway
 from cmg_core.domain.transitions import Course, possible, why_not, why_not_this_gate
 from cmg_core.engine import taken_up
@@ -168,16 +169,49 @@ async def history(services: Services, deployment_id: str) -> Sequence[Event]:
     return await services.ledger.events(deployment_id)
 
 
-async def open_gate(services: Services, deployment_id: str, name: str, by: str, reason: str) -> Record:
-    """Open a gate for a person, and start the step that waits at it. Opening it again changes nothing.
+class Counted(Protocol):
+    """How many clients were active, and how many of them have moved."""
+
+    @property
+    def active(self) -> int: ...
+
+    @property
+    def moved(self) -> int: ...
+
+    @property
+    def silent_since(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True)
+class Says:
+    """What a person says at a gate that takes more than a reason."""
+
+    made: str = ""
+    """The full ID of the scale set that the site has made."""
+    figures: Counted | None = None
+
+
+async def open_gate(
+    services: Services, deployment_id: str, name: str, by: str, reason: str, says: Says = Says()
+) -> Record:
+    """Open a gate for a person, and start the step that waits at it. Opening it again changes nothing; figures that do
+    not suffice are kept, and the gate waits on.
 
     Raises CallRefused: 404 for a gate that the plan does not hold, 409 for one that opens by observation, is not asked
     for yet, or belongs to a deployment that has ended.
     """
 
     def wish(record: Record, now: datetime) -> Requested | None:
-        gate = _gate_to_open(record, name)
-        return None if gate.is_open else Requested(Ask.OPEN_GATE, by, reason, now, gate.name)
+        counted = says.figures
+        figures = (
+            ClientFigures(now, by, counted.active, counted.moved, counted.silent_since) if counted is not None else None
+        )
+        gate = _gate(record, name)
+        if gate.is_open:
+            return None
+        requested = Requested(Ask.OPEN_GATE, by, reason, now, gate.name, made=says.made, figures=figures)
+        _ensure_may_open(record, gate, requested)
+        return requested
 
     return await _ask(services, deployment_id, wish)
 
@@ -248,7 +282,7 @@ async def _note(services: Services, stored: Stored, requested: Requested) -> Rec
     """Leave the call for the run that holds the claim: it takes it up when it saves."""
     record = stored.record
     if any(
-        (old.ask, old.gate, old.until) == (requested.ask, requested.gate, requested.until) for old in record.requested
+        replace(old, at=requested.at, by=requested.by, reason=requested.reason) == requested for old in record.requested
     ):
         return record
     noted = (*record.requested, requested)
@@ -264,8 +298,8 @@ async def _send(services: Services, message: Message) -> None:
         log.warning("deployment %s waits for wake-due: %s", message.deployment_id, reason)
 
 
-def _gate_to_open(record: Record, name: str) -> Gate:
-    """The gate that a person may open now, or one that is open. Raises CallRefused."""
+def _gate(record: Record, name: str) -> Gate:
+    """A gate of the plan. Raises CallRefused."""
     gate = next((gate for gate in record.state.gates if gate.name == name), None)
     known = ", ".join(gate.name for gate in record.state.gates) or "none before its plan is made"
     if gate is None:
@@ -278,19 +312,23 @@ def _gate_to_open(record: Record, name: str) -> Gate:
                 status=404,
             )
         )
-    why = "" if gate.is_open else why_not_this_gate(Course(record.step, record.status, record.state), gate)
+    return gate
+
+
+def _ensure_may_open(record: Record, gate: Gate, requested: Requested) -> None:
+    """Raises CallRefused where a person cannot open the gate now."""
+    why = why_not_this_gate(Course(record.step, record.status, record.state), gate, requested)
     if why:
         raise CallRefused(
             Problem(
                 code="gate-cannot-open",
-                title=f"The gate {name} cannot be opened now",
+                title=f"The gate {gate.name} cannot be opened now",
                 detail=why,
                 cure=gate.what_to_do if gate.asked_at else "Do nothing yet: `waits_for` names the gate to open.",
                 step=record.step,
                 status=409,
             )
         )
-    return gate
 
 
 def _not_possible(record: Record, course: Course, ask: Ask, why: str) -> Problem:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cmg_core.domain.record import Status
-from cmg_core.domain.requests import MigrationRequest, Request
+from cmg_core.domain.requests import ReplacementRequest, Request
 from cmg_core.domain.transitions import RELEASE_NAME, ROLL_BACK
 from cmg_core.steps.context import Step
 from cmg_core.steps.cut_over import cut_over
@@ -32,7 +32,15 @@ def _never(_: Request) -> bool:
 
 
 def _replaces_a_gateway(request: Request) -> bool:
-    return isinstance(request, MigrationRequest)
+    return isinstance(request, ReplacementRequest)
+
+
+def _has_one_made(request: Request) -> bool:
+    return request.provisioned_by != "existing"
+
+
+def _makes_it_itself(request: Request) -> bool:
+    return request.provisioned_by == "automation"
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,9 @@ class PlannedStep:
 
 STEPS = (
     PlannedStep("preflight", preflight),
-    PlannedStep("register-providers", register_providers),
+    PlannedStep("register-providers", register_providers, is_taken_by=_has_one_made),
     PlannedStep("fetch-certificate", fetch_certificate),
-    PlannedStep("provision-network", provision_network),
+    PlannedStep("provision-network", provision_network, is_taken_by=_makes_it_itself),
     PlannedStep("provision-scale-set", provision_scale_set),
     PlannedStep("verify-gateway", verify_gateway),
     PlannedStep("cut-over", cut_over),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Requested, State, Status
+from cmg_core.domain.tenants import ONE_TENANT, Identities, Tenant
 from cmg_core.domain.values import JsonObject
 
 
@@ -49,7 +50,7 @@ class OperationLook:
 
 
 class ResourceManager(Protocol):
-    """Azure Resource Manager, for one subscription with its own tenant's credential.
+    """Azure Resource Manager, for one subscription with the credential for its own tenant.
 
     Bodies are JSON as the REST API speaks it. Every call but ``time`` may raise TryAgain (throttled, busy, cut off) or
     AzureRefused; conditional writes raise ChangedMeanwhile. Writes take the claim they stand under and raise
@@ -145,8 +146,9 @@ class VaultCertificate:
 class Vaults(Protocol):
     """Key Vault's data plane: certificates, never secrets or keys."""
 
-    async def certificate(self, vault: str, name: str) -> VaultCertificate | None:
-        """The newest version, or None where the vault holds none of that name. Raises TryAgain, AzureRefused."""
+    async def certificate(self, tenant: Tenant, vault: str, name: str) -> VaultCertificate | None:
+        """The newest version in a vault of that tenant, or None where it holds none of that name. Raises TryAgain,
+        AzureRefused."""
         ...
 
 
@@ -329,6 +331,8 @@ class Limits:
     claim: timedelta
     gateway_software: JsonObject = field(repr=False)
     """The VM extension that turns an instance into a gateway, as the scale set's extension profile takes it."""
+    identities: Identities = ONE_TENANT
+    """Who the app is, at home and in customers' tenants."""
 
 
 class Services(Protocol):
@@ -342,6 +346,6 @@ class Services(Protocol):
     dns: PublicDns
     dialer: GatewayDialer
 
-    def azure(self, tenant_id: str, subscription_id: str) -> ResourceManager:
-        """The resource manager of one subscription, with that tenant's credential and no other."""
+    def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
+        """The resource manager of one subscription, with the credential for that tenant and no other."""
         ...

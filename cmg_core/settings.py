@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,11 +26,14 @@ from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.public_dns import DnsServer
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.requests import SHORTEST_GRACE
+from cmg_core.domain.tenants import Identities
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.services import Limits
 
 MESSAGE_HOLD = timedelta(minutes=10)
 """How long the queue trigger hides a message while a function works on it; claims must end sooner (engine protocol)."""
+
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 SHORTEST_TRIED_CLAIM = timedelta(seconds=2)
 """Trials outside Azure that kill hosts need claims shorter than one of Azure's slow answers."""
@@ -113,6 +117,12 @@ def _probe(value: str) -> str:
     return value
 
 
+def _guid(value: str) -> str:
+    if not GUID.fullmatch(value):
+        raise ValueError("it is no GUID")
+    return value.lower()
+
+
 def _proxy(value: str) -> SecretStr:
     parts = urlsplit(value)
     if parts.scheme != "http" or not parts.hostname:
@@ -156,6 +166,18 @@ class Settings(BaseModel):
     client_id: str = Field(
         default="", alias="CMG_CLIENT_ID", description="give the client ID of a user-assigned identity, or leave it out"
     )
+    tenant_id: Annotated[str, BeforeValidator(_guid)] = Field(
+        default="",
+        alias="CMG_TENANT_ID",
+        description="give the ID of the tenant that the app's managed identity belongs to, or leave it out where all "
+        "subscriptions lie in that tenant",
+    )
+    customer_app: Annotated[str, BeforeValidator(_guid)] = Field(
+        default="",
+        alias="CMG_CUSTOMER_APP",
+        description="give the client ID of the multi-tenant app that trusts the managed identity "
+        "(docs/service-providers.md), or leave it out",
+    )
     storage: SecretStr = Field(default=SecretStr(""), alias="CmgStorage", description="give a connection string")
     queue_service: str = Field(
         default="", alias="CmgStorage__queueServiceUri", description="give the queue service's address"
@@ -176,7 +198,12 @@ class Settings(BaseModel):
     @property
     def limits(self) -> Limits:
         """What steps obey."""
-        return Limits(self.minimum_grace, self.claim, self.gateway_software.get_secret_value())
+        return Limits(
+            self.minimum_grace,
+            self.claim,
+            self.gateway_software.get_secret_value(),
+            Identities(self.tenant_id, self.customer_app),
+        )
 
 
 SECRET = frozenset({"CMG_GATEWAY_SOFTWARE", "CmgStorage", "HTTPS_PROXY"})
@@ -189,7 +216,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment. An empty one counts as left out. Raises SettingsError with every problem."""
     spelled = {PROXY_SPELLINGS.get(name, name): value for name, value in environment.items()}
     given = {name: value.strip() for name, value in spelled.items() if value.strip()}
-    problems = _storage_problems(given)
+    problems = _storage_problems(given) + _identity_problems(given)
     try:
         settings = Settings.model_validate(given, context={"in_azure": "WEBSITE_SITE_NAME" in given})
     except ValidationError as error:
@@ -211,6 +238,14 @@ def settings() -> Settings:
 def _problem(name: str, reason: str, given: Mapping[str, str]) -> SettingProblem:
     cures = {field.alias: field.description for field in Settings.model_fields.values()}
     return SettingProblem(name, "" if name in SECRET else given[name], f"{reason}; {cures[name]}")
+
+
+def _identity_problems(given: Mapping[str, str]) -> list[SettingProblem]:
+    """Without the home tenant nobody can tell which tenants are customers'."""
+    if "CMG_CUSTOMER_APP" not in given or "CMG_TENANT_ID" in given:
+        return []
+    cure = "give the ID of the tenant that the app's managed identity belongs to"
+    return [SettingProblem("CMG_TENANT_ID", "", f"it is missing beside CMG_CUSTOMER_APP; {cure}")]
 
 
 def _storage_problems(given: Mapping[str, str]) -> list[SettingProblem]:

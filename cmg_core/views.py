@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from pydantic import TypeAdapter
 
+from cmg_core.domain.clients_moved import RESCUE_ROUTE, deadline_of
 from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.record import Event, Record, State, Status, StepProgress
-from cmg_core.domain.requests import MigrationRequest
+from cmg_core.domain.requests import ClientsMoved, ReplacementRequest
 from cmg_core.domain.transitions import RELEASE_NAME, Course, possible
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.plan import step_after
@@ -57,16 +58,45 @@ def status_view(record: Record) -> JsonObject:
             for asked in record.requested
         ],
         "resources": _resources(state),
+        "case": plan.case if plan else None,
+        "foretold_gap_s": plan.foretold_gap.total_seconds() if plan else 0.0,
         "names": plan.names.model_dump(mode="json") if plan and plan.names else None,
         "findings": [finding.model_dump(mode="json") for finding in plan.findings] if plan else [],
     }
-    if isinstance(request, MigrationRequest):
+    if isinstance(request, ReplacementRequest):
         view["grace"] = {
             "period": request.model_dump(mode="json")["grace_period"],
             "started_at": state.grace_started_at.isoformat() if state.grace_started_at else None,
             "ends_at": state.grace_ends_at.isoformat() if state.grace_ends_at else None,
         }
+        if request.gates.clients_moved is not None:
+            view["clients"] = _clients(state, request.gates.clients_moved)
     return view
+
+
+def _clients(state: State, wanted: ClientsMoved) -> JsonObject:
+    """How many clients know the new gateway, over time; how many are missing, since when, and how to reach them."""
+    figures, deadline = state.client_figures, deadline_of(state)
+    last = figures[-1] if figures else None
+    return {
+        "wanted_share": wanted.share,
+        "active_days": wanted.active_days,
+        "minimum_sample": wanted.minimum_sample,
+        "deadline": deadline.isoformat() if deadline else None,
+        "figures": [
+            {
+                "at": each.at.isoformat(),
+                "by": each.by,
+                "active": each.active,
+                "moved": each.moved,
+                "share": round(each.share, 4),
+            }
+            for each in figures
+        ],
+        "missing": last.missing if last else None,
+        "silent_since": last.silent_since.isoformat() if last and last.silent_since else None,
+        "rescue_route": RESCUE_ROUTE,
+    }
 
 
 def _resources(state: State) -> JsonObject:

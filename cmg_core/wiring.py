@@ -11,6 +11,7 @@ from cmg_core.azure.dialer import TlsDialer
 from cmg_core.azure.public_dns import AskedDns
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import longest_call
+from cmg_core.domain.tenants import Tenant
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
 from cmg_core.ledger.table import TableLedger
@@ -43,6 +44,7 @@ class RealServices:
             CLOUDS[settings.cloud],
             self.clock,
             client_id=settings.client_id,
+            identities=self.limits.identities,
             call=longest_call(self.limits.claim),
             backpressure=Backpressure(self._table_ledger, self.clock),
         )
@@ -54,9 +56,9 @@ class RealServices:
             self.dns, settings.probe_path, settings.proxy.get_secret_value(), settings.no_proxy
         )
 
-    def azure(self, tenant_id: str, subscription_id: str) -> ResourceManager:
-        """The resource manager of one subscription, with that tenant's credential and no other."""
-        return self._connections.resource_manager(tenant_id, subscription_id)
+    def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
+        """The resource manager of one subscription, with the credential for that tenant and no other."""
+        return self._connections.resource_manager(tenant, subscription_id)
 
     async def aclose(self) -> None:
         """Close every connection; the services cannot be used afterwards."""

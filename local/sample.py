@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from cmg_core.domain.requests import Duration
-from cmg_core.domain.values import Json, JsonObject
+from cmg_core.domain.values import Json, JsonObject, at
 
 
 class _Part(BaseModel):
@@ -93,8 +93,16 @@ class Sample(_Part):
     expect: Expect
 
     @property
+    def path(self) -> str:
+        """Where the request is sent."""
+        if self.request.get("kind") == "retirement":
+            return "/api/retirements"
+        return "/api/migrations" if "old_gateway" in self.request else "/api/deployments"
+
+    @property
     def is_migration(self) -> bool:
-        return "old_gateway" in self.request
+        """Whether a gateway takes another one's place, which serves until then."""
+        return "old_gateway" in self.request and at(self.request, "old_gateway", "gone") is not True
 
 
 def load(file: Path) -> Sample:

@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cmg_core.domain.errors import ChangedMeanwhile
 from cmg_core.domain.record import Claim, Record, State
 from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
+from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
 from cmg_core.services import (
     Dialed,
@@ -195,7 +196,7 @@ class FakeVaults:
     certificates: dict[str, VaultCertificate] = field(default_factory=dict)
     fault: Exception | None = None
 
-    async def certificate(self, vault: str, name: str) -> VaultCertificate | None:
+    async def certificate(self, tenant: Tenant, vault: str, name: str) -> VaultCertificate | None:
         if self.fault is not None:
             raise self.fault
         return self.certificates.get(f"{vault}/{name}".lower())
@@ -266,7 +267,7 @@ class FakeServices:
     def __post_init__(self) -> None:
         self.resource_manager.clock = self.clock
 
-    def azure(self, tenant_id: str, subscription_id: str) -> FakeAzure:
+    def azure(self, tenant: Tenant, subscription_id: str) -> FakeAzure:
         return self.resource_manager
 
 

@@ -22,6 +22,11 @@ class Cloud:
     """The scope of Resource Manager's tokens."""
     vault_suffix: str
     """The domain under which every vault of this cloud lies."""
+    authority: str
+    """Host of Microsoft Entra's sign-in (azure-identity, ``AzureAuthorityHosts``)."""
+    exchange: str
+    """The scope of a managed identity's token that stands in for an app's secret (Microsoft Learn, "Configure an
+    application to trust a managed identity", audience of each cloud)."""
 
 
 CLOUDS = {
@@ -29,10 +34,14 @@ CLOUDS = {
         resource_manager="https://management.azure.com",
         scope="https://management.azure.com/.default",
         vault_suffix=".vault.azure.net",
+        authority="login.microsoftonline.com",
+        exchange="api://AzureADTokenExchange/.default",
     ),
     CloudName.US_GOVERNMENT: Cloud(
         resource_manager="https://management.usgovcloudapi.net",
         scope="https://management.core.usgovcloudapi.net/.default",
         vault_suffix=".vault.usgovcloudapi.net",
+        authority="login.microsoftonline.us",
+        exchange="api://AzureADTokenExchangeUSGov/.default",
     ),
 }

@@ -1,4 +1,4 @@
-"""All of Azure for one process: the shared transport, a credential for each tenant, clients for each subscription."""
+"""All of Azure for one process: the shared transport, a credential for each sign-in, clients for each subscription."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 from cmg_core.azure.clients import Clients
 from cmg_core.azure.cloud import Cloud
-from cmg_core.azure.credentials import managed_identity
+from cmg_core.azure.credentials import CustomerApp, Nobody, OfOneTenant, managed_identity
 from cmg_core.azure.resource_manager import AzureResourceManager
 from cmg_core.azure.transport import Transport, make_transport
 from cmg_core.azure.vaults import KeyVaults
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import LONGEST_CALL
+from cmg_core.domain.tenants import ONE_TENANT, Identities, SignIn, Tenant, Who
 from cmg_core.services import Clock
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
-
-HOME = ""
-"""Stands for the app's own tenant where nobody names one."""
 
 KEPT_SUBSCRIPTIONS = 256
 """The clients of one subscription take about 170 KB; a service provider may have thousands of subscriptions."""
@@ -29,7 +27,8 @@ class Connections:
     """Makes each part when it is first needed, and closes all of them at the end.
 
     ``transport`` and ``credential`` stand in for the real ones where all of Azure lies in the same process;
-    ``credential`` makes the credential of a tenant. ``call`` is one call's time-out. ``backpressure`` is what this
+    ``credential`` makes the credential of a sign-in. ``identities`` decide who signs in: tenant and access alone choose
+    a credential, and none ever stands in for another. ``call`` is one call's time-out. ``backpressure`` is what this
     process knows of throttled subscriptions.
     """
 
@@ -39,25 +38,25 @@ class Connections:
         clock: Clock,
         *,
         client_id: str = "",
+        identities: Identities = ONE_TENANT,
         call: timedelta = LONGEST_CALL,
         backpressure: Backpressure | None = None,
         transport: Callable[[], Transport] = make_transport,
-        credential: "Callable[[str], AsyncTokenCredential] | None" = None,
+        credential: "Callable[[SignIn], AsyncTokenCredential] | None" = None,
     ) -> None:
         self._cloud, self._clock, self._client_id, self._call = cloud, clock, client_id, call
+        self._identities = identities
         self._backpressure = backpressure
         self._make_transport, self._make_credential = transport, credential
-        self._credentials: dict[str, AsyncTokenCredential] = {}
-        self._resource_managers: dict[tuple[str, str], AzureResourceManager] = {}
+        self._credentials: dict[SignIn, AsyncTokenCredential] = {}
+        self._resource_managers: dict[tuple[Tenant, str], AzureResourceManager] = {}
 
-    def resource_manager(self, tenant_id: str, subscription_id: str) -> AzureResourceManager:
-        """The resource manager of one subscription, with its own tenant's credential."""
-        key = (tenant_id, subscription_id)
+    def resource_manager(self, tenant: Tenant, subscription_id: str) -> AzureResourceManager:
+        """The resource manager of one subscription, with the credential for its tenant."""
+        key, sign_in = (tenant, subscription_id), self._identities.manages(tenant)
         manager = self._resource_managers.pop(key, None)
         if manager is None:
-            clients = Clients(
-                self._cloud, subscription_id, lambda: self._credential(tenant_id), lambda: self._transport
-            )
+            clients = Clients(self._cloud, subscription_id, lambda: self._credential(sign_in), lambda: self._transport)
             manager = AzureResourceManager(clients, self._cloud, self._clock, self._call, self._backpressure)
         self._resource_managers[key] = manager
         if len(self._resource_managers) > KEPT_SUBSCRIPTIONS:
@@ -66,8 +65,13 @@ class Connections:
 
     @cached_property
     def vaults(self) -> KeyVaults:
-        """Key Vault, with the credential of the app's own tenant."""
-        return KeyVaults(self._cloud, self._clock, lambda: self._credential(HOME), lambda: self._transport)
+        """Key Vault, each vault with a credential of the tenant that it lies in."""
+        return KeyVaults(
+            self._cloud,
+            self._clock,
+            lambda tenant: self._credential(self._identities.reads_vaults(tenant)),
+            lambda: self._transport,
+        )
 
     async def aclose(self) -> None:
         """Close credentials and transport. The connections cannot be used afterwards."""
@@ -80,10 +84,16 @@ class Connections:
     def _transport(self) -> Transport:
         return self._make_transport()
 
-    def _credential(self, tenant_id: str) -> "AsyncTokenCredential":
-        if tenant_id not in self._credentials:
-            make = self._make_credential
-            self._credentials[tenant_id] = (
-                make(tenant_id) if make else managed_identity(self._client_id, self._transport)
-            )
-        return self._credentials[tenant_id]
+    def _credential(self, sign_in: SignIn | None) -> "AsyncTokenCredential":
+        if sign_in is None:
+            return Nobody()
+        if sign_in not in self._credentials:
+            made = self._make_credential(sign_in) if self._make_credential else self._real(sign_in)
+            self._credentials[sign_in] = OfOneTenant(made, sign_in.tenant_id) if sign_in.tenant_id else made
+        return self._credentials[sign_in]
+
+    def _real(self, sign_in: SignIn) -> "AsyncTokenCredential":
+        if sign_in.who is Who.MANAGED_IDENTITY:
+            return managed_identity(self._client_id, self._transport)
+        identity = self._credential(SignIn(Who.MANAGED_IDENTITY, self._identities.home))
+        return CustomerApp(sign_in.tenant_id, self._identities.customer_app, identity, self._cloud, self._transport)

@@ -9,6 +9,7 @@ from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.errors import clean, told_plainly
 from cmg_core.azure.transport import Transport
 from cmg_core.domain.errors import AzureRefused
+from cmg_core.domain.tenants import Tenant
 from cmg_core.services import Clock, VaultCertificate
 
 if TYPE_CHECKING:
@@ -20,21 +21,21 @@ VAULT_API = "7.5"
 
 
 class KeyVaults:
-    """One certificate client a vault. The client signs in as the vault's challenge says, once it has checked that the
-    challenge is for this vault's own domain (it raises ValueError otherwise)."""
+    """One certificate client for each vault and tenant. The client signs in as the vault's challenge says, once it has
+    checked that the challenge is for this vault's own domain (it raises ValueError otherwise)."""
 
     def __init__(
         self,
         cloud: Cloud,
         clock: Clock,
-        credential: "Callable[[], AsyncTokenCredential]",
+        credential: "Callable[[Tenant], AsyncTokenCredential]",
         transport: Callable[[], Transport],
     ) -> None:
         self._cloud, self._clock = cloud, clock
         self._credential, self._transport = credential, transport
-        self._clients: dict[str, CertificateClient] = {}
+        self._clients: dict[tuple[Tenant, str], CertificateClient] = {}
 
-    async def certificate(self, vault: str, name: str) -> VaultCertificate | None:
+    async def certificate(self, tenant: Tenant, vault: str, name: str) -> VaultCertificate | None:
         """As the port says. Raises AzureRefused for a vault of another cloud, which never gets a token of this one."""
         where = f"{vault}/certificates/{name}"
         if not (urlsplit(vault).hostname or "").endswith(self._cloud.vault_suffix):
@@ -44,7 +45,7 @@ class KeyVaults:
             raise AzureRefused(status=400, code="VaultOfAnotherCloud", message=message, target=where)
         try:
             async with told_plainly(where, self._clock):
-                return _seen(await self._client(vault).get_certificate(name))
+                return _seen(await self._client(tenant, vault).get_certificate(name))
         except AzureRefused as refusal:
             if refusal.code == "CertificateNotFound":
                 return None
@@ -52,20 +53,24 @@ class KeyVaults:
         except ValueError as error:
             raise AzureRefused(status=400, code="VaultNotUnderstood", message=clean(str(error)), target=where) from None
 
-    def _client(self, vault: str) -> "CertificateClient":
+    def _client(self, tenant: Tenant, vault: str) -> "CertificateClient":
+        from azure.keyvault.certificates._shared import http_challenge_cache
         from azure.keyvault.certificates.aio import CertificateClient
 
-        if vault not in self._clients:
-            self._clients[vault] = CertificateClient(
+        key = (tenant, vault)
+        if key not in self._clients:
+            # Azure's clients share what vaults told them; a vault of the same name may have been another tenant's.
+            http_challenge_cache.remove_challenge_for_url(vault)
+            self._clients[key] = CertificateClient(
                 vault,
-                self._credential(),
+                self._credential(tenant),
                 transport=self._transport(),
                 api_version=VAULT_API,
                 retry_total=0,
                 permit_redirects=False,
                 user_agent=USER_AGENT,
             )
-        return self._clients[vault]
+        return self._clients[key]
 
 
 def _seen(certificate: "KeyVaultCertificate") -> VaultCertificate:

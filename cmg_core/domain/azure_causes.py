@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.problems import Problem
+from cmg_core.domain.tenants import FOREIGN_VAULT, NO_IDENTITY
 
 LONGEST_MESSAGE = 1000
 """Characters of Azure's message that a person is shown."""
@@ -72,6 +73,12 @@ _SUBSCRIPTION = Cause(
     "The subscription cannot be used",
     "See that the subscription exists, is enabled, and belongs to the tenant that the request names; then resume.",
 )
+_SIGN_IN = Cause(
+    "sign-in-refused",
+    "The app cannot sign in to the subscription's tenant",
+    "See that the customer's consent and the app's trust in the managed identity still stand, and that vault and "
+    "subscription lie in the request's tenant (docs/service-providers.md); then resume.",
+)
 _PROVIDER = Cause(
     "provider-not-registered",
     "A resource provider is not registered",
@@ -115,6 +122,7 @@ _CAUSES = {
             "ReadOnlyDisabledSubscription",
             "InvalidAuthenticationTokenTenant",
         ),
+        _SIGN_IN: ("unauthorized_client", "invalid_client", NO_IDENTITY, FOREIGN_VAULT),
         _PROVIDER: ("MissingSubscriptionRegistration",),
         _REGION: ("NoRegisteredProviderFound", "LocationNotAvailableForResourceType"),
         _IN_USE: (

@@ -47,16 +47,26 @@ class Verdict:
 
 
 def judge(state: State, plan: Plan, gates_before: Sequence[GateName], seen: Seen) -> Verdict:
-    """Everything that stands against removing the old gateway now, all at once."""
+    """Everything that stands against removing the old gateway now, all at once.
+
+    Under two names the old one's record is taken out only after the site has forgotten the old gateway: that is waited
+    for.
+    """
+    leading = _leading_names(plan, seen.pointing_at_old_name)
+    has_two_names = plan.case is not None and not plan.case.moves_the_name
     return Verdict(
-        passing=(*_time_and_gates(state, gates_before, seen), *_new_gateway(seen)),
+        passing=(
+            *_time_and_gates(state, gates_before, seen),
+            *_new_gateway(seen),
+            *(leading if has_two_names else ()),
+        ),
         standing=(
             *_certificate_end(state, seen),
             *_locks(plan.delete, seen.locks),
             *_identities(plan.delete, seen.still_there),
             *_other_users(plan.delete, seen.still_there),
-            *_leading_names(plan, seen.pointing_at_old_name),
-            *_own_resources(plan),
+            *(() if has_two_names else leading),
+            *_own_resources(state, plan),
         ),
     )
 
@@ -200,8 +210,9 @@ def _dangling_names(pointing: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _own_resources(plan: Plan) -> list[Finding]:
-    made = plan.make.ids if plan.make else ()
+def _own_resources(state: State, plan: Plan) -> list[Finding]:
+    standing = state.standing
+    made = (*(plan.make.ids if plan.make else ()), *(standing.parts if standing else ()))
     return [
         _blocks(
             "part-of-the-new-gateway",

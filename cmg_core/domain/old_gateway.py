@@ -7,15 +7,16 @@ Only what the scale set refers to and nothing else visible uses is a part; every
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cmg_core.domain.findings import blocks, tells
+from cmg_core.domain.findings import blocks, tells, warns
 from cmg_core.domain.gateway_resources import OWNER_TAG
-from cmg_core.domain.plans import Part
+from cmg_core.domain.names import CLASSIC_SUFFIX
+from cmg_core.domain.plans import OldGateway, Part
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.requests import MigrationRequest
+from cmg_core.domain.requests import SCALE_SET_TYPE, ReplacementRequest
 from cmg_core.domain.values import Json, JsonObject, ResourceId, at, objects_at, same_id, tags_of, text_at
 
 CLASSIC = "microsoft.classiccompute/domainnames"
-SCALE_SET = "microsoft.compute/virtualmachinescalesets"
+SCALE_SET = SCALE_SET_TYPE
 LOAD_BALANCER = "microsoft.network/loadbalancers"
 PUBLIC_ADDRESS = "microsoft.network/publicipaddresses"
 NETWORK = "microsoft.network/virtualnetworks"
@@ -168,6 +169,60 @@ def parts_of_scale_set(scale_set: JsonObject, referred: Sequence[JsonObject]) ->
     )
 
 
+def judge_presence(request: ReplacementRequest, body: JsonObject | None) -> tuple[Finding, ...]:
+    """Whether the old gateway is there, or gone, as the request says."""
+    id = request.old_gateway.resource_id
+    if body is None and not request.old_gateway.gone:
+        return (
+            blocks(
+                "old-gateway-missing",
+                "There is no such resource: the old gateway may be gone already.",
+                "Check `old_gateway.resource_id`. Where Azure has removed it, say so with `old_gateway.gone`: there is "
+                "no way back to it then.",
+                resource=id,
+                pointer="/old_gateway/resource_id",
+            ),
+        )
+    if body is not None and request.old_gateway.gone:
+        return (
+            blocks(
+                "old-gateway-not-gone",
+                "The request says that Azure holds the old gateway no more, but it is there.",
+                "Leave `old_gateway.gone` out.",
+                resource=id,
+                pointer="/old_gateway/gone",
+            ),
+        )
+    if body is None:
+        return (
+            warns(
+                "old-gateway-gone",
+                "Of the old gateway only the site's record and the connection point are left. Clients have no gateway "
+                "by this name, and there is none to go back to.",
+                "Nothing of it is deleted in Azure. A rollback is possible only until the cut-over begins.",
+                resource=id,
+            ),
+        )
+    return ()
+
+
+def gone_gateway(request: ReplacementRequest) -> OldGateway:
+    """The old gateway of which Azure holds nothing any more. A classic one's name follows from its cloud service's."""
+    old = request.old_gateway
+    is_classic = type_of(old.resource_id) == CLASSIC
+    name = f"{ResourceId.parse(old.resource_id).name}.{CLASSIC_SUFFIX}".lower() if is_classic else ""
+    return OldGateway(
+        model="classic" if is_classic else "scale-set",
+        resource_id=old.resource_id,
+        service_name=old.service_name,
+        deployment_name=name,
+        region="",
+        parts=(),
+        kept=(),
+        gone=True,
+    )
+
+
 def judge_shared(parts: Parts) -> tuple[Finding, ...]:
     """Tell what the old gateway uses and stays nevertheless: others use it too, or it lies elsewhere."""
     cure = "It stays. Remove it by hand when nothing uses it any more."
@@ -180,7 +235,7 @@ def judge_shared(parts: Parts) -> tuple[Finding, ...]:
 
 
 def judge_confirmation(
-    request: MigrationRequest, parts: Sequence[Part], group: Sequence[JsonObject], shared: Iterable[str] = ()
+    request: ReplacementRequest, parts: Sequence[Part], group: Sequence[JsonObject], shared: Iterable[str] = ()
 ) -> tuple[Finding, ...]:
     """Whether a person has confirmed each part, where the resource group holds more than the gateway.
 
@@ -247,7 +302,7 @@ class Surroundings:
 
 
 def judge_also_delete(
-    request: MigrationRequest, id: str, body: JsonObject | None, around: Surroundings
+    request: ReplacementRequest, id: str, body: JsonObject | None, around: Surroundings
 ) -> tuple[Finding, ...]:
     """What keeps a resource that the request names besides from being deleted with the old gateway."""
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.gates import Gate
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.values import Frozen, Moment
@@ -65,6 +66,21 @@ class Part(Frozen):
     immutable_id: str = ""
 
 
+class StandingGateway(Frozen):
+    """A gateway that the site has made, as it was found: this app changes nothing of it."""
+
+    scale_set: Part
+    address: str
+    """Its public IP address."""
+    deployment_name: str
+    instances: int
+    """How many machines the scale set is to have: each must be healthy before anything is removed."""
+    health_extension: bool
+    """Whether the scale set reports application health."""
+    parts: tuple[str, ...]
+    """All that it is made of, by full ID."""
+
+
 class OldGateway(Frozen):
     """The gateway to come from, as it was found."""
 
@@ -79,6 +95,8 @@ class OldGateway(Frozen):
     """What stays in its resource group."""
     parked: Part | None = None
     """Of that, the address which keeps its name until it is released."""
+    gone: bool = False
+    """Whether Azure holds it no more."""
 
 
 class ServiceRecord(Frozen):
@@ -94,10 +112,14 @@ class Plan(Frozen):
     """What will happen, in which order, and everything that was found."""
 
     findings: tuple[Finding, ...]
+    case: Case | None = None
+    """None where it is not known, and in plans of the release before."""
     steps: tuple[str, ...] = ()
     names: Names | None = None
     certificate: PinnedCertificate | None = None
     make: NewResources | None = None
+    standing: StandingGateway | None = None
+    """The new gateway, where the site made it."""
     keep: tuple[str, ...] = ()
     delete: tuple[Part, ...] = ()
     parked: Part | None = None
@@ -110,6 +132,7 @@ class Plan(Frozen):
     grace_period: timedelta | None = None
     minimum_grace: timedelta | None = None
     foretold_gap: timedelta = timedelta()
+    """How long clients may find no gateway that relays, at the longest."""
     cost_of_parallel_days: str = ""
 
     @property

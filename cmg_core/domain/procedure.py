@@ -1,77 +1,171 @@
-"""The procedure that a request follows: its steps, and its gates with what each asks of whom (docs/procedures.md)."""
+"""The procedure that a request follows: its gates with what each asks of whom (docs/procedures.md)."""
 
 from datetime import timedelta
 from math import ceil
 
-from cmg_core.domain.findings import blocks, tells
+from cmg_core.domain.cases import Case, case_of
+from cmg_core.domain.findings import blocks, tells, warns
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.gateway_resources import FIRST_CONNECTION_POINT_PORT, HTTPS
-from cmg_core.domain.names import NameKind, kind_of
+from cmg_core.domain.names import NameKind, first_label_of, kind_of
 from cmg_core.domain.plans import Names
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.requests import MigrationRequest, Request
+from cmg_core.domain.record_sets import low_ttl
+from cmg_core.domain.requests import MigrationRequest, ReplacementRequest, Request
+from cmg_core.domain.values import iso_duration
+
+CHANNEL_CHECK = timedelta(minutes=1)
+"""How often a connection point checks its channel (security-and-privacy-for-cmg): so long it may take to follow."""
 
 
 def judge_case(request: Request, service_name: str) -> tuple[Finding, ...]:
-    """Whether this release can carry out the case of docs/procedures.md that request and service name make."""
-    if not isinstance(request, MigrationRequest):
+    """What the case of docs/procedures.md that request and service name make means, and whether it can be carried
+    out."""
+    if not isinstance(request, ReplacementRequest):
         return ()
-    old = request.old_gateway.service_name
-    if service_name.lower() != old.lower():
-        return (
-            blocks(
-                "case-new-service-name",
-                f"The old gateway's service name is «{old}», the new one's would be «{service_name}». A "
-                "migration to another "
-                "service name comes with a later release.",
-                "Use a certificate that covers the old name (and `service_name` or `first_label` where it "
-                "holds more), or "
-                "deploy the new gateway with POST /api/deployments beside the old one.",
-                pointer="/old_gateway/service_name",
-            ),
-        )
-    if kind_of(service_name, request.region) is NameKind.REGION:
-        return (
+    case, old = case_of(request, service_name), request.old_gateway.service_name
+    found = [*_judge_site_names(request, service_name)]
+    if case is None:
+        found.append(
             blocks(
                 "case-same-region-name",
                 f"«{service_name}» is Azure's own name of an address in {request.region}: two gateways cannot "
                 "hold it at once.",
                 "Either use a certificate for another service name, best one in a domain of your own. Or, with another "
-                "gateway that serves the clients meanwhile, delete the old one first and deploy anew.",
+                "gateway that serves the clients meanwhile, delete the old one first and ask with "
+                "`old_gateway.gone`.",
                 pointer="/old_gateway/service_name",
-            ),
+            )
         )
-    if service_name != old:
-        return (
+    if case is Case.NEW_NAME:
+        found += _tell_new_name(request, service_name)
+    elif service_name.lower() == old.lower() and service_name != old:
+        found.append(
             tells(
                 "service-name-letter-case",
                 f"The certificate writes «{service_name}», the old gateway's service name is «{old}».",
                 "The same name to DNS and clients. The site compares letter case when a certificate is renewed.",
                 pointer="/old_gateway/service_name",
+            )
+        )
+    if isinstance(request, MigrationRequest) and request.accept_gap is not None and case is not Case.GAP_ACCEPTED:
+        found.append(
+            tells(
+                "accept-gap-not-needed",
+                "This migration has no gap that anybody would have to accept.",
+                "Leave `accept_gap` out.",
+                pointer="/accept_gap",
+            )
+        )
+    return tuple(found)
+
+
+def _tell_new_name(request: ReplacementRequest, service_name: str) -> list[Finding]:
+    old = request.old_gateway.service_name
+    found = [
+        tells(
+            "case-new-service-name",
+            f"The old gateway's service name is «{old}», the new one's will be «{service_name}»: clients learn the new "
+            "name from the site, each at its next location request (every 24 hours), and choose at random "
+            "while both serve.",
+            "Leave the grace period long enough for clients that are switched off, or ask for the gate "
+            "`clients-moved`.",
+        )
+    ]
+    if kind_of(service_name, request.region) is NameKind.REGION:
+        found.append(
+            tells(
+                "own-domain-advised",
+                f"«{service_name}» is a name of Azure's: no public CA issues a certificate for it, and the next "
+                "move to another region needs another name again.",
+                "Better take a certificate for a name in a domain of your own.",
+                pointer="/certificate/name",
+            )
+        )
+    return found
+
+
+def _judge_site_names(request: ReplacementRequest, service_name: str) -> list[Finding]:
+    """Configuration Manager derives vault, storage account, label and deployment name from the first label
+    (internet-endpoints-cloud-services, server-auth-cert): two gateways of the site's cannot share it."""
+    label, old = first_label_of(service_name), request.old_gateway
+    if request.provisioned_by != "site" or old.gone or label != first_label_of(old.service_name):
+        return []
+    return [
+        blocks(
+            "first-label-held-by-old-gateway",
+            f"The site names everything of a gateway by the first label, and the old gateway holds «{label}».",
+            "Use a certificate whose name has another first label. Or, only where another gateway serves the clients "
+            "meanwhile, delete the old one first and ask with `old_gateway.gone`.",
+            pointer="/old_gateway/service_name",
+        )
+    ]
+
+
+def foretold_gap(request: Request, case: Case | None, record_ttl: timedelta) -> timedelta:
+    """How long clients may find no gateway that relays: nothing but where a gap is accepted.
+
+    Clients that have the new answer wait until the connection point has forgotten the old one and has dialed anew;
+    those that still hold the old answer find nobody there from then on until it has run out.
+    """
+    if case is not Case.GAP_ACCEPTED or not isinstance(request, MigrationRequest):
+        return timedelta()
+    inside = request.old_gateway.inside_ttl or record_ttl
+    outside = low_ttl(record_ttl) if request.dns is not None else record_ttl
+    return max(inside + CHANNEL_CHECK, outside)
+
+
+def judge_gap(request: Request, gap: timedelta) -> tuple[Finding, ...]:
+    """Whether the gap that is foretold is one that somebody has accepted."""
+    if not gap or not isinstance(request, MigrationRequest) or request.accept_gap is None:
+        return ()
+    how = "Until the connection point has followed the name to the new gateway, that one cannot relay:"
+    ways = (
+        "Without `accept_gap` the gap is closed beforehand by a second connection point. Lower the inside view's TTL "
+        "ahead and say so in `old_gateway.inside_ttl` to make it shorter."
+    )
+    if gap > request.accept_gap:
+        return (
+            blocks(
+                "gap-longer-than-accepted",
+                f"{how} up to {iso_duration(gap)}; accepted are {iso_duration(request.accept_gap)}.",
+                f"Accept at least {iso_duration(gap)}. {ways}",
+                pointer="/accept_gap",
             ),
         )
-    return ()
+    return (warns("gap-foretold", f"{how} clients may find no gateway for up to {iso_duration(gap)}.", ways),)
 
 
 def gates_of(request: Request, names: Names, ports: str) -> tuple[Gate, ...]:
     """The gates of a plan in the order in which they stand in the way. ``ports`` says where connection points dial."""
-    chosen = request.gates
+    case, chosen = case_of(request, names.service_name), request.gates
     found = [_approval()] if chosen.approval else []
-    if isinstance(request, MigrationRequest):
-        found += [
-            _second_connection_point(names, ports),
-            *([_ready_to_cut_over()] if chosen.ready_to_cut_over else []),
-            _cname(request, names),
-            _inside_dns(names),
-            *([_clients_moved(request)] if chosen.clients_moved else []),
-            _site_record_removed(names),
-            _connection_point_removed(names),
-        ]
+    if request.provisioned_by == "site":
+        found.append(_gateway_created(request, names))
+    ready = [_ready_to_cut_over()] if chosen.ready_to_cut_over else []
+    record = [_cname(request, names, case)] if names.has_own_domain else []
+    match case:
+        case None:
+            return ()
+        case Case.NEW_DEPLOYMENT:
+            first = [_first_connection_point(names, ports)] if chosen.connection_point_connected else []
+            return (*found, *first, *record)
+        case Case.GAP_CLOSED:
+            found += [_second_connection_point(names, ports), *_content(request), *ready, *record, _inside_dns(names)]
+        case Case.GAP_ACCEPTED | Case.SAME_NAME_ALONE:
+            inside = [_inside_dns(names)] if names.has_own_domain else []
+            found += [*_content(request), *ready, *record, *inside, _following_connection_point(names, ports)]
+        case Case.NEW_NAME:
+            found += [*record, _linked_connection_point(names, ports), *_content(request), *ready]
+        case Case.RETIREMENT:
+            found += [_serving_connection_point(names), *_content(request), *ready]
+    if not isinstance(request, ReplacementRequest):
         return tuple(found)
-    if chosen.connection_point_connected:
-        found.append(_first_connection_point(names, ports))
-    if names.has_own_domain:
-        found.append(_cname(request, names))
+    if chosen.clients_moved:
+        found.append(_clients_moved(request))
+    found.append(_site_record_removed(request, names, case))
+    if case in (Case.GAP_CLOSED, Case.NEW_NAME, Case.RETIREMENT):
+        found.append(_connection_point_removed(names))
     return tuple(found)
 
 
@@ -103,6 +197,60 @@ def _second_connection_point(names: Names, ports: str) -> Gate:
     )
 
 
+def _linked_connection_point(names: Names, ports: str) -> Gate:
+    return Gate(
+        GateName.CONNECTION_POINT_CONNECTED,
+        Opener.APP_OR_PERSON,
+        "The site's administrator adds a second connection point on another site system and links it to the "
+        f"new gateway ({names.service_name}), {ports}. The first connection point stays as it is: the old gateway "
+        f"needs it, and so does a rollback. Opens when the new gateway relays. {_ATTEST}",
+    )
+
+
+def _following_connection_point(names: Names, ports: str) -> Gate:
+    return Gate(
+        GateName.CONNECTION_POINT_CONNECTED,
+        Opener.APP_OR_PERSON,
+        f"A connection point follows {names.service_name} to the new gateway's address ({names.deployment_name}), "
+        f"{ports}: by itself, once its server's view of the name leads there. Opens when the new gateway relays. "
+        f"{_ATTEST}",
+    )
+
+
+def _serving_connection_point(names: Names) -> Gate:
+    return Gate(
+        GateName.CONNECTION_POINT_CONNECTED,
+        Opener.APP_OR_PERSON,
+        f"The gateway of {names.service_name} relays by a connection point of its own. Opens when it relays. {_ATTEST}",
+    )
+
+
+def _gateway_created(request: Request, names: Names) -> Gate:
+    return Gate(
+        GateName.GATEWAY_CREATED,
+        Opener.PERSON,
+        f"The site's administrator makes the gateway {names.service_name} in the console (or by "
+        "New-CMCloudManagementGateway): virtual machine scale set, subscription "
+        f"{request.subscription_id}, resource group {request.resource_group}, region {request.region}, "
+        f"{request.instances} x {request.size}. When the site says Ready, they open this gate with the scale set's "
+        'full ID as payload: {"resource_id": "…"}.',
+    )
+
+
+def _content(request: Request) -> list[Gate]:
+    if not isinstance(request, ReplacementRequest) or not request.old_gateway.serves_content:
+        return []
+    return [
+        Gate(
+            GateName.CONTENT_READY,
+            Opener.PERSON,
+            "The site's administrator distributes the old gateway's content to the new one (new storage, new "
+            "distribution point), adds the new one to the same boundary groups, and confirms that both are done.",
+            early=True,
+        )
+    ]
+
+
 def _first_connection_point(names: Names, ports: str) -> Gate:
     return Gate(
         GateName.CONNECTION_POINT_CONNECTED,
@@ -122,12 +270,13 @@ def _ready_to_cut_over() -> Gate:
     )
 
 
-def _cname(request: Request, names: Names) -> Gate:
-    who = (
-        "The app points the CNAME"
-        if request.dns is not None
-        else "Whoever holds the public zone lowers the TTL and, once that has run out, points the CNAME"
-    )
+def _cname(request: Request, names: Names, case: Case | None) -> Gate:
+    if request.dns is not None:
+        who = "The app points the CNAME"
+    elif case is not None and case.moves_the_name:
+        who = "Whoever holds the public zone lowers the TTL and, once that has run out, points the CNAME"
+    else:
+        who = "Whoever holds the public zone points the CNAME"
     return Gate(
         GateName.CNAME,
         Opener.APP,
@@ -153,17 +302,24 @@ def _clients_moved(request: Request) -> Gate:
     return Gate(
         GateName.CLIENTS_MOVED,
         Opener.PERSON,
-        f"The site's administrator confirms from the site's figures that{figures} use the new gateway.",
+        f"The site's administrator counts that{figures} know or use the new gateway, and opens this gate with the "
+        'figures as payload: {"active": 9000, "moved": 8870, "silent_since": "…"}. Figures that do not suffice are '
+        "kept and shown; after the deadline a person may go on without figures.",
     )
 
 
-def _site_record_removed(names: Names) -> Gate:
+def _site_record_removed(request: ReplacementRequest, names: Names, case: Case | None) -> Gate:
+    old, then = request.old_gateway.service_name, ""
+    if case is not None and not case.moves_the_name and old.lower() != names.service_name.lower():
+        then = f" Then nobody is led to {old} any more: whoever holds its public record, if there is one, takes it out."
+    linked = (
+        "" if case in (Case.GAP_CLOSED, Case.NEW_NAME) else " and has a connection point linked to it that is connected"
+    )
     return Gate(
         GateName.SITE_RECORD_REMOVED,
         Opener.PERSON,
-        "The site's administrator makes sure that the site knows the new gateway, removes the site's record "
-        "of the old "
-        f"gateway of {names.service_name}, and confirms it.",
+        f"The site's administrator makes sure that the site knows the new gateway{linked}, removes the site's record "
+        f"of the old gateway of {old}, and confirms it.{then}",
     )
 
 
@@ -186,7 +342,7 @@ def connection_ports(instances: int) -> str:
     return f"dialing ports {FIRST_CONNECTION_POINT_PORT} to {last} (open them in the firewall between)"
 
 
-def parallel_cost(request: MigrationRequest) -> str:
+def parallel_cost(request: ReplacementRequest) -> str:
     """What the days with two gateways cost, as a formula: prices differ by region and agreement."""
     hours = ceil(request.grace_period / timedelta(hours=1))
     total = request.instances * hours

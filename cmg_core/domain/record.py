@@ -9,12 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from cmg_core.domain.errors import ClaimRunsOut
 from cmg_core.domain.gates import OBSERVATION, Gate, GateName
-from cmg_core.domain.plans import Part, PinnedCertificate, Plan
+from cmg_core.domain.plans import Part, PinnedCertificate, Plan, StandingGateway
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.requests import Request
 from cmg_core.domain.values import Moment
 
-SCHEMA = 1
+SCHEMA = 2
 LONGEST_CALL = timedelta(seconds=60)
 """One call's time-out: a claim that does not last this long is not enough to write under."""
 
@@ -87,6 +87,19 @@ class NewGateway:
     address: str = ""
     created: tuple[str, ...] = ()
     verified_at: Moment | None = None
+    named: str = ""
+    """The scale set that a person says the site has made."""
+    standing: StandingGateway | None = None
+    """That gateway, once it was looked at."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The new gateway's machines: which scale set, how many, and whether it reports their health."""
+
+    scale_set: str
+    instances: int
+    health_extension: bool
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,28 @@ class CutOver:
     """The TTL that resolvers may still hold the old answer for, once no server gives it any more."""
     shown_at: Moment | None = None
     """Since when every server that answers shows the new target."""
+
+
+@dataclass(frozen=True)
+class ClientFigures:
+    """How many internet clients were active lately, and how many of them know or have used the new gateway. Figures
+    only: never the names of devices."""
+
+    at: Moment
+    by: str
+    active: int
+    moved: int
+    silent_since: Moment | None = None
+    """Since when the longest silent of the others has not been heard of, where the site says so."""
+
+    @property
+    def share(self) -> float:
+        """Nought of nought is nothing."""
+        return self.moved / self.active if self.active else 0.0
+
+    @property
+    def missing(self) -> int:
+        return self.active - self.moved
 
 
 @dataclass(frozen=True)
@@ -129,6 +164,8 @@ class State:
     grace_started_at: Moment | None = None
     grace_ends_at: Moment | None = None
     roll_back: RollBack | None = None
+    client_figures: tuple[ClientFigures, ...] = ()
+    """What the site has counted, oldest first."""
     deleted: tuple[str, ...] = ()
     waiting: Waiting | None = None
     problem: Problem | None = None
@@ -150,6 +187,20 @@ class State:
         """
         gate = self.gate(GateName.CONNECTION_POINT_CONNECTED)
         return gate is not None and gate.is_open and gate.opened_by != OBSERVATION
+
+    @property
+    def standing(self) -> StandingGateway | None:
+        """The new gateway where the site made it, before the plan or since; None before it stands."""
+        return self.new.standing or (self.plan.standing if self.plan else None)
+
+    @property
+    def target(self) -> Target | None:
+        """The new gateway's machines; None before it is known where they will stand."""
+        if standing := self.standing:
+            return Target(standing.scale_set.id, standing.instances, standing.health_extension)
+        if self.plan is None or self.plan.make is None:
+            return None
+        return Target(self.plan.make.scale_set, self.request.instances, health_extension=True)
 
     @property
     def parked(self) -> Part | None:
@@ -191,6 +242,10 @@ class Requested:
     """Which gate, for ``open-gate``."""
     until: Moment | None = None
     """Until when the grace period is to last, for ``extend``."""
+    made: str = ""
+    """The full ID of the scale set that the site has made, for the gate ``gateway-created``."""
+    figures: ClientFigures | None = None
+    """What the site counted, for the gate ``clients-moved``."""
 
 
 @dataclass(frozen=True)

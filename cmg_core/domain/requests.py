@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from cmg_core.domain.tenants import Access, Tenant
 from cmg_core.domain.values import Frozen, Moment, ResourceId
 
 SHORTEST_GRACE = timedelta(days=1)
 """Devices ask where gateways are once in 24 hours: until each could have asked, the old one stays."""
 
+SCALE_SET_TYPE = "microsoft.compute/virtualmachinescalesets"
 VAULT_ADDRESS = re.compile(r"https://[a-z0-9-]{3,24}\.vault\.(azure\.net|usgovcloudapi\.net)/?", re.IGNORECASE)
 
 
@@ -43,12 +45,17 @@ def _is_vault(value: str) -> str:
     return value.rstrip("/").lower()
 
 
+def is_scale_set_id(value: str) -> str:
+    """The full ID of a scale set. Raises ValueError for anything else."""
+    gateway = ResourceId.parse(value)
+    if gateway.type.lower() != SCALE_SET_TYPE:
+        raise ValueError("give the full resource ID of the gateway's scale set")
+    return str(gateway)
+
+
 def _is_gateway_id(value: str) -> str:
     gateway = ResourceId.parse(value)
-    if gateway.type.lower() not in (
-        "microsoft.classiccompute/domainnames",
-        "microsoft.compute/virtualmachinescalesets",
-    ):
+    if gateway.type.lower() not in ("microsoft.classiccompute/domainnames", SCALE_SET_TYPE):
         raise ValueError(
             "give the full resource ID of the old gateway's classic cloud service "
             "(Microsoft.ClassicCompute/domainNames) "
@@ -75,11 +82,25 @@ class CertificateReference(Frozen):
     name: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,127}$")]
 
 
+class NewGatewayReference(Frozen):
+    """A gateway that stands already, made by the site: the app takes over from its verification."""
+
+    resource_id: Annotated[str, AfterValidator(is_scale_set_id)]
+
+
 class OldGatewayReference(Frozen):
     """The gateway to come from, and what may go besides its own parts."""
 
     resource_id: Annotated[str, AfterValidator(_is_gateway_id)]
     service_name: HostName
+    gone: bool = False
+    """Whether Azure holds it no more, so that only the site's record and the connection point are left of it: a person
+    says so, because there is no way back to such a gateway."""
+    serves_content: bool = False
+    """Whether clients also get content from it, or boundary groups refer to it: the new one needs the same first."""
+    inside_ttl: Duration | None = None
+    """How long the company's inside view lets an answer for the service name be held, where that is not the public
+    record's TTL."""
     also_delete: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
     """Further resources to delete, each by its full ID: the old gateway's storage account or vault, for example."""
     confirmed_parts: tuple[AnyResourceId, ...] = Field(default=(), max_length=16)
@@ -97,7 +118,11 @@ class ClientsMoved(Frozen):
 
     share: Annotated[float, Field(gt=0, le=1)]
     active_days: Annotated[int, Field(ge=1, le=365)] = 30
+    minimum_sample: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    """How many clients must have been active for the share to say anything."""
     deadline: Duration | None = None
+    """From the beginning of the grace period on: how long stragglers are waited for before a person may go on
+    without them."""
 
 
 class GateChoices(Frozen):
@@ -115,9 +140,14 @@ class GatewayRequest(Frozen):
     provisioned_by: Literal["automation", "site", "existing"]
     subscription_id: Guid
     tenant_id: Guid
+    access: Access | None = None
+    """How the app comes into the tenant; left out: as the settings have it."""
     resource_group: Annotated[str, StringConstraints(pattern=r"^[-\w._()]{0,89}[-\w_()]$")]
     region: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{2,31}$")]
-    certificate: CertificateReference
+    certificate: CertificateReference | None = None
+    """Left out only where the new gateway stands already: then what it shows is the certificate."""
+    new_gateway: NewGatewayReference | None = None
+    """Where ``provisioned_by`` is «existing»."""
     service_name: HostName | None = None
     """Which of the certificate's DNS names, where it holds several."""
     first_label: Label | None = None
@@ -132,6 +162,11 @@ class GatewayRequest(Frozen):
     external_reference: Annotated[str, StringConstraints(max_length=100)] | None = None
     operation_ends: Literal["end", "cut-over"] = "end"
 
+    @property
+    def tenant(self) -> Tenant:
+        """The subscription's tenant with the way into it."""
+        return Tenant(self.tenant_id, self.access)
+
 
 class DeploymentRequest(GatewayRequest):
     """A new gateway where none was."""
@@ -139,24 +174,39 @@ class DeploymentRequest(GatewayRequest):
     kind: Literal["deployment"] = "deployment"
 
 
-class MigrationRequest(GatewayRequest):
-    """A new gateway that takes an older one's place."""
+class ReplacementRequest(GatewayRequest):
+    """What every request says that lets an old gateway go in the end."""
 
-    kind: Literal["migration"] = "migration"
     old_gateway: OldGatewayReference
     grace_period: Duration = SHORTEST_GRACE
-    accept_gap: Duration | None = None
     park_old_name: bool = False
 
 
-Request = Annotated[MigrationRequest | DeploymentRequest, Field(discriminator="kind")]
+class MigrationRequest(ReplacementRequest):
+    """A new gateway that takes an older one's place."""
+
+    kind: Literal["migration"] = "migration"
+    accept_gap: Duration | None = None
+    """The longest time without a gateway that relays, where nobody closes the gap beforehand."""
+
+
+class RetirementRequest(ReplacementRequest):
+    """An old gateway that goes, because another one serves already."""
+
+    kind: Literal["retirement"] = "retirement"
+
+
+Request = Annotated[MigrationRequest | DeploymentRequest | RetirementRequest, Field(discriminator="kind")]
 
 
 def held_gateway(request: Request) -> str:
     """What a deployment holds alone while it is active: the old gateway, or the certificate's place in a resource group
     where there is none (the service name is not known before the certificate is read)."""
-    if isinstance(request, MigrationRequest):
+    if isinstance(request, ReplacementRequest):
         return request.old_gateway.resource_id.lower()
+    if request.new_gateway is not None:
+        return request.new_gateway.resource_id.lower()
     certificate, name = request.certificate, request.service_name or request.first_label or ""
     group = f"/subscriptions/{request.subscription_id}/resourcegroups/{request.resource_group}"
-    return f"{group}|{certificate.vault}|{certificate.name}|{name}".lower()
+    place = f"{certificate.vault}|{certificate.name}" if certificate else ""
+    return f"{group}|{place}|{name}".lower()

@@ -8,7 +8,7 @@ from cmg_core.domain.old_gateway import CLASSIC, type_of
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.procedure import connection_ports
 from cmg_core.domain.releases import judge_release, tell_retirements
-from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, Request
+from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, ReplacementRequest, Request
 from cmg_core.domain.values import ResourceId, iso_duration
 
 
@@ -16,9 +16,11 @@ def judge_request(request: Request, minimum_grace: timedelta, *, has_software: b
     """Everything that follows from the request and the settings alone."""
     found = [*_judge_maker(request, has_software=has_software), *_judge_place(request)]
     from_classic = False
-    if isinstance(request, MigrationRequest):
+    if isinstance(request, ReplacementRequest):
         from_classic = type_of(request.old_gateway.resource_id) == CLASSIC
-        found += [*_judge_grace(request, minimum_grace), *_judge_wishes(request)]
+        found += _judge_grace(request, minimum_grace)
+    if isinstance(request, MigrationRequest):
+        found += _judge_wishes(request)
     found += [*judge_release(request.configmgr_release, from_classic=from_classic)]
     if isinstance(request, MigrationRequest) and not from_classic and request.reason is None:
         found.append(
@@ -31,7 +33,7 @@ def judge_request(request: Request, minimum_grace: timedelta, *, has_software: b
                 pointer="/reason",
             )
         )
-    if request.instances > 1:
+    if request.instances > 1 and request.provisioned_by != "existing":
         found.append(
             tells(
                 "connection-point-ports",
@@ -45,15 +47,17 @@ def judge_request(request: Request, minimum_grace: timedelta, *, has_software: b
 
 
 def _judge_maker(request: Request, *, has_software: bool) -> list[Finding]:
-    if request.provisioned_by != "automation":
+    if request.provisioned_by == "site":
         return [
-            blocks(
-                "provisioned-by-later",
-                f"`provisioned_by` «{request.provisioned_by}» comes with a later release.",
-                "This release makes the gateway itself («automation»), with the software that the settings name.",
+            tells(
+                "site-makes-the-gateway",
+                "The site makes the new gateway: the deployment waits until somebody has done that in the console.",
+                "See the gate `gateway-created` for what to enter there.",
                 pointer="/provisioned_by",
             )
         ]
+    if request.provisioned_by == "existing":
+        return []
     found = [
         tells(
             "not-supported-by-microsoft",
@@ -75,7 +79,7 @@ def _judge_maker(request: Request, *, has_software: bool) -> list[Finding]:
 
 def _judge_place(request: Request) -> list[Finding]:
     found: list[Finding] = []
-    if request.region.startswith(GOVERNMENT_REGIONS) or "usgovcloudapi" in request.certificate.vault:
+    if request.region.startswith(GOVERNMENT_REGIONS) or "usgovcloudapi" in _vault(request):
         found.append(
             blocks(
                 "government-later",
@@ -85,7 +89,9 @@ def _judge_place(request: Request) -> list[Finding]:
             )
         )
     elsewhere = [("/dns/zone_id", request.dns.zone_id)] if request.dns else []
-    if isinstance(request, MigrationRequest):
+    if request.new_gateway is not None:
+        elsewhere.append(("/new_gateway/resource_id", request.new_gateway.resource_id))
+    if isinstance(request, ReplacementRequest):
         elsewhere.append(("/old_gateway/resource_id", request.old_gateway.resource_id))
     found += [
         blocks(
@@ -102,7 +108,11 @@ def _judge_place(request: Request) -> list[Finding]:
     return found
 
 
-def _judge_grace(request: MigrationRequest, minimum_grace: timedelta) -> list[Finding]:
+def _vault(request: Request) -> str:
+    return request.certificate.vault if request.certificate else ""
+
+
+def _judge_grace(request: ReplacementRequest, minimum_grace: timedelta) -> list[Finding]:
     found: list[Finding] = []
     if request.grace_period < minimum_grace:
         found.append(
@@ -128,34 +138,13 @@ def _judge_grace(request: MigrationRequest, minimum_grace: timedelta) -> list[Fi
 
 def _judge_wishes(request: MigrationRequest) -> list[Finding]:
     found: list[Finding] = []
-    if request.accept_gap is not None:
-        found.append(
-            blocks(
-                "accept-gap-later",
-                "A cut-over with a gap comes with a later release: this one closes the gap beforehand.",
-                "Leave `accept_gap` out. The second connection point then dials the new gateway before the "
-                "record changes.",
-                pointer="/accept_gap",
-            )
-        )
     if not request.gates.connection_point_connected:
         found.append(
             tells(
                 "connection-point-gate-stays",
-                "A migration without a gap needs the gate `connection-point-connected`: it stays in the plan.",
+                "A migration needs the gate `connection-point-connected`: it stays in the plan.",
                 "Nothing to do.",
                 pointer="/gates/connection-point-connected",
-            )
-        )
-    if request.gates.clients_moved is not None:
-        found.append(
-            tells(
-                "clients-moved-by-person",
-                "This release does not read the site's figures: a person opens the gate `clients-moved`, and "
-                "no deadline "
-                "passes it.",
-                "Read the share from the site's figures before opening it.",
-                pointer="/gates/clients-moved",
             )
         )
     return found

@@ -23,12 +23,19 @@ class FoundRecord:
 
 
 def find_record(
-    zone_id: str, records: Sequence[JsonObject], names: Names, chains: Chains, old_name: str | None
+    zone_id: str,
+    records: Sequence[JsonObject],
+    names: Names,
+    chains: Chains,
+    old_name: str | None,
+    *,
+    may_be_missing: bool = False,
 ) -> FoundRecord:
     """Judge the zone's record of the service name.
 
-    ``old_name`` is the old gateway's deployment name, None for a new deployment. ``records`` are all sets of the zone,
-    none where there is no such zone: a zone always holds its SOA and NS sets.
+    ``old_name`` is the deployment name of the old gateway to which the record leads, empty where it is not known any
+    more, None where nobody dials the service name yet. ``records`` are all sets of the zone, none where there is no
+    such zone: a zone always holds its SOA and NS sets. ``may_be_missing`` lets the record be made.
     """
     zone, name = ResourceId.parse(zone_id).name, names.service_name
     if not records:
@@ -56,7 +63,7 @@ def find_record(
     sets = [body for body in records if text_at(body, "name").lower() == label]
     alias = next((body for body in sets if _kind(body) == "CNAME"), None)
     if alias is None:
-        return _without_alias(zone_id, name, sets, old_name)
+        return _without_alias(zone_id, name, sets, may_be_missing=may_be_missing or old_name is None)
     record = RecordSet.of(alias)
     found = ServiceRecord(id=record.id, target=record.target, ttl=record.ttl, etag=record.etag)
     if not record.target:
@@ -83,7 +90,7 @@ def _delegation(records: Sequence[JsonObject], label: str) -> str:
     return next((name for name in handed_over if name != "@" and (label == name or is_below(label, name))), "")
 
 
-def _without_alias(zone_id: str, name: str, sets: Sequence[JsonObject], old_name: str | None) -> FoundRecord:
+def _without_alias(zone_id: str, name: str, sets: Sequence[JsonObject], *, may_be_missing: bool) -> FoundRecord:
     if sets:
         kinds = ", ".join(sorted(_kind(body) for body in sets))
         return _refused(
@@ -92,7 +99,7 @@ def _without_alias(zone_id: str, name: str, sets: Sequence[JsonObject], old_name
             "Replace them by a CNAME to the gateway's deployment name first.",
             text_at(sets[0], "id"),
         )
-    if old_name is None:
+    if may_be_missing:
         return FoundRecord()
     return _refused(
         "record-missing",
@@ -116,8 +123,18 @@ def _judge_target(record: RecordSet, names: Names, chains: Chains, old_name: str
                 resource=record.id,
             ),
         )
-    if record.points_at(old_name):
+    if record.points_at(old_name) or record.points_at(names.deployment_name):
         return ()
+    if not old_name:
+        return (
+            warns(
+                "record-of-gone-gateway",
+                f"«{name}» leads to «{target}», which is taken for the name of the gateway that is gone. Somebody else "
+                "can claim that name.",
+                "Check that no gateway serves there: the record will lead to the new one.",
+                resource=record.id,
+            ),
+        )
     if any(old_name.lower() in chain for chain in chains.values()):
         return (
             warns(
@@ -157,6 +174,22 @@ def _judge_public(record: RecordSet, name: str, chains: Chains) -> tuple[Finding
     )
 
 
+def judge_serving_name(names: Names, chains: Chains) -> tuple[Finding, ...]:
+    """Whether the service name of a gateway that is said to serve leads to it."""
+    target = names.deployment_name.lower()
+    if all(target in chain for chain in chains.values()):
+        return ()
+    return (
+        blocks(
+            "new-gateway-not-led-to",
+            f"«{names.service_name}» does not lead to the new gateway's «{names.deployment_name}»: {_said(chains)}.",
+            "Point its CNAME there and wait until older answers have run out; or give the gateway that it leads to as "
+            "`new_gateway`.",
+            pointer="/new_gateway/resource_id",
+        ),
+    )
+
+
 def judge_foreign_zone(names: Names, chains: Chains, old_name: str | None) -> tuple[Finding, ...]:
     """What to know where somebody else changes the record."""
     name = names.service_name
@@ -177,7 +210,7 @@ def judge_foreign_zone(names: Names, chains: Chains, old_name: str | None) -> tu
                 "Where a gateway serves there, ask for a migration (POST /api/migrations) instead.",
             )
         )
-    if old_name is not None and not any(old_name.lower() in chain for chain in chains.values()):
+    if old_name and not any(old_name.lower() in chain for chain in chains.values()):
         found.append(
             warns(
                 "record-points-elsewhere",

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from cmg_core.domain.findings import blocks, tells
+from cmg_core.domain.findings import blocks, tells, warns
 from cmg_core.domain.gateway_resources import OWNER_TAG
 from cmg_core.domain.locks import locks_against_change, locks_against_deletion
 from cmg_core.domain.plans import NewResources
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.requests import Request
-from cmg_core.domain.values import JsonObject, ResourceId, at, same_id, tags_of, text_at
+from cmg_core.domain.tenants import Access, Identities, not_delegated, other_tenant
+from cmg_core.domain.values import JsonObject, ResourceId, at, objects_at, same_id, tags_of, text_at
 
 
 def is_region(location: str, region: str) -> bool:
@@ -35,47 +36,77 @@ def new_resources(request: Request, label: str, zones: tuple[str, ...]) -> NewRe
     )
 
 
-def judge_subscription(body: JsonObject, request: Request) -> tuple[Finding, ...]:
-    """Whether the subscription can be written to, and is the tenant's."""
+_STATES = {
+    "Warned": "it is read-only and will be disabled soon: what is in it may be deleted, nothing made or changed",
+    "Disabled": "it is read-only: its virtual machines are stopped, what is in it may be deleted, nothing made or "
+    "changed",
+    "Deleted": "it is deleted with all that was in it",
+}
+"""What a subscription's state means where it allows no deployment (Microsoft Learn, "Azure subscription states")."""
+
+
+def judge_subscription(body: JsonObject, request: Request, who: Identities) -> tuple[Finding, ...]:
+    """Whether the subscription can be written to, is the tenant's, and is delegated where the request says so."""
     found: list[Finding] = []
-    state, tenant = text_at(body, "state"), text_at(body, "tenantId")
+    state, owner = text_at(body, "state"), text_at(body, "tenantId").lower()
     where = f"/subscriptions/{request.subscription_id}"
-    if state != "Enabled":
+    if state == "PastDue":
         found.append(
-            blocks(
-                "subscription-not-enabled",
-                f"The subscription's state is «{state}».",
-                "Have the subscription enabled (portal: Cost Management + Billing), or use another one.",
+            warns(
+                "subscription-past-due",
+                "A payment for the subscription is overdue (state «PastDue»). It works still; left unpaid it becomes "
+                "read-only, perhaps while the deployment is under way.",
+                "Have the bill paid first (portal: Cost Management + Billing; a CSP's customer pays the partner).",
                 resource=where,
                 pointer="/subscription_id",
             )
         )
-    if tenant and tenant.lower() != request.tenant_id:
+    elif state != "Enabled":
         found.append(
             blocks(
-                "subscription-other-tenant",
-                f"The subscription belongs to tenant {tenant}.",
-                "Give that tenant as `tenant_id`, or another subscription.",
+                "subscription-not-enabled",
+                f"The subscription's state is «{state}»{f': {_STATES[state]}' if state in _STATES else ''}.",
+                "Have the subscription enabled (portal: Cost Management + Billing; a CSP's partner lifts a suspension "
+                "in Partner Center), or use another one.",
                 resource=where,
-                pointer="/tenant_id",
+                pointer="/subscription_id",
             )
         )
+    if owner and owner != request.tenant_id:
+        found.append(other_tenant(owner, where))
+    elif who.access_to(request.tenant) is Access.DELEGATED and who.home not in _managing_tenants(body):
+        found.append(not_delegated(request.tenant, who, where))
     return tuple(found)
 
 
+def _managing_tenants(body: JsonObject) -> set[str]:
+    """The tenants that the subscription is delegated to (Subscriptions API, ``managedByTenants``)."""
+    return {text_at(tenant, "tenantId").lower() for tenant in objects_at(body, "managedByTenants")}
+
+
 def judge_providers(states: Mapping[str, str], needed: Sequence[str]) -> tuple[Finding, ...]:
-    """Tell which resource providers will be registered."""
+    """Tell which resource providers will be registered, and warn of those that somebody is taking away."""
     known = {namespace.lower(): state for namespace, state in states.items()}
     missing = [namespace for namespace in needed if known.get(namespace.lower()) != "Registered"]
-    if not missing:
-        return ()
-    return (
-        tells(
-            "providers-to-register",
-            f"Not registered in the subscription: {', '.join(missing)}.",
-            "Nothing to do: they are registered before anything is made.",
-        ),
-    )
+    going = [namespace for namespace in missing if known.get(namespace.lower()) == "Unregistering"]
+    found: list[Finding] = []
+    if missing:
+        found.append(
+            tells(
+                "providers-to-register",
+                f"Not registered in the subscription: {', '.join(missing)}.",
+                "Nothing to do: they are registered before anything is made.",
+            )
+        )
+    if going:
+        found.append(
+            warns(
+                "providers-being-unregistered",
+                f"Somebody unregisters {', '.join(going)} at this moment.",
+                "Find out who and why: the deployment waits until it is done, and registers them again.",
+            )
+        )
+    return tuple(found)
 
 
 def judge_group(body: JsonObject | None, request: Request) -> tuple[Finding, ...]:
@@ -128,6 +159,8 @@ def judge_existing(contents: Sequence[JsonObject], make: NewResources, deploymen
 def judge_vault(body: JsonObject | None, request: Request) -> tuple[Finding, ...]:
     """Whether instances can take the certificate from its vault: same subscription, same region, enabled for deployment
     (virtual machine API, ``osProfile.secrets``)."""
+    if request.certificate is None:
+        return ()
     if body is None:
         return (
             blocks(

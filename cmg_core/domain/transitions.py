@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from cmg_core.domain.clients_moved import KEPT, why_no_decision, why_not_enough
 from cmg_core.domain.gates import Gate, GateName, Opener
-from cmg_core.domain.record import Ask, Requested, RollBack, State, Status, StepProgress
+from cmg_core.domain.record import Ask, ClientFigures, Requested, RollBack, State, Status, StepProgress
+from cmg_core.domain.requests import RetirementRequest
 
 ROLL_BACK = "roll-back"
 RELEASE_NAME = "release-name"
@@ -22,6 +24,8 @@ class Phase(StrEnum):
     """Preflight: nothing was written in Azure."""
     BUILDING = "building"
     CUTTING_OVER = "cutting-over"
+    WATCHING = "watching"
+    """A retirement before its removal: another gateway serves, and nothing was written in Azure."""
     GRACE = "grace"
     """Until the site's administrator is asked to remove the old gateway's record: everything can still go back."""
     RETIRING = "retiring"
@@ -54,6 +58,11 @@ _NOT_SUCCEEDED = "A parked name can be released only when the deployment has suc
 _NOTHING_PARKED = "It keeps no name: none was parked, or it has been released."
 _RELEASES = "The parked name is being released: the deployment itself has ended."
 _RELEASE_BEGAN = "Azure is deleting the address already."
+_NOTHING_LED_OVER = (
+    "It leads nobody over and makes nothing: there is nothing to take back. Cancel it instead, and the old gateway "
+    "stays."
+)
+_OLD_GATEWAY_GONE = "The old gateway was gone before the plan was made: there is none to go back to."
 _NO_GRACE = "No grace period runs. Before it begins, a longer one can only be asked for in a new request."
 
 TABLE: dict[tuple[Phase, Ask], str] = {
@@ -75,6 +84,12 @@ TABLE: dict[tuple[Phase, Ask], str] = {
     (Phase.CUTTING_OVER, Ask.EXTEND): _NO_GRACE,
     (Phase.CUTTING_OVER, Ask.CHECK): _ALLOWED,
     (Phase.CUTTING_OVER, Ask.OPEN_GATE): _ALLOWED,
+    (Phase.WATCHING, Ask.CANCEL): _ALLOWED,
+    (Phase.WATCHING, Ask.ROLLBACK): _NOTHING_LED_OVER,
+    (Phase.WATCHING, Ask.RESUME): _ALLOWED,
+    (Phase.WATCHING, Ask.EXTEND): _ALLOWED,
+    (Phase.WATCHING, Ask.CHECK): _ALLOWED,
+    (Phase.WATCHING, Ask.OPEN_GATE): _ALLOWED,
     (Phase.GRACE, Ask.CANCEL): _PERHAPS_MADE,
     (Phase.GRACE, Ask.ROLLBACK): _ALLOWED,
     (Phase.GRACE, Ask.RESUME): _ALLOWED,
@@ -112,13 +127,18 @@ def phase_of(course: Course) -> Phase:
     """Where a deployment is."""
     if course.status.is_end:
         return Phase.PARKED if course.status is Status.SUCCEEDED and course.state.parked else Phase.ENDED
+    is_retirement = isinstance(course.state.request, RetirementRequest)
     match course.step:
         case "preflight":
             return Phase.LOOKING
+        case "retire-old-gateway" if _removal_has_begun(course.state):
+            return Phase.RETIRING
+        case _ if is_retirement and course.step != RELEASE_NAME:
+            return Phase.WATCHING
         case "cut-over":
             return Phase.CUTTING_OVER
         case "retire-old-gateway":
-            return Phase.RETIRING if _removal_has_begun(course.state) else Phase.GRACE
+            return Phase.GRACE
         case _ if course.step == ROLL_BACK:
             return Phase.ROLLING_BACK
         case _ if course.step == RELEASE_NAME:
@@ -137,6 +157,10 @@ def why_not(course: Course, ask: Ask) -> str:
     refused = TABLE[phase_of(course), ask]
     if refused:
         return refused
+    if ask is Ask.EXTEND and course.state.grace_ends_at is None:
+        return _NO_GRACE
+    if ask is Ask.ROLLBACK and _is_gone(course.state) and phase_of(course) in (Phase.CUTTING_OVER, Phase.GRACE):
+        return _OLD_GATEWAY_GONE
     if ask is Ask.CANCEL and course.step == RELEASE_NAME and course.state.operations:
         return _RELEASE_BEGAN
     needs_a_person = course.status is Status.NEEDS_ATTENTION
@@ -147,20 +171,29 @@ def why_not(course: Course, ask: Ask) -> str:
     return ""
 
 
+def _is_gone(state: State) -> bool:
+    return state.plan is not None and state.plan.old_gateway is not None and state.plan.old_gateway.gone
+
+
 def possible(course: Course) -> tuple[Ask, ...]:
     """What may be asked now, gates apart."""
     return tuple(ask for ask in Ask if ask is not Ask.OPEN_GATE and not why_not(course, ask))
 
 
-def why_not_this_gate(course: Course, gate: Gate) -> str:
-    """Why a person cannot open a gate now; empty where that is possible."""
+def why_not_this_gate(course: Course, gate: Gate, requested: Requested) -> str:
+    """Why a person cannot open a gate now, with what they say; empty where that is possible."""
     if refused := why_not(course, Ask.OPEN_GATE):
         return refused
     if gate.opener is Opener.APP:
         return "It opens by what the app observes itself, not by a call."
-    if not gate.early and gate.asked_at is None:
+    if gate.name is GateName.CLIENTS_MOVED and requested.figures is None:
+        refused = why_no_decision(course.state, requested.at)
+    if gate.name is GateName.GATEWAY_CREATED and not requested.made and course.step != ROLL_BACK:
+        refused = 'Name the scale set that the site has made: `payload` {"resource_id": "…"}.'
+    is_report = requested.figures is not None and course.state.grace_started_at is not None
+    if not gate.early and gate.asked_at is None and not is_report:
         return "The deployment has not come to it yet: what it confirms cannot be true before."
-    return ""
+    return refused
 
 
 def take_up(course: Course, requested: Requested) -> tuple[Course, str]:
@@ -198,13 +231,28 @@ def take_up(course: Course, requested: Requested) -> tuple[Course, str]:
 def _opened(course: Course, requested: Requested) -> tuple[Course, str]:
     state = course.state
     gate = state.gate(requested.gate) if requested.gate else None
-    if gate is None or gate.is_open or why_not_this_gate(course, gate):
+    if gate is None or gate.is_open or why_not_this_gate(course, gate, requested):
         return course, ""
+    if requested.figures is not None:
+        course, lacking = _reported(course, requested.figures)
+        state = course.state
+        if lacking:
+            return course, f"{requested.by} reported figures of clients: {lacking}"
     state = state.with_gate(replace(gate, opened_at=requested.at, opened_by=requested.by, reason=requested.reason))
+    if requested.made:
+        state = replace(state, new=replace(state.new, named=requested.made))
     status = course.status
     if state.waiting is not None and state.waiting.gate == gate.name:
         state, status = replace(state, waiting=replace(state.waiting, next_look=requested.at)), Status.RUNNING
     return Course(course.step, status, state), f"{requested.by} opened the gate {gate.name}: {requested.reason}"
+
+
+def _reported(course: Course, figures: ClientFigures) -> tuple[Course, str]:
+    """The course with figures of clients, and what they lack."""
+    state, wanted = course.state, course.state.request.gates.clients_moved
+    kept = (*state.client_figures, figures)[-KEPT:]
+    course = replace(course, state=replace(state, client_figures=kept))
+    return course, why_not_enough(figures, wanted) if wanted else ""
 
 
 def _extended(course: Course, requested: Requested) -> tuple[Course, str]:
@@ -229,6 +277,8 @@ def _rolling_back(course: Course, at: datetime) -> Course:
             state = state.with_gate(Gate(gate.name, Opener.PERSON, _inside_view_back(state)))
         elif gate.name is GateName.CNAME and state.request.dns is None:
             state = state.with_gate(Gate(gate.name, Opener.APP, _record_back(state)))
+        elif gate.name is GateName.GATEWAY_CREATED:
+            state = state.with_gate(Gate(gate.name, Opener.PERSON, _GATEWAY_REMOVED))
     state = replace(
         state,
         problem=None,
@@ -250,6 +300,12 @@ def _left_undone(state: State, at: datetime) -> State:
         for line in state.progress
     ]
     return replace(state, progress=tuple(lines))
+
+
+_GATEWAY_REMOVED = (
+    "The site's administrator removes the new gateway and its connection point in the console, as far as they were "
+    "made, and confirms it: nobody is led to it any more."
+)
 
 
 def _inside_view_back(state: State) -> str:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.names import first_label_of, is_below
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, Request
+from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, Request, RetirementRequest
 from cmg_core.domain.values import Json, JsonObject, ResourceId, at, text_at
 
 LONGEST_ECHO = 100
@@ -23,23 +23,25 @@ SECRET_LOOKING = re.compile(
     r"(sig|key|token|secret|password|pwd|code)\s*[=:]|-----BEGIN|(?-i:\beyJ[\w-]{5,}\.)", re.IGNORECASE
 )
 
-type Kind = Literal["deployment", "migration"]
+type Kind = Literal["deployment", "migration", "retirement"]
 
-_MODELS: dict[Kind, type[DeploymentRequest] | type[MigrationRequest]] = {
+_MODELS: dict[Kind, type[DeploymentRequest] | type[MigrationRequest] | type[RetirementRequest]] = {
     "deployment": DeploymentRequest,
     "migration": MigrationRequest,
+    "retirement": RetirementRequest,
 }
 
 _WANTED = {
-    "/provisioned_by": "who makes the new gateway: «automation», «site» or «existing» (this release carries out "
-    "«automation»)",
+    "/provisioned_by": "who makes the new gateway: «automation» (this app), «site» (Configuration Manager) or "
+    "«existing» (it stands already)",
     "/kind": "nothing here: the address that is called says what is wanted",
     "/subscription_id": "the subscription's ID, a GUID",
     "/tenant_id": "the ID of the subscription's tenant, a GUID",
+    "/access": "«own», «delegated» or «app», or nothing where the settings decide",
     "/resource_group": "the name of the new gateway's resource group, up to 90 letters, digits and "
     "«-_().», no dot at the end",
     "/region": "an Azure region by its short name, such as «eastus»",
-    "/certificate": "an object with `vault` and `name`",
+    "/certificate": "an object with `vault` and `name` (it may be left out where the gateway stands already)",
     "/certificate/vault": "the vault's own address, such as «https://kv-cmg.vault.azure.net»",
     "/certificate/name": "the certificate's name in the vault: letters, digits and «-»",
     "/service_name": "one of the certificate's DNS names, such as «cmg.contoso.com»",
@@ -49,11 +51,16 @@ _WANTED = {
     "/configmgr_release": 'the site\'s release as four digits in quotes, such as «"2503"»',
     "/dns": "an object with `zone_id`, or nothing where the zone is not the app's to change",
     "/dns/zone_id": "the full resource ID of a public DNS zone (Microsoft.Network/dnsZones)",
+    "/new_gateway": "an object with `resource_id`, where `provisioned_by` is «existing»",
+    "/new_gateway/resource_id": "the full resource ID of the scale set of the gateway that stands already",
     "/old_gateway": "an object with `resource_id` and `service_name`; where there is no old gateway "
     "call POST /api/deployments",
     "/old_gateway/resource_id": "the full resource ID of the old gateway's classic cloud service "
     "(Microsoft.ClassicCompute/domainNames) or scale set (Microsoft.Compute/virtualMachineScaleSets)",
     "/old_gateway/service_name": "the name that clients dial today, such as «cmg.contoso.com»",
+    "/old_gateway/gone": "true where Azure holds the old gateway no more, or leave it out",
+    "/old_gateway/serves_content": "true where clients get content from it or boundary groups refer to it",
+    "/old_gateway/inside_ttl": "an ISO 8601 duration, such as «PT5M»",
     "/old_gateway/also_delete": "a list of at most 16 full resource IDs",
     "/old_gateway/confirmed_parts": "a list of at most 16 full resource IDs, exactly those that the plan lists",
     "/grace_period": "an ISO 8601 duration, such as «P2D»",
@@ -65,6 +72,7 @@ _WANTED = {
     "/gates/clients-moved": "an object with `share`, and `active_days` and `deadline` where wanted",
     "/gates/clients-moved/share": "a number above 0 and up to 1, such as 0.98",
     "/gates/clients-moved/active_days": "a whole number from 1 to 365",
+    "/gates/clients-moved/minimum_sample": "a whole number from 1 on",
     "/gates/clients-moved/deadline": "an ISO 8601 duration, such as «P14D»",
     "/cut_over_not_before": "a moment with its offset, such as «2026-12-01T20:00:00+01:00»",
     "/park_old_name": "true or false",
@@ -84,9 +92,13 @@ class InvalidRequest(Exception):
 
 
 def kind_of_request(body: Json) -> Kind:
-    """What a plan is asked for: a migration where the body names an old gateway or says so."""
-    is_migration = isinstance(body, dict) and ("old_gateway" in body or body.get("kind") == "migration")
-    return "migration" if is_migration else "deployment"
+    """What a plan is asked for, as the body says, or as follows from whether it names an old gateway."""
+    if not isinstance(body, dict):
+        return "deployment"
+    said = body.get("kind")
+    if said == "retirement":
+        return "retirement"
+    return "migration" if "old_gateway" in body or said == "migration" else "deployment"
 
 
 def read_request(body: Json, kind: Kind) -> Request:
@@ -131,6 +143,8 @@ def _nearest(kind: Kind, place: tuple[str | int, ...]) -> str:
     key = str(place[-1])
     if kind == "deployment" and place[0] in MigrationRequest.model_fields:
         return "Leave it out, or call POST /api/migrations where a gateway takes an older one's place."
+    if kind == "retirement" and place[0] in MigrationRequest.model_fields:
+        return "Leave it out: nobody is led over when an old gateway is only retired."
     known = _known_keys(_MODELS[kind], place[:-1])
     near = get_close_matches(key[:LONGEST_ECHO].lower().replace("-", "_"), known, n=1, cutoff=0.6)
     return f"Did you mean `{near[0]}`?" if near else f"Leave it out. Known here: {', '.join(f'`{k}`' for k in known)}."
@@ -180,7 +194,7 @@ def _cross_checks(body: JsonObject) -> list[Finding]:
     """What one key says against another. Works on JSON that is wrong elsewhere: every mistake is told at once."""
     return [
         finding
-        for check in (_check_guids, _check_zone, _check_first_label, _check_deletions)
+        for check in (_check_guids, _check_maker, _check_zone, _check_first_label, _check_deletions)
         for finding in check(body)
     ]
 
@@ -195,12 +209,32 @@ def _check_guids(body: JsonObject) -> Iterable[Finding]:
         )
 
 
+def _check_maker(body: JsonObject) -> Iterable[Finding]:
+    maker = text_at(body, "provisioned_by")
+    if maker == "existing" and body.get("new_gateway") is None:
+        yield _missing("new_gateway")
+    if maker in ("automation", "site"):
+        if body.get("certificate") is None:
+            yield _missing("certificate")
+        if body.get("new_gateway") is not None:
+            yield blocks(
+                "new-gateway-not-existing",
+                f"`new_gateway` names a gateway that stands already, but `provisioned_by` is «{maker}».",
+                "Leave it out, or say `provisioned_by` «existing».",
+                pointer="/new_gateway",
+            )
+
+
+def _missing(key: str) -> Finding:
+    return blocks("missing-key", f"`{key}` is missing.", f"Give {_WANTED[f'/{key}']}.", pointer=f"/{key}")
+
+
 def _check_zone(body: JsonObject) -> Iterable[Finding]:
     try:
         zone = ResourceId.parse(text_at(body, "dns", "zone_id")).name
     except ValueError:
         return
-    name = text_at(body, "service_name") or text_at(body, "old_gateway", "service_name")
+    name = text_at(body, "service_name")
     if name and not is_below(name, zone):
         yield blocks(
             "service-name-outside-zone",

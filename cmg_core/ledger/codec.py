@@ -15,7 +15,7 @@ from pydantic import Json as FromJson
 
 from cmg_core.domain.errors import NewerSchema, TooLarge, UnreadableRow
 from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Ask, Claim, Event, Message, Record, Requested, State, Status
-from cmg_core.domain.requests import MigrationRequest, held_gateway
+from cmg_core.domain.requests import ReplacementRequest, held_gateway
 from cmg_core.domain.values import JsonObject, Moment
 from cmg_core.services import ActiveRow, Save, Throttle
 
@@ -125,7 +125,7 @@ def active_columns(of: Record | Save) -> Columns:
 def summary(state: State) -> JsonObject:
     """What lists show and filter by, besides the row's own columns."""
     request = state.request
-    old = request.old_gateway.service_name if isinstance(request, MigrationRequest) else None
+    old = request.old_gateway.service_name if isinstance(request, ReplacementRequest) else None
     planned = state.plan.names.service_name if state.plan and state.plan.names else None
     return {
         "service_name": planned or request.service_name or old,

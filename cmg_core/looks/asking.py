@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cmg_core.domain.errors import AzureRefused, TryAgain, UnreadableRow
 from cmg_core.domain.findings import blocks, unknown
@@ -18,9 +18,10 @@ NEEDS_PROVIDER = "look-needs-provider"
 
 @dataclass(frozen=True)
 class Missed:
-    """A look that brought nothing."""
+    """A look that brought nothing. ``refused`` is Azure's own answer, where it gave one."""
 
     finding: Finding
+    refused: AzureRefused | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ async def ask[T](what: str, permission: str, look: Awaitable[T]) -> T | Missed:
         seen = f"Looking at {what} brought no answer: {busy.reason}"
         return Busy(unknown("look-not-answered", seen, "Ask again in a little while."), busy)
     except AzureRefused as refused:
-        return Missed(_refusal(what, permission, refused))
+        return Missed(_refusal(what, permission, refused), refused=refused)
     except UnreadableRow as reason:
         return Missed(unknown("look-unreadable", f"Looking at {what} brought nothing: {reason}.", _PUT_BACK))
 

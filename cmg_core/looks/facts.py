@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cmg_core.domain.errors import NewerSchema, TryAgain
-from cmg_core.domain.old_gateway import DELETABLE, SCALE_SET, first_references, further_references, type_of
-from cmg_core.domain.requests import MigrationRequest, Request, held_gateway
+from cmg_core.domain.old_gateway import DELETABLE, SCALE_SET, type_of
+from cmg_core.domain.requests import CertificateReference, ReplacementRequest, Request, held_gateway
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
 from cmg_core.looks.asking import Missed, ask
+from cmg_core.looks.standing import StandingFacts, referred_to, standing_facts
 from cmg_core.services import NameView, ResourceManager, Services, VaultCertificate
 
 READER = "the role Reader on the subscription"
@@ -43,13 +44,15 @@ class Facts:
     """Another active deployment that holds this gateway; empty where there is none."""
     old: OldFacts | Missed | None
     """None for a new deployment."""
+    standing: StandingFacts | Missed | None
+    """The new gateway, where the request says that it stands already."""
     old_group: Sequence[JsonObject] | Missed
     """Contents of the old gateway's resource group."""
 
 
 async def gather_facts(request: Request, services: Services, deployment_id: str) -> Facts:
     """Look at everything that does not depend on the names. Never raises for Azure's refusals."""
-    azure, place = services.azure(request.tenant_id, request.subscription_id), request.certificate
+    azure = services.azure(request.tenant, request.subscription_id)
     async with asyncio.TaskGroup() as looks:
         subscription = looks.create_task(ask("the subscription", READER, azure.subscription()))
         providers = looks.create_task(ask("the resource providers", READER, azure.providers()))
@@ -64,13 +67,14 @@ async def gather_facts(request: Request, services: Services, deployment_id: str)
             ask(
                 "the certificate",
                 "the role Key Vault Certificate User on the vault (or the access policy «get certificates»)",
-                services.vaults.certificate(place.vault, place.name),
+                _certificate(services, request),
             )
         )
-        vault = looks.create_task(ask("the vault", READER, _vault(azure, place.vault)))
+        vault = looks.create_task(ask("the vault", READER, _vault(azure, request.certificate)))
         records = looks.create_task(ask("the DNS zone", "DNS Zone Contributor on the zone", _records(azure, request)))
         rival = looks.create_task(ask("the ledger", "", _rival(services, request, deployment_id)))
         old = looks.create_task(ask("the old gateway", READER, _old(azure, request)))
+        standing = looks.create_task(ask("the new gateway", READER, _standing(azure, request)))
         old_group = looks.create_task(
             ask("the old gateway's resource group", READER, _old_group(azure, request, contents))
         )
@@ -87,14 +91,22 @@ async def gather_facts(request: Request, services: Services, deployment_id: str)
         records.result(),
         rival.result(),
         old.result(),
+        standing.result(),
         old_group.result(),
     )
 
 
-async def _vault(azure: ResourceManager, address: str) -> JsonObject | None:
+async def _certificate(services: Services, request: Request) -> VaultCertificate | None:
+    place = request.certificate
+    return await services.vaults.certificate(request.tenant, place.vault, place.name) if place else None
+
+
+async def _vault(azure: ResourceManager, place: CertificateReference | None) -> JsonObject | None:
     """The whole resource (its list form lacks the properties), by the first label of its address; None where the
     subscription holds no such vault."""
-    name = (urlsplit(address).hostname or "").split(".", 1)[0]
+    if place is None:
+        return None
+    name = (urlsplit(place.vault).hostname or "").split(".", 1)[0]
     found = await azure.find("Microsoft.KeyVault/vaults", name)
     return await azure.get(text_at(found, "id")) if found else None
 
@@ -121,27 +133,26 @@ async def _rival(services: Services, request: Request, deployment_id: str) -> st
 
 
 async def _old(azure: ResourceManager, request: Request) -> OldFacts | None:
-    if not isinstance(request, MigrationRequest) or not _is_here(request, request.old_gateway.resource_id):
+    if not isinstance(request, ReplacementRequest) or not _is_here(request, request.old_gateway.resource_id):
         return None
     old = request.old_gateway
     besides = [id for id in old.also_delete if _is_here(request, id) and type_of(id) in DELETABLE]
     body, *extras = await asyncio.gather(azure.get(old.resource_id), *(azure.get(id) for id in besides))
-    referred: list[JsonObject] = []
-    if body is not None and type_of(old.resource_id) == SCALE_SET:
-        referred = await _bodies(azure, first_references(body))
-        known = {text_at(found, "id").lower() for found in referred}
-        referred += await _bodies(azure, [id for id in further_references(referred) if id.lower() not in known])
+    is_scale_set = type_of(old.resource_id) == SCALE_SET
+    referred = await referred_to(azure, body) if body is not None and is_scale_set else []
     return OldFacts(body, referred, dict(zip(besides, extras, strict=True)))
 
 
-async def _bodies(azure: ResourceManager, ids: Sequence[str]) -> list[JsonObject]:
-    return [body for body in await asyncio.gather(*(azure.get(id) for id in ids)) if body is not None]
+async def _standing(azure: ResourceManager, request: Request) -> StandingFacts | None:
+    if request.new_gateway is None or not _is_here(request, request.new_gateway.resource_id):
+        return None
+    return await standing_facts(azure, request.new_gateway.resource_id)
 
 
 async def _old_group(
     azure: ResourceManager, request: Request, contents: asyncio.Task[Sequence[JsonObject] | Missed]
 ) -> Sequence[JsonObject]:
-    if not isinstance(request, MigrationRequest) or not _is_here(request, request.old_gateway.resource_id):
+    if not isinstance(request, ReplacementRequest) or not _is_here(request, request.old_gateway.resource_id):
         return ()
     name = ResourceId.parse(request.old_gateway.resource_id).resource_group
     if name.lower() != request.resource_group.lower():

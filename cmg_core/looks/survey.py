@@ -5,31 +5,40 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cmg_core.domain.capacity import Offer, judge_offer, judge_quota, offer_of
-from cmg_core.domain.certificates import choose_service_name, judge_certificate
+from cmg_core.domain.cases import Case, case_of
+from cmg_core.domain.certificates import ServerCertificate, choose_service_name, judge_certificate
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks, tells, warns
-from cmg_core.domain.names import NameKind, deployment_name, judge_service_name, kind_of, label_candidates
+from cmg_core.domain.names import (
+    NameKind,
+    deployment_name,
+    first_label_of,
+    judge_service_name,
+    kind_of,
+    label_candidates,
+)
 from cmg_core.domain.old_gateway import (
     CLASSIC,
-    PUBLIC_ADDRESS,
     Parts,
     Surroundings,
     goes_with,
+    gone_gateway,
     group_of,
     immutable_id,
     judge_also_delete,
     judge_confirmation,
     judge_parking,
+    judge_presence,
     judge_shared,
     parts_of_scale_set,
     type_of,
 )
-from cmg_core.domain.plans import Names, NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
+from cmg_core.domain.plans import Names, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord, StandingGateway
 from cmg_core.domain.problems import Finding, Severity
-from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost
-from cmg_core.domain.requests import MigrationRequest, Request
+from cmg_core.domain.procedure import connection_ports, foretold_gap, gates_of, judge_case, judge_gap, parallel_cost
+from cmg_core.domain.requests import ReplacementRequest, Request
 from cmg_core.domain.scope import judge_request
-from cmg_core.domain.service_record import find_record, judge_foreign_zone, silence
+from cmg_core.domain.service_record import find_record, judge_foreign_zone, judge_serving_name, silence
 from cmg_core.domain.target import (
     judge_existing,
     judge_group,
@@ -40,10 +49,20 @@ from cmg_core.domain.target import (
     judge_vault,
     new_resources,
 )
+from cmg_core.domain.tenants import Identities, judge_access, judge_sign_in
 from cmg_core.domain.values import JsonObject, same_id, text_at
 from cmg_core.looks.asking import NEEDS_PROVIDER, Busy, Missed
-from cmg_core.looks.certificate import certificate_missing, certificate_of, pinned_certificate
+from cmg_core.looks.certificate import (
+    certificate_missing,
+    certificate_of,
+    new_gateway_silent,
+    pinned_as_shown,
+    pinned_certificate,
+    shown_certificate,
+    tells_shown_certificate,
+)
 from cmg_core.looks.facts import Facts, OldFacts, chains_of, free_label, gather_facts
+from cmg_core.looks.standing import judge_not_the_old_one, judge_standing, named_address, standing_gateway
 from cmg_core.services import Services
 from cmg_core.steps.register_providers import PROVIDERS
 
@@ -64,24 +83,40 @@ class Surveyed:
 async def survey(request: Request, services: Services, deployment_id: str) -> Surveyed:
     """Look at everything and make the plan. Changes nothing, and never raises for Azure's refusals."""
     facts = await gather_facts(request, services, deployment_id)
-    notes = _Notes()
     limits = services.limits
+    notes = _Notes(request, limits.identities)
     notes.add(judge_request(request, limits.minimum_grace, has_software=bool(limits.gateway_software)))
     notes.judge(facts.rival, _judge_rival)
-    _note_target(notes, request, facts)
-    offer = _note_capacity(notes, request, facts)
-    certificate, names = await _note_certificate(notes, request, services, facts)
-    make = new_resources(request, names.label, offer.zones if offer else ()) if names else None
+    notes.add(judge_access(request.tenant, limits.identities))
+    _note_target(notes, request, facts, limits.identities)
+    offer = _note_capacity(notes, request, facts) if request.provisioned_by != "existing" else None
+    standing = _note_standing(notes, request, facts)
+    certificate, service_name = await _note_certificate(notes, request, services, facts, standing)
+    names = await _note_names(notes, request, services, service_name, standing) if service_name else None
+    case = case_of(request, service_name) if service_name else None
+    is_ours = request.provisioned_by == "automation"
+    make = new_resources(request, names.label, offer.zones if offer else ()) if names and is_ours else None
     if make is not None:
         notes.judge(facts.contents, lambda contents: judge_existing(contents, make, deployment_id))
-    old = _note_old_gateway(notes, request, facts, make)
-    record, public_ttl = await _note_public_name(notes, request, services, facts, names, old)
-    is_migration = isinstance(request, MigrationRequest)
+    new_ids = standing.parts if standing else make.ids if make else ()
+    old = _note_old_gateway(notes, request, facts, new_ids)
+    if standing is not None and isinstance(request, ReplacementRequest):
+        old_parts = old.parts if old else ()
+        notes.add(judge_not_the_old_one(standing, request.old_gateway.resource_id, old_parts))
+    old_name = old.deployment_name if old and case and case.moves_the_name else None
+    record, public_ttl = await _note_public_name(notes, request, services, facts, names, case, old_name)
+    if old is not None and old.gone and not old.deployment_name and record is not None:
+        old = old.model_copy(update={"deployment_name": record.target})
+    gap = foretold_gap(request, case, max(record.ttl if record else timedelta(), public_ttl))
+    notes.add(judge_gap(request, gap))
+    is_replacement = isinstance(request, ReplacementRequest)
     plan = Plan(
         findings=notes.told(),
+        case=case,
         names=names,
         certificate=certificate,
         make=make,
+        standing=standing,
         keep=old.kept if old else (),
         delete=old.parts if old else (),
         parked=old.parked if old else None,
@@ -89,9 +124,10 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         record=record,
         public_ttl=public_ttl,
         gates=gates_of(request, names, connection_ports(request.instances)) if names else (),
-        grace_period=request.grace_period if isinstance(request, MigrationRequest) else None,
-        minimum_grace=limits.minimum_grace if is_migration else None,
-        cost_of_parallel_days=parallel_cost(request) if isinstance(request, MigrationRequest) else "",
+        grace_period=request.grace_period if isinstance(request, ReplacementRequest) else None,
+        minimum_grace=limits.minimum_grace if is_replacement else None,
+        foretold_gap=gap,
+        cost_of_parallel_days=parallel_cost(request) if isinstance(request, ReplacementRequest) else "",
     )
     return Surveyed(plan, tuple(notes.busy))
 
@@ -99,7 +135,8 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
 class _Notes:
     """What was found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: Request, who: Identities) -> None:
+        self._request, self._who = request, who
         self.findings: list[Finding] = []
         self.busy: list[Busy] = []
 
@@ -119,7 +156,8 @@ class _Notes:
             self.add(judge(seen))
 
     def miss(self, missed: Missed) -> None:
-        self.findings.append(missed.finding)
+        meant = missed.refused and judge_sign_in(missed.refused, self._request.tenant, self._who)
+        self.findings += meant or (missed.finding,)
         if isinstance(missed, Busy):
             self.busy.append(missed)
 
@@ -133,11 +171,12 @@ def _judge_rival(rival: str) -> Iterable[Finding]:
         )
 
 
-def _note_target(notes: _Notes, request: Request, facts: Facts) -> None:
-    notes.judge(facts.subscription, lambda body: judge_subscription(body, request))
+def _note_target(notes: _Notes, request: Request, facts: Facts, who: Identities) -> None:
+    notes.judge(facts.subscription, lambda body: judge_subscription(body, request, who))
     notes.judge(facts.providers, lambda states: judge_providers(states, PROVIDERS))
     notes.judge(facts.group, lambda body: judge_group(body, request))
-    notes.judge(facts.vault, lambda body: judge_vault(body, request))
+    if request.provisioned_by == "automation":
+        notes.judge(facts.vault, lambda body: judge_vault(body, request))
     notes.judge(facts.locks, lambda locks: judge_locks_on_target(locks, request))
 
 
@@ -166,19 +205,53 @@ def _capacity_not_seen(missed: Missed) -> Finding:
     )
 
 
+def _note_standing(notes: _Notes, request: Request, facts: Facts) -> StandingGateway | None:
+    """The new gateway where it stands already."""
+    if facts.standing is None or request.new_gateway is None:
+        return None
+    if isinstance(facts.standing, Missed):
+        notes.miss(facts.standing)
+        return None
+    notes.add(judge_standing(facts.standing, request, request.new_gateway.resource_id))
+    return standing_gateway(facts.standing)
+
+
 async def _note_certificate(
-    notes: _Notes, request: Request, services: Services, facts: Facts
-) -> tuple[PinnedCertificate | None, Names | None]:
-    """The certificate as it will be pinned, and the names that follow from it."""
+    notes: _Notes, request: Request, services: Services, facts: Facts, standing: StandingGateway | None
+) -> tuple[PinnedCertificate | None, str | None]:
+    """The certificate as it will be pinned, and the service name that follows from it."""
+    read = await _read_certificate(notes, request, services, facts, standing)
+    if read is None:
+        return None, None
+    certificate, pinned = read
+    replacement = request if isinstance(request, ReplacementRequest) else None
+    grace_period = replacement.grace_period if replacement else None
+    notes.add(judge_certificate(certificate, now=services.clock.now(), grace_period=grace_period))
+    old_name = replacement.old_gateway.service_name if replacement else None
+    chosen = choose_service_name(certificate, request.service_name, request.first_label, old_name)
+    notes.add(chosen.findings)
+    if chosen.service_name is None:
+        return pinned, None
+    notes.add(judge_service_name(chosen.service_name, request.region))
+    notes.add(judge_case(request, chosen.service_name))
+    return pinned, chosen.service_name
+
+
+async def _read_certificate(
+    notes: _Notes, request: Request, services: Services, facts: Facts, standing: StandingGateway | None
+) -> tuple[ServerCertificate, PinnedCertificate] | None:
+    """From the vault; where the request names none, as the standing gateway shows it."""
     place = request.certificate
+    if place is None:
+        return await _shown_certificate(notes, request, services, standing) if standing else None
     if isinstance(facts.certificate, Missed):
         # A vault that is not there has its own finding, and nobody answers under its name.
-        if facts.vault is not None:
+        if facts.vault is not None or request.provisioned_by != "automation":
             notes.miss(facts.certificate)
-        return None, None
+        return None
     if facts.certificate is None:
-        notes.add([certificate_missing(request)])
-        return None, None
+        notes.add([certificate_missing(place)])
+        return None
     try:
         certificate = certificate_of(facts.certificate)
     except ValueError:
@@ -192,20 +265,33 @@ async def _note_certificate(
                 )
             ]
         )
-        return None, None
-    migration = request if isinstance(request, MigrationRequest) else None
-    grace_period = migration.grace_period if migration else None
-    notes.add(judge_certificate(certificate, now=services.clock.now(), grace_period=grace_period))
-    old_name = migration.old_gateway.service_name if migration else None
-    chosen = choose_service_name(certificate, request.service_name, request.first_label, old_name)
-    notes.add(chosen.findings)
+        return None
     vault_id = text_at(facts.vault, "id") if isinstance(facts.vault, dict) else ""
-    pinned = pinned_certificate(certificate, facts.certificate, vault_id)
-    if chosen.service_name is None:
-        return pinned, None
-    notes.add(judge_service_name(chosen.service_name, request.region))
-    notes.add(judge_case(request, chosen.service_name))
-    return pinned, await _note_label(notes, request, services, chosen.service_name)
+    return certificate, pinned_certificate(certificate, facts.certificate, vault_id)
+
+
+async def _shown_certificate(
+    notes: _Notes, request: Request, services: Services, standing: StandingGateway
+) -> tuple[ServerCertificate, PinnedCertificate] | None:
+    """What the standing gateway shows on 443: nobody gave another word for what is expected of it."""
+    name = request.service_name or standing.deployment_name
+    dialed = await services.dialer.dial(standing.deployment_name, name)
+    if not dialed.leaf:
+        notes.add([new_gateway_silent(standing, dialed.failure)])
+        return None
+    certificate = shown_certificate(dialed.leaf)
+    notes.add([tells_shown_certificate(certificate, standing)])
+    return certificate, pinned_as_shown(certificate)
+
+
+async def _note_names(
+    notes: _Notes, request: Request, services: Services, service_name: str, standing: StandingGateway | None
+) -> Names | None:
+    """The service name with the deployment name that stands or will be."""
+    if standing is not None:
+        name = standing.deployment_name
+        return Names(service_name=service_name, label=first_label_of(name), deployment_name=name)
+    return await _note_label(notes, request, services, service_name) if request.provisioned_by != "existing" else None
 
 
 async def _note_label(notes: _Notes, request: Request, services: Services, service_name: str) -> Names | None:
@@ -214,7 +300,9 @@ async def _note_label(notes: _Notes, request: Request, services: Services, servi
     if kind not in (NameKind.OWN_DOMAIN, NameKind.REGION):
         return None
     candidates = label_candidates(service_name, request.region)
-    azure = services.azure(request.tenant_id, request.subscription_id)
+    if request.provisioned_by == "site":
+        candidates = candidates[:1]  # the site derives it from the first label
+    azure = services.azure(request.tenant, request.subscription_id)
     label = await free_label(azure, request.region, candidates)
     if isinstance(label, Missed):
         notes.miss(label)
@@ -241,8 +329,8 @@ async def _note_label(notes: _Notes, request: Request, services: Services, servi
     return Names(service_name=service_name, label=label, deployment_name=name)
 
 
-def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewResources | None) -> OldGateway | None:
-    if not isinstance(request, MigrationRequest) or facts.old is None:
+def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, new_ids: Sequence[str]) -> OldGateway | None:
+    if not isinstance(request, ReplacementRequest) or facts.old is None:
         return None
     if isinstance(facts.old, Missed):
         notes.miss(facts.old)
@@ -250,15 +338,15 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
     if isinstance(facts.old_group, Missed):
         notes.miss(facts.old_group)
         return None
-    if facts.old.body is None:
-        notes.add([_old_gateway_missing(request)])
-        return None
     is_classic = type_of(request.old_gateway.resource_id) == CLASSIC
+    notes.add(judge_presence(request, facts.old.body))
+    if facts.old.body is None:
+        return gone_gateway(request) if request.old_gateway.gone else None
     parts = _parts(facts.old, facts.old.body, is_classic=is_classic)
-    besides = _note_besides(notes, request, facts.old, facts.old_group, parts, make)
+    besides = _note_besides(notes, request, facts.old, facts.old_group, parts, new_ids)
     notes.add(judge_shared(parts))
     notes.add(judge_confirmation(request, parts.parts, facts.old_group, parts.shared))
-    address = _named_address(facts.old)
+    address = named_address(facts.old.referred)
     parked = next((part for part in parts.parts if same_id(part.id, text_at(address, "id"))), None)
     if request.park_old_name:
         notes.add(judge_parking(parked, facts.old.body, address))
@@ -286,20 +374,7 @@ def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewRe
     )
 
 
-def _old_gateway_missing(request: MigrationRequest) -> Finding:
-    return blocks(
-        "old-gateway-missing",
-        "There is no such resource: the old gateway may be gone already.",
-        "Check `old_gateway.resource_id`. Where Azure has removed it, deploy the new gateway with POST "
-        "/api/deployments and "
-        "remove the site's record and the connection point by hand: retiring a dead gateway comes with a later "
-        "release.",
-        resource=request.old_gateway.resource_id,
-        pointer="/old_gateway/resource_id",
-    )
-
-
-def _old_gateway_nameless(request: MigrationRequest) -> Finding:
+def _old_gateway_nameless(request: ReplacementRequest) -> Finding:
     return blocks(
         "old-gateway-without-name",
         "No address with a DNS name was found behind the old gateway: whether records lead to it cannot be seen.",
@@ -317,14 +392,14 @@ def _parts(old: OldFacts, body: JsonObject, *, is_classic: bool) -> Parts:
 
 def _note_besides(
     notes: _Notes,
-    request: MigrationRequest,
+    request: ReplacementRequest,
     old: OldFacts,
     group: Sequence[JsonObject],
     parts: Parts,
-    make: NewResources | None,
+    new_ids: Sequence[str],
 ) -> tuple[Part, ...]:
     """What the request deletes besides, after its checks."""
-    around = Surroundings(parts.parts, group, request.certificate.vault, make.ids if make else ())
+    around = Surroundings(parts.parts, group, request.certificate.vault if request.certificate else "", new_ids)
     known = {part.id.lower() for part in parts.parts}
     found = []
     for id in request.old_gateway.also_delete:
@@ -337,20 +412,20 @@ def _note_besides(
     return tuple(found)
 
 
-def _named_address(old: OldFacts) -> JsonObject:
-    """The old scale set's public address that has a DNS name; empty where there is none."""
-    addresses = [found for found in old.referred if type_of(text_at(found, "id")) == PUBLIC_ADDRESS]
-    return next((found for found in addresses if text_at(found, "properties", "dnsSettings", "fqdn")), {})
-
-
 async def _note_public_name(
-    notes: _Notes, request: Request, services: Services, facts: Facts, names: Names | None, old: OldGateway | None
+    notes: _Notes,
+    request: Request,
+    services: Services,
+    facts: Facts,
+    names: Names | None,
+    case: Case | None,
+    old_name: str | None,
 ) -> tuple[ServiceRecord | None, timedelta]:
     """Judge the service name in public DNS, where it needs a record: that record, and for how long servers let others
-    hold what they say now."""
+    hold what they say now. ``old_name`` is where the record leads before clients are led over by it; None otherwise."""
     if isinstance(facts.records, Missed):
         notes.miss(facts.records)
-    if names is None or (isinstance(request, MigrationRequest) and old is None):
+    if names is None or case is None or (case.moves_the_name and old_name is None):
         return None, timedelta()
     if not names.has_own_domain:
         if request.dns is not None:
@@ -363,12 +438,18 @@ async def _note_public_name(
         silent = silence(names.service_name)
         notes.miss(Busy(silent, TryAgain(silent.seen)))
         return None, longest
-    old_name = old.deployment_name if old else None
+    if case is Case.RETIREMENT:
+        notes.add(judge_serving_name(names, chains))
+        return None, longest
     if request.dns is None:
         notes.add(judge_foreign_zone(names, chains, old_name))
         return None, longest
     if isinstance(facts.records, Missed):
         return None, longest
-    found = find_record(request.dns.zone_id, facts.records, names, chains, old_name)
+    found = find_record(request.dns.zone_id, facts.records, names, chains, old_name, may_be_missing=_is_gone(request))
     notes.add(found.findings)
     return found.record, longest
+
+
+def _is_gone(request: Request) -> bool:
+    return isinstance(request, ReplacementRequest) and request.old_gateway.gone

@@ -22,7 +22,7 @@ class StepContext:
     def azure(self) -> ResourceManager:
         """The resource manager of the request's subscription."""
         request = self.state.request
-        return self.services.azure(request.tenant_id, request.subscription_id)
+        return self.services.azure(request.tenant, request.subscription_id)
 
 
 type Step = Callable[[StepContext], Awaitable[Outcome]]

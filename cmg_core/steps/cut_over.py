@@ -1,14 +1,17 @@
-"""cut-over: bring the clients' name to the new gateway without a moment in which none relays.
+"""cut-over: bring clients to the new gateway without a moment in which none relays, but for a gap that was accepted.
 
-The order is case 2 of docs/procedures.md with the gap closed beforehand: the new gateway relays before the record
-changes, both ends are held until the old answer has run out everywhere, and the inside view follows last. A new
-deployment (case 4) only sets its record and waits for its connection point where that was asked for.
+The orders are those of docs/procedures.md. Where clients are led over by the record of a name that they dial already
+(case 2), the new gateway relays before the record changes, both ends are held until the old answer has run out
+everywhere, and the inside view follows last; where a gap was accepted, the connection point follows the record. Under a
+new name (case 1) both gateways serve side by side. A new deployment (case 4) only sets its record and waits for its
+connection point where that was asked for.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
@@ -16,13 +19,14 @@ from cmg_core.domain.plans import PinnedCertificate
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet, low_ttl, record_set_id
-from cmg_core.domain.relay import in_words, relays, shows_certificate
-from cmg_core.domain.requests import MigrationRequest
+from cmg_core.domain.relay import in_words, is_gateway, relays, shows_certificate
+from cmg_core.domain.requests import ReplacementRequest
+from cmg_core.domain.values import iso_duration
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.clocks import beginning, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, opened_by_observation, until_next_try, wait_at
-from cmg_core.steps.planned import names_of, plan_of, take_in_turn
+from cmg_core.steps.planned import Part, case_of_state, names_of, plan_of, take_in_turn
 
 NEW_RECORD_TTL = timedelta(minutes=5)
 
@@ -32,9 +36,7 @@ async def cut_over(context: StepContext) -> Outcome:
 
     Raises TryAgain, AzureRefused, ChangedMeanwhile, StepFailed, Superseded and ClaimRunsOut.
     """
-    migration = (_lower_ttl, _connection_point, _ready, _change_record, _public_view, _inside_view, _start_grace)
-    deployment = (_ready, _change_record, _public_view, _connection_point)
-    return await take_in_turn(context, migration if isinstance(context.state.request, MigrationRequest) else deployment)
+    return await take_in_turn(context, ORDERS[case_of_state(context.state)])
 
 
 async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
@@ -59,13 +61,52 @@ async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
 
 
 async def _connection_point(context: StepContext, state: State) -> Done | Wait:
-    """Open when the new gateway relays: dialed by its own name, since clients still go to the old one."""
+    """Open when the new gateway relays: dialed by its own name, since clients may still go to the old one."""
     if not is_closed(state, GateName.CONNECTION_POINT_CONNECTED):
         return Done(state)
     dialed, now = await _dial_new(context, state), context.services.clock.now()
     if not _relays(state, dialed):
-        return wait_at(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed))
-    return opened_by_observation(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed))
+        seen = f"{_seen(state, dialed)} {_overrun(state, now)}".strip()
+        return wait_at(state, GateName.CONNECTION_POINT_CONNECTED, now, seen)
+    done = opened_by_observation(state, GateName.CONNECTION_POINT_CONNECTED, now, _seen(state, dialed))
+    return replace(done, told=(*done.told, *_gap_told(state, now)))
+
+
+def _overrun(state: State, now: datetime) -> str:
+    """What to do where an accepted gap lasts longer than was foretold."""
+    foretold, since = plan_of(state).foretold_gap, state.cut_over.flipped_at
+    if not foretold or since is None or now - since <= foretold:
+        return ""
+    return (
+        f"The gap lasts since {since.isoformat()}, longer than the foretold {iso_duration(foretold)}: see to the "
+        "connection point at once, or roll back."
+    )
+
+
+def _gap_told(state: State, now: datetime) -> tuple[str, ...]:
+    foretold, since = plan_of(state).foretold_gap, state.cut_over.flipped_at
+    if not foretold or since is None:
+        return ()
+    gap = timedelta(seconds=round((now - since).total_seconds()))
+    return (f"the new gateway relays {iso_duration(gap)} after the record changed; foretold {iso_duration(foretold)}",)
+
+
+async def _content(context: StepContext, state: State) -> Done | Wait:
+    """A person confirms that the new gateway serves what the old one does."""
+    return _at_persons_gate(context, state, GateName.CONTENT_READY)
+
+
+async def _ask_inside_view(context: StepContext, state: State) -> Done | Wait:
+    """The inside view is to follow at once, while the app looks whether the new gateway relays: nobody waits in turn
+    while a gap lasts."""
+    gate = state.gate(GateName.INSIDE_DNS)
+    if gate is None or gate.asked_at is not None:
+        return Done(state)
+    return Done(state.with_gate(replace(gate, asked_at=context.services.clock.now())))
+
+
+def _at_persons_gate(context: StepContext, state: State, name: GateName) -> Done | Wait:
+    return wait_at(state, name, context.services.clock.now()) if is_closed(state, name) else Done(state)
 
 
 async def _ready(context: StepContext, state: State) -> Done | Wait:
@@ -94,16 +135,12 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
             return Wait(state, left, reason, until=forgotten_at)
     if state.certificate is not None and state.certificate.not_after <= now:
         raise StepFailed(_expired(state.certificate))
-    is_migration = isinstance(state.request, MigrationRequest)
-    if is_migration and not _relays(state, dialed := await _dial_new(context, state)):
-        return Wait(
-            state,
-            until_next_try(state, now),
-            f"The record changes only while the new gateway relays. {_seen(state, dialed)}",
-        )
+    case = case_of_state(state)
+    if case.moves_the_name and (lacking := _lacks_for(case, state, await _dial_new(context, state))):
+        return Wait(state, until_next_try(state, now), lacking)
     record = await _record(context, state)
     told = tuple[str, ...]()
-    if record is None and not is_migration:
+    if record is None and (not case.moves_the_name or plan_of(state).record is None):
         record = RecordSet.alias(_record_id(state), NEW_RECORD_TTL, names.deployment_name)
         await _put(context, state, record)
         told = (f"made the record {names.service_name} → {names.deployment_name}",)
@@ -154,25 +191,32 @@ async def _public_view(context: StepContext, state: State) -> Done | Wait:
     return opened_by_observation(state, GateName.CNAME, now, _shown(views))
 
 
+async def _seen_publicly(context: StepContext, state: State) -> Done | Wait:
+    """Where somebody else changes the record and a gap begins with that: wait until it is seen, for nothing more."""
+    if _zone_is_ours(state) or state.cut_over.flipped_at is not None or not is_closed(state, GateName.CNAME):
+        return Done(state)
+    looked = await _public_view(context, state)
+    has_changed = looked.state.cut_over.flipped_at is not None
+    return Done(looked.state) if has_changed else looked
+
+
 async def _inside_view(context: StepContext, state: State) -> Done | Wait:
     """A person confirms that the company's inside view has followed: connection points dial by it."""
-    if is_closed(state, GateName.INSIDE_DNS):
-        return wait_at(state, GateName.INSIDE_DNS, context.services.clock.now())
-    return Done(state)
+    return _at_persons_gate(context, state, GateName.INSIDE_DNS)
 
 
 async def _start_grace(context: StepContext, state: State) -> Done | Wait:
     """The grace period starts when the new gateway relays under its public name (procedures, case 1 step 11)."""
     request = state.request
-    if not isinstance(request, MigrationRequest) or state.grace_ends_at is not None:
+    if not isinstance(request, ReplacementRequest) or state.grace_ends_at is not None:
         return Done(state)
     service_name, target = names_of(state).service_name, names_of(state).deployment_name
-    views = await context.services.dns.views(service_name)
     try_again = until_next_try(state, context.services.clock.now())
-    if not _all_show(views, target):
+    views = await context.services.dns.views(service_name) if names_of(state).has_own_domain else ()
+    if names_of(state).has_own_domain and not _all_show(views, target):
         return Wait(state, try_again, f"{service_name} does not lead to {target} everywhere. {_shown(views)}")
     # The old gateway relays with the same certificate: only its own name tells the new one from it.
-    for host in (target, service_name):
+    for host in dict.fromkeys((target.lower(), service_name.lower())):
         dialed = await context.services.dialer.dial(host, service_name)
         if not _relays(state, dialed):
             return Wait(state, try_again, f"The new gateway does not relay as {host} yet. {_seen(state, dialed)}")
@@ -180,6 +224,46 @@ async def _start_grace(context: StepContext, state: State) -> Done | Wait:
     ends_at = now + request.grace_period
     told = f"the new gateway relays under {service_name}; the grace period lasts until {ends_at.isoformat()}"
     return Done(replace(state, grace_started_at=now, grace_ends_at=ends_at), (told,))
+
+
+ORDERS: dict[Case, tuple[Part, ...]] = {
+    Case.GAP_CLOSED: (
+        _lower_ttl,
+        _connection_point,
+        _content,
+        _ready,
+        _change_record,
+        _public_view,
+        _inside_view,
+        _start_grace,
+    ),
+    Case.GAP_ACCEPTED: (
+        _lower_ttl,
+        _content,
+        _ready,
+        _change_record,
+        _seen_publicly,
+        _ask_inside_view,
+        _connection_point,
+        _inside_view,
+        _public_view,
+        _start_grace,
+    ),
+    Case.SAME_NAME_ALONE: (
+        _ready,
+        _change_record,
+        _seen_publicly,
+        _ask_inside_view,
+        _connection_point,
+        _inside_view,
+        _public_view,
+        _start_grace,
+    ),
+    Case.NEW_NAME: (_change_record, _public_view, _connection_point, _content, _ready, _start_grace),
+    Case.NEW_DEPLOYMENT: (_ready, _change_record, _public_view, _connection_point),
+    Case.RETIREMENT: (_connection_point, _content, _ready, _start_grace),
+}
+"""What is done in turn, by case of docs/procedures.md."""
 
 
 async def _dial_new(context: StepContext, state: State) -> Dialed:
@@ -220,10 +304,22 @@ def _shown(views: Sequence[NameView]) -> str:
     return "; ".join(f"{view.server}: {view.failure or ' → '.join(view.targets) or 'no alias'}" for view in views)
 
 
+def _lacks_for(case: Case, state: State, dialed: Dialed) -> str:
+    """Why clients cannot be led to the new gateway now; empty where they can."""
+    if case is Case.GAP_CLOSED:
+        ready, wanted = _relays(state, dialed), "relays"
+    else:
+        ready, wanted = is_gateway(dialed) and _shows_its_certificate(state, dialed), "answers as a gateway"
+    return "" if ready else f"The record changes only while the new gateway {wanted}. {_seen(state, dialed)}"
+
+
 def _relays(state: State, dialed: Dialed) -> bool:
     """Whether the gateway relays, and shows the certificate that clients trust: others answer on 443 as well."""
-    relaying = relays(dialed, state.relaying_attested)
-    return relaying and state.certificate is not None and shows_certificate(dialed, state.certificate)
+    return relays(dialed, state.relaying_attested) and _shows_its_certificate(state, dialed)
+
+
+def _shows_its_certificate(state: State, dialed: Dialed) -> bool:
+    return state.certificate is not None and shows_certificate(dialed, state.certificate)
 
 
 def _seen(state: State, dialed: Dialed) -> str:

@@ -9,7 +9,7 @@ from cmg_core.domain.certificates import judge_certificate
 from cmg_core.domain.outcomes import Done, Failed, Outcome
 from cmg_core.domain.plans import PinnedCertificate
 from cmg_core.domain.problems import Finding, Problem, Severity
-from cmg_core.domain.requests import MigrationRequest
+from cmg_core.domain.requests import ReplacementRequest
 from cmg_core.looks.certificate import certificate_missing, certificate_of, pinned_certificate
 from cmg_core.steps.context import StepContext
 
@@ -20,16 +20,20 @@ async def fetch_certificate(context: StepContext) -> Outcome:
     planned = state.plan.certificate if state.plan else None
     if planned is None:
         raise ValueError("fetch-certificate needs the plan that preflight made")
-    seen = await context.services.vaults.certificate(request.certificate.vault, request.certificate.name)
+    place = request.certificate
+    if place is None:
+        told = f"expects the certificate that the gateway showed (thumbprint {planned.thumbprint})"
+        return Done(replace(state, certificate=planned), (told,))
+    seen = await context.services.vaults.certificate(request.tenant, place.vault, place.name)
     if seen is None:
-        return Failed(state, _refused(planned, (certificate_missing(request),)))
+        return Failed(state, _refused(planned, (certificate_missing(place),)))
     try:
         certificate = certificate_of(seen)
     except ValueError:
         return Failed(state, _changed(planned, "what the vault holds now cannot be read as a certificate"))
     if certificate.fingerprint != planned.fingerprint:
         return Failed(state, _changed(planned, f"the vault now holds the one with thumbprint {certificate.thumbprint}"))
-    grace_period = request.grace_period if isinstance(request, MigrationRequest) else None
+    grace_period = request.grace_period if isinstance(request, ReplacementRequest) else None
     findings = judge_certificate(certificate, now=context.services.clock.now(), grace_period=grace_period)
     against = tuple(finding for finding in findings if finding.severity is Severity.BLOCKS)
     if against:

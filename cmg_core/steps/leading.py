@@ -1,23 +1,30 @@
-"""Which records lead to a name, as far as the app can see: in the zone, and at the public servers."""
+"""Which names lead to a gateway, as far as the app can see: in the zone, and at the public servers."""
 
 from cmg_core.domain.errors import TryAgain
+from cmg_core.domain.plans import OldGateway
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.values import text_at
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.planned import names_of
 
 
-async def records_leading_to(context: StepContext, name: str) -> list[str]:
-    """The records of the request's zone that lead to ``name``; none where the request names no zone."""
+async def led_to(context: StepContext, old: OldGateway, *, by_records: bool = True) -> list[str]:
+    """What still leads to the old gateway's name: records of the request's zone (unless they do not matter), and each
+    service name at each public server. Raises TryAgain where no server answers for a name."""
+    records = await _records_leading_to(context, old.deployment_name) if by_records else []
+    dialed = dict.fromkeys((names_of(context.state).service_name.lower(), old.service_name.lower()))
+    return [*records, *[lead for name in dialed for lead in await _views_leading_to(context, name, old)]]
+
+
+async def _records_leading_to(context: StepContext, name: str) -> list[str]:
+    """None where the request names no zone."""
     dns = context.state.request.dns
     records = await context.azure.records(dns.zone_id) if dns else []
     return [text_at(body, "name") for body in records if RecordSet.of(body).points_at(name)]
 
 
-async def views_leading_to(context: StepContext, name: str) -> list[str]:
-    """The service name, once for each public server that leads it to ``name``. Raises TryAgain where none answers."""
-    service_name = names_of(context.state).service_name
+async def _views_leading_to(context: StepContext, service_name: str, old: OldGateway) -> list[str]:
     views = await context.services.dns.views(service_name)
     if all(view.failure for view in views):
         raise TryAgain(f"no public DNS server answers for {service_name}")
-    return [f"{service_name} ({view.server})" for view in views if name.lower() in view.targets]
+    return [f"{service_name} ({view.server})" for view in views if old.deployment_name.lower() in view.targets]

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from cmg_core.domain.cases import Case, case_of
 from cmg_core.domain.outcomes import Done, Wait
 from cmg_core.domain.plans import Names, NewResources, Plan
-from cmg_core.domain.record import State
+from cmg_core.domain.record import State, Target
 from cmg_core.steps.context import StepContext
 
 type Part = Callable[[StepContext, State], Awaitable[Done | Wait]]
@@ -29,12 +30,28 @@ def plan_of(state: State) -> Plan:
     return state.plan
 
 
+def case_of_state(state: State) -> Case:
+    """The case that the plan carries out; plans of the release before do not say it. Raises ValueError without one."""
+    case = plan_of(state).case or case_of(state.request, names_of(state).service_name)
+    if case is None:
+        raise ValueError("this step needs a plan that can be carried out")
+    return case
+
+
 def names_of(state: State) -> Names:
     """The names that preflight fixed. Raises ValueError before it did."""
     names = plan_of(state).names
     if names is None:
         raise ValueError("this step needs the names that preflight fixes")
     return names
+
+
+def target_of(state: State) -> Target:
+    """The new gateway's machines. Raises ValueError before it is known where they stand."""
+    target = state.target
+    if target is None:
+        raise ValueError("this step needs to know where the new gateway stands")
+    return target
 
 
 def made_by(state: State) -> NewResources:

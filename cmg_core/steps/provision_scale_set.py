@@ -13,6 +13,7 @@ from cmg_core.domain.record import Claim, State
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
 from cmg_core.services import Started
 from cmg_core.steps.context import StepContext
+from cmg_core.steps.taking_over import take_standing
 from cmg_core.steps.writing import (
     after_wave,
     blueprint,
@@ -32,7 +33,10 @@ LONGEST = timedelta(hours=1)
 
 
 async def provision_scale_set(context: StepContext) -> Outcome:
-    """Done when Azure says that the scale set is made. A PUT goes out only where none of that name stands."""
+    """Done when Azure says that the scale set is made. A PUT goes out only where none of that name stands, and never
+    for a gateway that the site makes: that one is looked at."""
+    if context.state.request.provisioned_by != "automation":
+        return await take_standing(context)
     gateway = blueprint(context)
     id = gateway.make.scale_set
     looked = await look_at_operations(context)

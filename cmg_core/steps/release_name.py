@@ -12,7 +12,7 @@ from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.values import JsonObject
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.leading import records_leading_to, views_leading_to
+from cmg_core.steps.leading import led_to
 from cmg_core.steps.planned import plan_of
 from cmg_core.steps.removing import remove
 
@@ -27,12 +27,8 @@ async def release_name(context: StepContext) -> Outcome:
         raise ValueError("release-name needs a plan that parks a name")
 
     async def under_guard(_: State, body: JsonObject) -> Wait | None:
-        locks, records, views = await asyncio.gather(
-            context.azure.locks(),
-            records_leading_to(context, old.deployment_name),
-            views_leading_to(context, old.deployment_name),
-        )
-        findings = judge_release(parked, body, locks, (*records, *views))
+        locks, leading = await asyncio.gather(context.azure.locks(), led_to(context, old))
+        findings = judge_release(parked, body, locks, leading)
         if findings:
             raise StepFailed(
                 Problem(

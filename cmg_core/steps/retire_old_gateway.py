@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+from cmg_core.domain.clients_moved import seen_of
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.guard import Seen, Verdict, judge
 from cmg_core.domain.health import health_of
 from cmg_core.domain.outcomes import Done, Outcome, Wait
+from cmg_core.domain.plans import OldGateway, Plan
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.record_sets import RecordSet
@@ -21,8 +23,8 @@ from cmg_core.domain.values import JsonObject
 from cmg_core.steps.clocks import azure_time, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
-from cmg_core.steps.leading import records_leading_to, views_leading_to
-from cmg_core.steps.planned import names_of, plan_of
+from cmg_core.steps.leading import led_to
+from cmg_core.steps.planned import case_of_state, names_of, plan_of, target_of
 from cmg_core.steps.removing import remove
 
 GATES_BEFORE_GRACE = (
@@ -49,11 +51,12 @@ async def retire_old_gateway(context: StepContext) -> Outcome:
         ends = state.grace_ends_at
         return Wait(state, left, f"The grace period ends at {ends.isoformat()}.", grace=True, until=ends)
     if is_closed(state, GateName.CLIENTS_MOVED):
-        return wait_at(state, GateName.CLIENTS_MOVED, now)
+        return wait_at(state, GateName.CLIENTS_MOVED, now, seen_of(state))
     passed: tuple[GateName, ...] = (*GATES_BEFORE_GRACE, GateName.CLIENTS_MOVED)
     for gate in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
         if is_closed(state, gate):
-            verdict = await _guard(context, state, passed, await _parts(context, state))
+            parts = await _parts(context, state)
+            verdict = await _guard(context, state, passed, parts, about_to_delete=False)
             return wait_at(state, gate, now) if verdict.is_clear else _held_up(state, verdict, context)
         passed = (*passed, gate)
     return await _delete(context, state, passed)
@@ -63,7 +66,7 @@ async def _delete(context: StepContext, state: State, passed: tuple[GateName, ..
     """Delete part by part, each under the guard, and finish when none is left."""
 
     async def under_guard(state: State, body: JsonObject) -> Wait | None:
-        verdict = await _guard(context, state, passed, [body])
+        verdict = await _guard(context, state, passed, [body], about_to_delete=True)
         return None if verdict.is_clear else _held_up(state, verdict, context)
 
     outcome = await remove(context, state, [part.id for part in plan_of(state).delete], under_guard)
@@ -97,18 +100,22 @@ async def _parts(context: StepContext, state: State) -> list[JsonObject]:
 
 
 async def _guard(
-    context: StepContext, state: State, gates_before: tuple[GateName, ...], parts: Sequence[JsonObject]
+    context: StepContext,
+    state: State,
+    gates_before: tuple[GateName, ...],
+    parts: Sequence[JsonObject],
+    *,
+    about_to_delete: bool,
 ) -> Verdict:
     """Look at everything anew. ``parts`` are those of the old gateway that are to go next, as Azure shows them now."""
     services, plan, names = context.services, plan_of(state), names_of(state)
-    if plan.make is None or plan.old_gateway is None:
-        raise ValueError("retire-old-gateway needs the plan of a migration")
-    old_name = plan.old_gateway.deployment_name
-    instances, locks, records, views, dialed = await asyncio.gather(
-        context.azure.instances(plan.make.scale_set),
+    if plan.old_gateway is None:
+        raise ValueError("retire-old-gateway needs the plan of a migration or a retirement")
+    target = target_of(state)
+    instances, locks, leading, dialed = await asyncio.gather(
+        context.azure.instances(target.scale_set),
         context.azure.locks(),
-        _no_records() if plan.parked else records_leading_to(context, old_name),
-        views_leading_to(context, old_name),
+        _leading_to_old(context, plan, plan.old_gateway, about_to_delete=about_to_delete),
         # The old gateway relays with the same certificate: only its own name tells the new one from it.
         asyncio.gather(
             services.dialer.dial(names.deployment_name, names.service_name),
@@ -118,7 +125,7 @@ async def _guard(
     seen = Seen(
         now=services.clock.now(),
         azure_now=await azure_time(context),
-        health=health_of(instances, state.request.instances),
+        health=health_of(instances, target.instances, health_extension=target.health_extension),
         shows_expected_certificate=all(
             state.certificate is not None and shows_certificate(each, state.certificate) for each in dialed
         ),
@@ -126,13 +133,19 @@ async def _guard(
         relay_answer=", ".join(each.failure or f"{each.status} {each.status_text}" for each in dialed),
         locks=locks,
         still_there=parts,
-        pointing_at_old_name=[*records, *views],
+        pointing_at_old_name=leading,
     )
     return judge(state, plan, gates_before, seen)
 
 
-async def _no_records() -> list[str]:
-    return []
+async def _leading_to_old(context: StepContext, plan: Plan, old: OldGateway, *, about_to_delete: bool) -> Sequence[str]:
+    """Names that still lead to the old gateway and must not any more: clients that were led over by their record, at
+    every look; under two names clients may use the old one until the site has forgotten it, so only its deletion is
+    held up."""
+    is_led_over = case_of_state(context.state).moves_the_name
+    if not old.deployment_name or not (is_led_over or about_to_delete):
+        return ()
+    return await led_to(context, old, by_records=plan.parked is None)
 
 
 def _held_up(state: State, verdict: Verdict, context: StepContext) -> Wait:

@@ -7,6 +7,7 @@ gateway relays under its public name; only then what this deployment made is rem
 from dataclasses import replace
 from datetime import timedelta
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.gateway_resources import OWNER_TAG
@@ -21,7 +22,7 @@ from cmg_core.domain.values import JsonObject, tags_of, text_at
 from cmg_core.steps.clocks import beginning, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
-from cmg_core.steps.planned import made_by, names_of, plan_of, take_in_turn
+from cmg_core.steps.planned import case_of_state, made_by, names_of, plan_of, take_in_turn
 from cmg_core.steps.removing import remove
 
 LOOK_AGAIN = timedelta(seconds=15)
@@ -46,10 +47,10 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     """Point the record at the old gateway again, while that one relays; the record of a new deployment goes."""
     if _way(state).record_back_at is not None or not names_of(state).has_own_domain:
         return Done(state)
+    old = plan_of(state).old_gateway if case_of_state(state).moves_the_name else None
     if state.request.dns is None:
-        return await _watch_record(context, state)
+        return await _watch_record(context, state) if old else Done(await _back(context, state, timedelta()))
     record = await _record(context, state)
-    old = plan_of(state).old_gateway
     if record is None or not record.points_at(names_of(state).deployment_name):
         held = record.ttl if record is not None and _may_have_led_over(state) else timedelta()
         return Done(await _back(context, state, held))
@@ -85,6 +86,8 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
 async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait:
     """Nobody can hold the new gateway's name any more, and the old one relays under the public name."""
     way, names, old = _way(state), names_of(state), plan_of(state).old_gateway
+    if old is not None and case_of_state(state) is Case.NEW_NAME:
+        return await _old_name_serves(context, state, old)
     if way.record_back_at is None or old is None or not way.ttl_at_change:
         return Done(state)
     views = await context.services.dns.views(names.service_name)
@@ -104,13 +107,29 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
     return Done(state)
 
 
+async def _old_name_serves(context: StepContext, state: State, old: OldGateway) -> Done | Wait:
+    """Clients know both names: before the new gateway goes, the old one must relay under its own."""
+    gate = state.gate(GateName.CONNECTION_POINT_CONNECTED)
+    if gate is None or gate.asked_at is None:
+        return Done(state)  # no client can have learned of the new one
+    dialed = await context.services.dialer.dial(old.service_name, old.service_name)
+    if not relays(dialed, state.relaying_attested):
+        return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {old.service_name}. {in_words(dialed)}")
+    return Done(state)
+
+
 def _may_have_led_over(state: State) -> bool:
     """Whether the record may have led to the new gateway: a run that died after the change could not note it."""
     return state.cut_over.ttl_before is not None or state.cut_over.flipped_at is not None
 
 
 async def _remove_new(context: StepContext, state: State) -> Done | Wait:
-    """Remove what carries this deployment's tag, machines first; the resource group stays."""
+    """Remove what carries this deployment's tag, machines first; the resource group stays. What the site made, its
+    administrator removes."""
+    if is_closed(state, GateName.GATEWAY_CREATED):
+        return wait_at(state, GateName.GATEWAY_CREATED, context.services.clock.now())
+    if plan_of(state).make is None:
+        return Done(state)
     made = made_by(state)
     ids = (
         made.scale_set,

@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 from cmg_core.domain.certificates import fingerprint
-from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.health import causes, health_of
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import State
+from cmg_core.domain.record import State, Target
 from cmg_core.domain.relay import is_gateway, relays, shows_certificate
 from cmg_core.domain.shown_chain import CODE, chain_finding
 from cmg_core.services import Dialed, NameView
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.writing import blueprint, elapsed, pause
+from cmg_core.steps.planned import names_of, target_of
+from cmg_core.steps.writing import elapsed, pause
 
 STEP = "verify-gateway"
 LONGEST = timedelta(minutes=45)
@@ -24,26 +24,27 @@ LONGEST = timedelta(minutes=45)
 
 async def verify_gateway(context: StepContext) -> Outcome:
     """Done when nothing is missing. Relaying is not asked for: no connection point is connected yet."""
-    gateway, state = blueprint(context), context.state
-    name = gateway.names.deployment_name
-    instances = await context.azure.instances(gateway.make.scale_set)
+    state, target, names = context.state, target_of(context.state), names_of(context.state)
+    name = names.deployment_name
+    instances = await context.azure.instances(target.scale_set)
     views, dialed = await asyncio.gather(
         context.services.dns.views(name),
-        context.services.dialer.dial(name, gateway.names.service_name),
+        context.services.dialer.dial(name, names.service_name),
     )
-    health = health_of(instances, gateway.instances)
-    missing = [*health.missing, *_unresolved(views, name, state.new.address), *_silence(dialed)]
+    health = health_of(instances, target.instances, health_extension=target.health_extension)
+    address = state.standing.address if state.standing else state.new.address
+    missing = [*health.missing, *_unresolved(views, name, address), *_silence(dialed)]
     if missing and elapsed(context, STEP) <= LONGEST:
         return Wait(state, pause(context, STEP), f"The new gateway is not ready: {'; '.join(missing)}")
     if missing:
-        return Failed(state, _too_long(gateway, [*missing, *causes(instances)]))
+        return Failed(state, _too_long(target, [*missing, *causes(instances)]))
     assert state.certificate is not None
     if not shows_certificate(dialed, state.certificate):
-        return Failed(state, _other_certificate(gateway, state.certificate.fingerprint, fingerprint(dialed.leaf)))
+        return Failed(state, _other_certificate(target, state.certificate.fingerprint, fingerprint(dialed.leaf)))
     return Done(
-        _verified(context, gateway, dialed),
+        _verified(context, target, dialed),
         (
-            f"{health.healthy} of {health.expected} instances are healthy; {name} resolves to {state.new.address} and "
+            f"{health.healthy} of {health.expected} instances are healthy; {name} resolves to {address} and "
             f"shows the expected certificate. It answers {dialed.status} {dialed.status_text}: "
             + ("it relays." if relays(dialed) else "whether it relays is still to be seen."),
         ),
@@ -68,10 +69,10 @@ def _silence(dialed: Dialed) -> list[str]:
     return []
 
 
-def _verified(context: StepContext, gateway: Blueprint, dialed: Dialed) -> State:
+def _verified(context: StepContext, target: Target, dialed: Dialed) -> State:
     state, plan = context.state, context.state.plan
     assert plan is not None
-    finding = chain_finding(dialed.leaf, dialed.chain, gateway.make.scale_set)
+    finding = chain_finding(dialed.leaf, dialed.chain, target.scale_set)
     findings = (*(each for each in plan.findings if each.code != CODE), finding)
     return replace(
         state,
@@ -80,7 +81,7 @@ def _verified(context: StepContext, gateway: Blueprint, dialed: Dialed) -> State
     )
 
 
-def _too_long(gateway: Blueprint, missing: list[str]) -> Problem:
+def _too_long(target: Target, missing: list[str]) -> Problem:
     return Problem(
         code="gateway-not-healthy",
         title="The new gateway did not become ready",
@@ -88,11 +89,11 @@ def _too_long(gateway: Blueprint, missing: list[str]) -> Problem:
         cure="Look at the instances in the portal (extensions, boot diagnostics) and at the network security group, "
         "cure what is named here, then resume. The old gateway is untouched.",
         step=STEP,
-        resource=gateway.make.scale_set,
+        resource=target.scale_set,
     )
 
 
-def _other_certificate(gateway: Blueprint, expected: str, shown: str) -> Problem:
+def _other_certificate(target: Target, expected: str, shown: str) -> Problem:
     return Problem(
         code="wrong-certificate",
         title="The new gateway shows another certificate than the expected one",
@@ -100,5 +101,5 @@ def _other_certificate(gateway: Blueprint, expected: str, shown: str) -> Problem
         cure="See whether a proxy in between breaks TLS open for this app, or whether the instance software binds "
         "another certificate to 443. Then resume. The old gateway is untouched.",
         step=STEP,
-        resource=gateway.make.scale_set,
+        resource=target.scale_set,
     )

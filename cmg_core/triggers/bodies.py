@@ -4,13 +4,14 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from cmg_core.calls import CallRefused
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
+from cmg_core.domain.requests import is_scale_set_id
 from cmg_core.domain.validation import InvalidRequest, repeated
 from cmg_core.domain.values import Frozen, Json, JsonObject, Moment, Text
 
@@ -19,6 +20,7 @@ DEEPEST = 32
 LARGEST_NUMBER = 2**53
 """Beyond it senders and readers no longer agree on a whole number (RFC 7493, section 2.2)."""
 MOST_FINDINGS = 50
+LARGEST_COUNT = 10_000_000
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,}([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _PLAIN_KEY = re.compile(r"[a-z][a-z_-]{0,39}")
@@ -48,7 +50,39 @@ class GateCall(PersonsCall):
     """Who opens a gate, and why."""
 
     payload: JsonObject = Field(default_factory=dict, max_length=0)
-    """Figures for the gates that take some: none of this release does."""
+    """For the gates that take one."""
+
+
+class MadePayload(Frozen):
+    """The gateway that the site has made."""
+
+    resource_id: Annotated[str, AfterValidator(is_scale_set_id)]
+
+
+class GatewayCreatedCall(PersonsCall):
+    """Who says that the site has made the gateway, and which scale set it is; on the way back, that it is removed."""
+
+    payload: MadePayload | None = None
+
+
+class FiguresPayload(Frozen):
+    """What the site counted: figures, never names of devices."""
+
+    active: Annotated[int, Field(ge=0, le=LARGEST_COUNT, strict=True)]
+    moved: Annotated[int, Field(ge=0, le=LARGEST_COUNT, strict=True)]
+    silent_since: Annotated[Moment, BeforeValidator(_written_out)] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> Self:
+        if self.moved > self.active:
+            raise ValueError("more have moved than were active")
+        return self
+
+
+class ClientsMovedCall(PersonsCall):
+    """Who reports how many clients have moved; without figures, who decides to go on without those that are missing."""
+
+    payload: FiguresPayload | None = None
 
 
 def read_json(raw: bytes) -> Json:
@@ -87,20 +121,27 @@ def read_call[Asked: PersonsCall](body: Json, kind: type[Asked]) -> Asked:
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         known = tuple(kind.model_fields)
-        raise InvalidRequest([_finding(d["type"], str(d["loc"][0]), known) for d in details[:MOST_FINDINGS]]) from None
+        raise InvalidRequest(
+            [_finding(d["type"], [str(part) for part in d["loc"]], known) for d in details[:MOST_FINDINGS]]
+        ) from None
 
 
-def _finding(mistake: str, key: str, known: Sequence[str]) -> Finding:
-    shown = repeated(key)
-    pointer = "/" + shown.replace("~", "~0").replace("/", "~1")
-    if key not in known:
-        cure = f"Leave it out. Known here: {', '.join(f'`{each}`' for each in known)}."
+def _finding(mistake: str, place: Sequence[str], known: Sequence[str]) -> Finding:
+    key, shown = place[-1], repeated(place[-1])
+    pointer = "".join(f"/{repeated(part).replace('~', '~0').replace('/', '~1')}" for part in place)
+    if place[0] not in known or mistake == "extra_forbidden":
+        nested = f" of `{repeated(place[0])}`" if len(place) > 1 else ""
+        cure = (
+            f"Leave it out{nested}."
+            if nested
+            else f"Leave it out. Known here: {', '.join(f'`{each}`' for each in known)}."
+        )
         return blocks("unknown-key", f"`{shown}` is not a key of this call.", cure, pointer=pointer)
     match key, mistake:
         case _, "missing":
             return blocks("missing-key", f"`{key}` is missing.", _CURES[key], pointer=pointer)
         case "payload", "too_long":
-            seen = "The gates of this release take no payload: it would be lost."
+            seen = "This gate takes no payload: it would be lost."
             return blocks("payload-not-taken", seen, "Leave it out, and say what matters in `reason`.", pointer=pointer)
     return blocks("bad-value", f"`{key}` has a value that it does not take.", _CURES[key], pointer=pointer)
 
@@ -109,7 +150,11 @@ _CURES = {
     "by": "Give who asks for it, a text of at most 1024 characters.",
     "reason": "Give why, a text of at most 1024 characters.",
     "until": "Give the new end as RFC 3339 has it, with its offset from UTC, such as `2026-12-01T08:00:00Z`.",
-    "payload": "Leave it out, or give an object.",
+    "payload": "Give an object as the gate's `what_to_do` says, or leave it out where that says nothing of one.",
+    "resource_id": "Give the full resource ID of the new gateway's scale set.",
+    "active": "Give how many internet clients were active lately, a whole number.",
+    "moved": "Give how many of these know or have used the new gateway, a whole number not above `active`.",
+    "silent_since": "Give the moment since which the longest silent of the others has not been heard of, with offset.",
 }
 
 

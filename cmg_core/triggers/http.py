@@ -16,13 +16,22 @@ import azure.functions as func
 from cmg_core import __version__, calls, listing, views
 from cmg_core.calls import Asked, CallRefused
 from cmg_core.domain.findings import blocks, warns
+from cmg_core.domain.gates import GateName
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.record import Ask, Record, Status
 from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request, repeated
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.services import Services
 from cmg_core.settings import SettingsError
-from cmg_core.triggers.bodies import ExtendCall, GateCall, PersonsCall, read_call, read_json
+from cmg_core.triggers.bodies import (
+    ClientsMovedCall,
+    ExtendCall,
+    GateCall,
+    GatewayCreatedCall,
+    PersonsCall,
+    read_call,
+    read_json,
+)
 from cmg_core.triggers.problems import findings_of, in_seconds, problem_of, retry_after, unknown_problem
 
 log = logging.getLogger("cmg.http")
@@ -135,6 +144,10 @@ async def _start_deployment(call: Call) -> func.HttpResponse:
     return await _start(call, "deployment")
 
 
+async def _start_retirement(call: Call) -> func.HttpResponse:
+    return await _start(call, "retirement")
+
+
 async def _start(call: Call, kind: Kind) -> func.HttpResponse:
     body = read_json(call.request.get_body())
     request = read_request(body, kind)
@@ -226,10 +239,19 @@ async def _show_events(call: Call) -> func.HttpResponse:
 
 async def _open_gate(call: Call) -> func.HttpResponse:
     deployment_id, name = call.deployment_id, call.request.route_params.get("gate", "")
-    asked = read_call(read_json(call.request.get_body()), GateCall)
-    return _answer(
-        views.status_view(await calls.open_gate(call.services(), deployment_id, name, asked.by, asked.reason))
-    )
+    asked: PersonsCall
+    body, says = read_json(call.request.get_body()), calls.Says()
+    match name:
+        case GateName.GATEWAY_CREATED:
+            made = read_call(body, GatewayCreatedCall)
+            asked, says = made, calls.Says(made=made.payload.resource_id if made.payload else "")
+        case GateName.CLIENTS_MOVED:
+            counted = read_call(body, ClientsMovedCall)
+            asked, says = counted, calls.Says(figures=counted.payload)
+        case _:
+            asked = read_call(body, GateCall)
+    opened = await calls.open_gate(call.services(), deployment_id, name, asked.by, asked.reason, says)
+    return _answer(views.status_view(opened))
 
 
 async def _cancel(call: Call) -> func.HttpResponse:
@@ -339,6 +361,7 @@ ROUTES = (
     Route("make-plan", "POST", "plans", _make_plan),
     Route("start-migration", "POST", "migrations", _start_migration),
     Route("start-deployment", "POST", "deployments", _start_deployment),
+    Route("start-retirement", "POST", "retirements", _start_retirement),
     Route("show-operation", "GET", "operations/{id}", _show_operation),
     Route("list-deployments", "GET", "deployments", _list_deployments),
     Route("show-deployment", "GET", "deployments/{id}", _show_deployment),

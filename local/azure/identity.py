@@ -1,13 +1,16 @@
 """Sign-in: tokens of the directory (`login.microsoftonline.com`) and of the managed identity endpoint.
 
-Source: Microsoft's pages on the client credentials flow and on managed identities in App Service (api-version
-2019-08-01), and texts of AADSTS errors. Tokens look like real ones and are good in this simulated world only.
+Source: Microsoft's pages on the client credentials flow, on managed identities in App Service (api-version 2019-08-01)
+and on an app that trusts a managed identity; texts of AADSTS errors from public issues. Inferred: the audience claim of
+a managed identity's token that stands in for a secret, and the order in which an assertion is checked. Tokens look like
+real ones and are good in this simulated world only.
 """
 
 import base64
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,26 +28,65 @@ RESOURCES = frozenset({
     "https://storage.azure.com",
 })  # fmt: skip
 
+EXCHANGES = {
+    "login.microsoftonline.com": "api://AzureADTokenExchange",
+    "login.microsoftonline.us": "api://AzureADTokenExchangeUSGov",
+}
+"""The audience of a managed identity's token that stands in for a secret, by the sign-in host that takes it."""
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
 LOGIN_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us")
 
 
+@dataclass(frozen=True)
+class Principal:
+    """Who a token is of: an application's service principal in a tenant."""
+
+    client_id: str
+    object_id: str
+    tenant: str
+
+
+def managed_identity(world: World) -> Principal:
+    """The function app's managed identity: in its home tenant and in no other."""
+    return Principal(world.identity.client_id, world.identity.object_id, world.identity.tenant)
+
+
+def customer_app(world: World, tenant: str) -> Principal | None:
+    """The provider's multi-tenant app in a tenant; None where nobody has consented to it."""
+    app = world.identity.customer_app
+    object_id = app.consents.get(tenant.lower())
+    return Principal(app.client_id, object_id, tenant) if object_id else None
+
+
 def issue_token(
-    world: World, audience: str, now: datetime, seconds: float = CLIENT_TOKEN_SECONDS, tenant: str = ""
+    world: World,
+    audience: str,
+    now: datetime,
+    seconds: float = CLIENT_TOKEN_SECONDS,
+    tenant: str = "",
+    principal: Principal | None = None,
 ) -> str:
-    """A bearer token of the app's identity for an audience, such as `https://management.azure.com`."""
-    tenant = tenant or world.identity.tenant
+    """A bearer token for an audience, such as `https://management.azure.com`.
+
+    Of a principal; without one of somebody with the managed identity's IDs in any tenant: what a person in that tenant
+    sends.
+    """
+    me = principal or Principal(world.identity.client_id, world.identity.object_id, tenant or world.identity.tenant)
+    is_exchange = audience in EXCHANGES.values()
+    host = next((host for host, exchange in EXCHANGES.items() if exchange == audience), "")
     claims = {
         "aud": audience,
-        "iss": f"https://sts.windows.net/{tenant}/",
+        "iss": f"https://{host}/{me.tenant}/v2.0" if is_exchange else f"https://sts.windows.net/{me.tenant}/",
         "iat": int(now.timestamp()),
         "nbf": int(now.timestamp()),
         "exp": int((now + timedelta(seconds=seconds)).timestamp()),
-        "appid": world.identity.client_id,
+        "appid": me.client_id,
         "idtyp": "app",
-        "oid": world.identity.object_id,
-        "sub": world.identity.object_id,
-        "tid": tenant,
-        "ver": "1.0",
+        "oid": me.object_id,
+        "sub": me.object_id,
+        "tid": me.tenant,
+        "ver": "2.0" if is_exchange else "1.0",
     }
     text = f"{_encode({'typ': 'JWT', 'alg': 'HS256', 'kid': 'simulated'})}.{_encode(claims)}"
     return f"{text}.{_sign(world, text)}"
@@ -129,17 +171,26 @@ def _token(world: World, request: Request, tenant: str, now: datetime) -> Respon
     form = {key: values[0] for key, values in parse_qs(request.body.decode(errors="replace")).items()}
     if form.get("grant_type") != "client_credentials":
         return _refusal(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
-    if form.get("client_id", "").lower() != world.identity.client_id.lower():
+    client_id = form.get("client_id", "").lower()
+    principal: Principal | None = None
+    if client_id == world.identity.client_id.lower() and tenant == world.identity.tenant.lower():
+        principal = managed_identity(world)
+    elif client_id == world.identity.customer_app.client_id.lower():
+        principal = customer_app(world, tenant)
+    if principal is None:
         return _refusal(
             400,
             "unauthorized_client",
             700016,
-            f"Application with identifier '{form.get('client_id')}' was not found in the directory '{tenant}'.",
+            f"Application with identifier '{form.get('client_id')}' was not found in the directory '{tenant}'. This "
+            "can happen if the application has not been installed by the administrator of the tenant or consented to "
+            "by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
         )
-    assertion = form.get("client_assertion")
-    claims = read_token(world, assertion) if assertion else None
-    is_federated = claims is not None and claims["aud"] == "api://AzureADTokenExchange"
-    if form.get("client_secret") != world.identity.secret and not is_federated:
+    if client_id == world.identity.customer_app.client_id.lower():
+        refusal = _check_assertion(world, request.host, form, now)
+        if refusal:
+            return refusal
+    elif form.get("client_secret") != world.identity.secret:
         return _refusal(401, "invalid_client", 7000215, "Invalid client secret provided.")
     resource = form.get("scope", "").removesuffix("/.default").rstrip("/")
     if resource not in RESOURCES:
@@ -153,9 +204,37 @@ def _token(world: World, request: Request, tenant: str, now: datetime) -> Respon
             "token_type": "Bearer",
             "expires_in": CLIENT_TOKEN_SECONDS,
             "ext_expires_in": CLIENT_TOKEN_SECONDS,
-            "access_token": issue_token(world, audience, now, tenant=tenant),
+            "access_token": issue_token(world, audience, now, principal=principal),
         },
     )
+
+
+def _check_assertion(world: World, host: str, form: dict[str, str], now: datetime) -> Response | None:
+    """What stands against the managed identity's token in place of the app's secret: its issuer, subject and audience
+    must be those of the app's federated credential, letter by letter."""
+    assertion = form.get("client_assertion")
+    if not assertion or form.get("client_assertion_type") != JWT_BEARER:
+        text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+        return _refusal(401, "invalid_client", 7000218, text)
+    claims = read_token(world, assertion)
+    if claims is None:
+        return _refusal(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
+    if claims["exp"] <= now.timestamp():
+        return _refusal(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
+    trusted = {
+        "aud": (EXCHANGES[host], 700212, "audience"),
+        "iss": (f"https://{host}/{world.identity.tenant}/v2.0", 700211, "issuer"),
+        "sub": (world.identity.customer_app.trusts, 700213, "subject"),
+    }
+    for claim, (wanted, number, name) in trusted.items():
+        if claims[claim] != wanted:
+            text = (
+                f"No matching federated identity record found for presented assertion {name} '{claims[claim]}'. Check "
+                "your federated identity credential Subject, Audience and Issuer against the presented assertion. "
+                "https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+            )
+            return _refusal(401, "invalid_client", number, text)
+    return None
 
 
 def _refusal(status: int, error: str, number: int, text: str) -> Response:
@@ -172,7 +251,7 @@ def handle_managed_identity(world: World, request: Request, now: datetime) -> Re
     if request.query.get("api-version") not in ("2017-09-01", "2019-08-01"):
         return json_response(400, {"statusCode": 400, "message": "The api-version is missing or not supported."})
     resource = request.query.get("resource", "")
-    if resource.rstrip("/") not in RESOURCES | {"api://AzureADTokenExchange"}:
+    if resource.rstrip("/") not in RESOURCES | set(EXCHANGES.values()):
         message = f"AADSTS500011: The resource principal named {resource} was not found in the tenant."
         return json_response(400, {"statusCode": 400, "message": message})
     wanted = request.query.get("client_id")
@@ -183,7 +262,7 @@ def handle_managed_identity(world: World, request: Request, now: datetime) -> Re
     return json_response(
         200,
         {
-            "access_token": issue_token(world, resource, now, MANAGED_TOKEN_SECONDS),
+            "access_token": issue_token(world, resource, now, MANAGED_TOKEN_SECONDS, principal=managed_identity(world)),
             "expires_on": str(int((now + timedelta(seconds=MANAGED_TOKEN_SECONDS)).timestamp())),
             "resource": resource,
             "token_type": "Bearer",

@@ -1,5 +1,6 @@
 """What the log keeps of requests and answers: everything but secrets, of which it keeps length and fingerprint."""
 
+import base64
 import hashlib
 import json
 import re
@@ -19,9 +20,23 @@ _FORM_SECRET = re.compile(rb"(client_secret|client_assertion|refresh_token)=[^&]
 
 
 def masked_request(request: Request) -> Request:
-    """A copy without bearer tokens, identity headers, passwords and protected settings."""
-    headers: Mapping[str, str] = {k: MASK if k.lower() in SECRET_HEADERS else v for k, v in request.headers.items()}
+    """A copy without bearer tokens, identity headers, passwords and protected settings.
+
+    Of a bearer token its tenant and its object ID stay: whose token was sent where is worth knowing, and opens nothing.
+    """
+    headers: Mapping[str, str] = {
+        k: f"{MASK}{_owner(v)}" if k.lower() in SECRET_HEADERS else v for k, v in request.headers.items()
+    }
     return replace(request, headers=headers, body=_masked_body(request.body))
+
+
+def _owner(header: str) -> str:
+    payload = header.split(".")[1] if header.count(".") == 2 else ""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except ValueError:
+        return ""
+    return f" tid={claims.get('tid')};oid={claims.get('oid')}" if isinstance(claims, dict) else ""
 
 
 def masked_response(response: Response) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from local.azure import certificates, site
-from local.azure.arm import classic, dns_zones, locks, vaults
+from local.azure.arm import classic, dns_zones, locks, subscriptions, vaults
 from local.azure.arm.public_addresses import free_address
 from local.azure.arm.registry import PROVIDERS
 from local.azure.arm.storing import save
@@ -26,6 +26,7 @@ from local.azure.seed_models import (
 )
 from local.azure.world import (
     Body,
+    CustomerApp,
     Identity,
     InsideRecord,
     Instance,
@@ -72,6 +73,8 @@ def build_world(seed: Mapping[str, Any], *, time_scale: float, now: datetime) ->
         InsideRecord(record.name, record.type, record.value, record.ttl) for record in wanted.inside_dns
     ]
     world.operations.clear()
+    for changing in world.subscriptions.values():
+        subscriptions.begin_seeded_changes(world, changing, now)
     world.seed_site = wanted.site or {}
     if wanted.site is not None:
         world.site = site.site_from_seed(world, wanted.site, now)
@@ -83,8 +86,18 @@ def _empty_world(wanted: WorldSeed, time_scale: float, now: datetime) -> World:
     dice = random.Random(wanted.random_seed)
     first = next((s.tenant for s in wanted.subscriptions if s.tenant), None)
     tenant = wanted.identity.tenant or (wanted.tenants[0] if wanted.tenants else first or DEFAULT_TENANT)
+    me, app = wanted.identity, wanted.identity.customer_app
     identity = Identity(
-        tenant, wanted.identity.client_id, wanted.identity.object_id, dice.randbytes(20).hex(), dice.randbytes(16).hex()
+        tenant,
+        me.client_id,
+        me.object_id,
+        dice.randbytes(20).hex(),
+        dice.randbytes(16).hex(),
+        CustomerApp(
+            app.client_id,
+            app.trusts or me.object_id,
+            {tenant.lower(): object_id for tenant, object_id in app.consented_tenants.items()},
+        ),
     )
     if unknown := set(wanted.durations) - set(DURATIONS):
         raise SeedError(f"durations: {sorted(unknown)} are unknown; known are {sorted(DURATIONS)}.")
@@ -113,7 +126,7 @@ def _add_subscription(world: World, wanted: SubscriptionSeed) -> None:
             raise SeedError(f"subscriptions: the namespace '{namespace}' is not simulated.")
         providers[namespace.lower()] = ProviderRegistration(known.namespace, state)
     world.subscriptions[wanted.id.lower()] = Subscription(
-        wanted.id, tenant, wanted.name, wanted.state, wanted.managed_by, providers
+        wanted.id, tenant, wanted.name, wanted.state, wanted.managed_by, providers, wanted.quota_id
     )
 
 
@@ -177,7 +190,9 @@ def _add_vault(world: World, wanted: WorldSeed, vault: VaultSeed, now: datetime)
         "properties": properties,
     }
     save(world, now, vaults.TYPE, body)
-    world.vault_readers[vault.id.lower()] = set((world.identity.object_id,) if vault.readers is None else vault.readers)
+    world.vault_readers[vault.id.lower()] = (
+        _own_identities(world, tenant) if vault.readers is None else set(vault.readers)
+    )
     host = properties["vaultUri"].removeprefix("https://").rstrip("/")
     for number, entry in enumerate(vault.certificates):
         described = _description(wanted, entry.certificate) if isinstance(entry.certificate, str) else entry.certificate
@@ -192,6 +207,13 @@ def _add_vault(world: World, wanted: WorldSeed, vault: VaultSeed, now: datetime)
             now=now - timedelta(days=1) + timedelta(seconds=number),
         )
         world.certificates[version.secret_id.lower()] = version
+
+
+def _own_identities(world: World, tenant: str) -> set[str]:
+    """The object IDs of the app's identities in a tenant: the managed identity at home, the app where it is known."""
+    consented = world.identity.customer_app.consents.get(tenant.lower())
+    at_home = [world.identity.object_id] if tenant == world.identity.tenant else []
+    return {*at_home, *([consented] if consented else [])}
 
 
 def _description(wanted: WorldSeed, name: str) -> certificates.CertificateDescription:

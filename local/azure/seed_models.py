@@ -10,6 +10,7 @@ from local.azure.ids import parse
 # That of the samples: an app that asked for a token before a sample's world was seeded keeps one that fits.
 DEFAULT_TENANT = "0f1e2d3c-0000-4000-8000-00000000c0de"
 DEFAULT_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
+DEFAULT_CUSTOMER_APP = "55555555-5555-4555-8555-555555555555"
 
 
 def _resource_id(text: str) -> str:
@@ -35,23 +36,35 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class CustomerAppSeed(_Part):
+    """The provider's multi-tenant app. `consented_tenants` maps a tenant to the object ID of the app's service
+    principal there; `trusts` is the object ID in its federated credential (default: the managed identity's)."""
+
+    client_id: str = DEFAULT_CUSTOMER_APP
+    consented_tenants: dict[str, str] = {}
+    trusts: str | None = None
+
+
 class IdentitySeed(_Part):
     """The app's identity."""
 
     tenant: str | None = None
     client_id: str = "33333333-3333-4333-8333-333333333333"
     object_id: str = "44444444-4444-4444-8444-444444444444"
+    customer_app: CustomerAppSeed = CustomerAppSeed()
 
 
 class SubscriptionSeed(_Part):
-    """A subscription; namespaces that `providers` leaves out are Registered; `managed_by` are Lighthouse tenants."""
+    """A subscription; namespaces that `providers` leaves out are Registered; `managed_by` are Lighthouse tenants;
+    `quota_id` tells the offer (that of a CSP is `CSP_2015-05-01`)."""
 
     id: str = DEFAULT_SUBSCRIPTION
     tenant: str | None = None
     name: str = "Contoso"
-    state: Literal["Enabled", "Disabled", "Warned", "PastDue"] = "Enabled"
+    state: Literal["Enabled", "Disabled", "Warned", "PastDue", "Deleted"] = "Enabled"
+    quota_id: str = "EnterpriseAgreement_2014-09-01"
     managed_by: tuple[str, ...] = ()
-    providers: dict[str, Literal["Registered", "NotRegistered", "Unregistered"]] = {}
+    providers: dict[str, Literal["Registered", "NotRegistered", "Unregistered", "Registering", "Unregistering"]] = {}
 
 
 class GroupSeed(_Part):
@@ -97,7 +110,7 @@ class VaultCertificateSeed(_Part):
 
 
 class VaultSeed(_Part):
-    """A key vault; `readers` are object IDs that may read certificates (default: the app's identity)."""
+    """A key vault; `readers` are object IDs that may read certificates (default: the app's identity in its tenant)."""
 
     id: ResourceIdText
     location: str = "eastus"

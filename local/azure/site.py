@@ -12,8 +12,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from local.azure import operations
-from local.azure.dns import normal, resolve
+from local.azure.arm.dns_zones import make_record_set
+from local.azure.dns import normal, resolve, zone_of
+from local.azure.errors import AzureError
 from local.azure.gateways import reach
+from local.azure.seed_gateways import add_scale_set_gateway
+from local.azure.seed_models import ScaleSetGatewaySeed
 from local.azure.world import InsideRecord, World
 
 ADDRESS_OF = ("@address-of:", "@deployment:")
@@ -87,8 +91,20 @@ class InsideName(_Edge):
     type: Literal["A", "CNAME"] | None = None
 
 
+class PublicChange(_Edge):
+    """A CNAME in a public zone that others than the app change; without a value it is taken out."""
+
+    name: str
+    value: str | None = None
+    ttl: Annotated[int, Field(ge=1)] = 3600
+
+
 class SiteChange(_Edge):
-    """What an administrator does on premises, in this order when several are given."""
+    """What an administrator does, in this order when several are given: on premises, and what the site or another team
+    then does in Azure (`add_scale_set_gateway`, `set_public_dns`)."""
+
+    add_scale_set_gateway: ScaleSetGatewaySeed | None = None
+    set_public_dns: tuple[PublicChange, ...] = ()
 
     add_gateway_record: GatewayRecordSeed | None = None
     set_inside_dns: tuple[InsideChange, ...] = ()
@@ -163,6 +179,13 @@ def apply_site(world: World, change: object, now: datetime) -> None:
     if site is None:
         raise SiteError("this world has no site: seed one first")
     advance(world, now)
+    if wanted.add_scale_set_gateway is not None:
+        try:
+            add_scale_set_gateway(world, wanted.add_scale_set_gateway, now)
+        except (AzureError, ValueError) as problem:
+            raise SiteError(f"the site cannot make that gateway: {problem}") from problem
+    for public in wanted.set_public_dns:
+        _change_public(world, public, now)
     if (record := wanted.add_gateway_record) is not None:
         site.gateways[record.name.lower()] = record
     for entry in wanted.set_inside_dns:
@@ -274,6 +297,24 @@ def _remove_inside(world: World, gone: InsideName) -> bool:
     found = len(kept) != len(world.inside_dns)
     world.inside_dns[:] = kept
     return found
+
+
+def _change_public(world: World, change: PublicChange, now: datetime) -> None:
+    above = zone_of(world, change.name)
+    zone = next(
+        (each for each in world.of_type("Microsoft.Network/dnsZones") if above and each.name == above.name), None
+    )
+    if zone is None:
+        raise SiteError(f"no zone of this world holds {change.name}")
+    relative = normal(change.name)[: -len(zone.name) - 1]
+    if change.value is None:
+        standing = world.resource(f"{zone.id}/CNAME/{relative}")
+        if standing is None:
+            raise SiteError(f"there is no public CNAME {change.name}")
+        operations.forget(world, standing)
+        return
+    properties = {"TTL": change.ttl, "CNAMERecord": {"cname": change.value}}
+    make_record_set(world, now, zone, "CNAME", relative, properties)
 
 
 def _point(site: Site, server: str) -> ConnectionPoint:

@@ -1,7 +1,8 @@
 """Key Vault's data plane: certificates are shown to readers, secrets to nobody.
 
 Source: recorded challenge and audience error, refusals in public issues, Microsoft's reference of the certificate
-bundle. The secret beside a certificate holds the private key: the app's identity never gets it here.
+bundle. A vault takes tokens of its own tenant only. The secret beside a certificate holds the private key: the app's
+identities never get it here.
 """
 
 import base64
@@ -34,7 +35,7 @@ def handle(world: World, request: Request, now: datetime) -> Response:
     if vault is None:
         return Response(502, (("Content-Type", "text/plain"),), f"The name {host} does not resolve.\n".encode())
     refusal = _authenticate(world, request, vault, now)
-    response = refusal or _authorized(world, request, vault)
+    response = refusal or _authorized(world, request, vault, _claims(world, request) or {})
     headers = (("x-ms-keyvault-region", vault.location), ("x-ms-keyvault-service-version", "1.9.2000.1"))
     return Response(response.status, (*response.headers, *headers), response.body)
 
@@ -52,10 +53,9 @@ def _authenticate(world: World, request: Request, vault: Resource, now: datetime
     login = "login.microsoftonline.us" if is_government else "login.microsoftonline.com"
     tenant = vault.properties["tenantId"]
     challenge = ("WWW-Authenticate", f'Bearer authorization="https://{login}/{tenant}", resource="{audience}"')
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    if not request.headers.get("authorization", "").lower().startswith("bearer "):
         return _error(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.", None, challenge)
-    claims = identity.read_token(world, token)
+    claims = _claims(world, request)
     if claims is None:
         return _error(
             401, "Unauthorized", "AKV10046: Unable to resolve the key used for signature validation.", None, challenge
@@ -71,7 +71,11 @@ def _authenticate(world: World, request: Request, vault: Resource, now: datetime
     return None
 
 
-def _authorized(world: World, request: Request, vault: Resource) -> Response:
+def _claims(world: World, request: Request) -> Body | None:
+    return identity.read_token(world, request.headers["authorization"].partition(" ")[2])
+
+
+def _authorized(world: World, request: Request, vault: Resource, claims: Body) -> Response:
     version = request.query.get("api-version")
     if not version:
         return _error(400, "BadParameter", "AKV10202: api-version must be specified")
@@ -84,31 +88,30 @@ def _authorized(world: World, request: Request, vault: Resource) -> Response:
             "Public network access is disabled and request is not from a trusted service nor via an approved private "
             "link."
         )
-        return _error(403, "Forbidden", f"{message}\r\nCaller: {_caller(world)}", "ForbiddenByConnection")
+        return _error(403, "Forbidden", f"{message}\r\nCaller: {_caller(claims)}", "ForbiddenByConnection")
     if (vault.properties.get("networkAcls") or {}).get("defaultAction") == "Deny":
         message = (
             "Client address is not authorized and caller is not a trusted service.\r\nClient address: 203.0.113.7\r\n"
-            f"Caller: {_caller(world)}\r\nVault: {vault.name};location={vault.location}"
+            f"Caller: {_caller(claims)}\r\nVault: {vault.name};location={vault.location}"
         )
         return _error(403, "Forbidden", message, "ForbiddenByFirewall")
     readers = world.vault_readers.get(vault.id.lower(), set())
-    if kind != "certificates" or request.method != "GET" or world.identity.object_id not in readers:
-        return _forbidden(world, request, vault, parts)
+    if kind != "certificates" or request.method != "GET" or claims["oid"] not in readers:
+        return _forbidden(request, vault, parts, claims)
     return _certificates(world, request, vault, parts[1:])
 
 
-def _caller(world: World) -> str:
-    me = world.identity
-    return f"appid={me.client_id};oid={me.object_id};iss=https://sts.windows.net/{me.tenant}/"
+def _caller(claims: Body) -> str:
+    return f"appid={claims['appid']};oid={claims['oid']};iss={claims['iss']}"
 
 
-def _forbidden(world: World, request: Request, vault: Resource, parts: list[str]) -> Response:
+def _forbidden(request: Request, vault: Resource, parts: list[str], claims: Body) -> Response:
     kind = parts[0].lower()
     verb = {"GET": "read" if kind != "secrets" else "getSecret", "DELETE": "delete"}.get(request.method, "write")
     if vault.properties.get("enableRbacAuthorization"):
         message = (
             "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
-            f"definitions were changed recently, please observe propagation time.\r\nCaller: {_caller(world)}\r\n"
+            f"definitions were changed recently, please observe propagation time.\r\nCaller: {_caller(claims)}\r\n"
             f"Action: 'Microsoft.KeyVault/vaults/{kind}/{verb}/action'\r\n"
             f"Resource: '{vault.id.lower()}/{'/'.join(parts[:2])}'"
             f"\r\nAssignment: (not found)\r\nDecisionReason: 'DeniedWithNoValidRBAC'\r\nVault: {vault.name};"
@@ -116,7 +119,7 @@ def _forbidden(world: World, request: Request, vault: Resource, parts: list[str]
         )
         return _error(403, "Forbidden", message, "ForbiddenByRbac")
     message = (
-        f"The user, group or application '{_caller(world)}' does not have {kind} {request.method.lower()} permission "
+        f"The user, group or application '{_caller(claims)}' does not have {kind} {request.method.lower()} permission "
         f"on key vault '{vault.name};location={vault.location}'. For help resolving this issue, please see "
         "https://go.microsoft.com/fwlink/?linkid=2125287"
     )

@@ -33,6 +33,7 @@ class Subscription:
     state: str = "Enabled"
     managed_by: tuple[str, ...] = ()
     providers: dict[str, "ProviderRegistration"] = field(default_factory=dict)
+    quota_id: str = "EnterpriseAgreement_2014-09-01"
 
 
 @dataclass
@@ -196,8 +197,21 @@ class InsideRecord:
 
 
 @dataclass
+class CustomerApp:
+    """The provider's multi-tenant app, registered in the home tenant: it has no secret, but a federated credential.
+
+    `trusts` is that credential's subject, the object ID of a managed identity of the home tenant. `consents` holds the
+    object ID of the app's service principal by tenant: another one in each.
+    """
+
+    client_id: str
+    trusts: str
+    consents: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class Identity:
-    """The app's identity: a service principal and the managed identity in one.
+    """The app's identity, in its home tenant: a service principal and the managed identity in one.
 
     `secret` and `header` exist only in the simulated world.
     """
@@ -207,6 +221,7 @@ class Identity:
     object_id: str
     secret: str
     header: str
+    customer_app: CustomerApp = field(default_factory=lambda: CustomerApp("", ""))
 
 
 @dataclass

@@ -73,7 +73,7 @@ def make_report(watched: Watched) -> JsonObject:
             "attempts": at(watched.clients, "attempts"),
             "failures": at(watched.clients, "failures"),
             "longest_gap_s": at(watched.clients, "longest_gap_s"),
-            "foretold_gap_s": 0,
+            "foretold_gap_s": at(deployment, "foretold_gap_s"),
         },
         "wall_seconds": round(watched.wall_seconds, 1),
         "critical_path_seconds": at(watched.after, "critical_path_seconds"),

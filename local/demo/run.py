@@ -140,9 +140,8 @@ class Demo:
         return served | {"looks": self._looks}
 
     async def _ask(self) -> str:
-        kind = "migrations" if self._sample.is_migration else "deployments"
-        self._display.title(f"POST /api/{kind}")
-        status, answer = await self._call("POST", f"/api/{kind}", self._sample.request, str(uuid.uuid4()))
+        self._display.title(f"POST {self._sample.path}")
+        status, answer = await self._call("POST", self._sample.path, self._sample.request, str(uuid.uuid4()))
         if status != 202:
             raise DemoFailed(f"The product did not accept the request: {status} {_told(answer)}")
         self._display.line(f"accepted: deployment {text_at(answer, 'id')}")

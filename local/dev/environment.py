@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from local.azure.seed_models import DEFAULT_CUSTOMER_APP, DEFAULT_TENANT
 from local.dev.azurite import Azurite
 from local.dev.processes import ROOT, Child, ProcessError, inherited, python
 
@@ -167,6 +168,8 @@ class LocalAzure:
             "CMG_DNS_SERVERS": self.dns,
             "IDENTITY_ENDPOINT": self.identity_endpoint,
             "IDENTITY_HEADER": self.identity_header,
+            "CMG_TENANT_ID": DEFAULT_TENANT,
+            "CMG_CUSTOMER_APP": DEFAULT_CUSTOMER_APP,
             "AzureWebJobsStorage": self.storage,
             "CmgStorage": self.storage,
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),

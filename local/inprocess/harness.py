@@ -20,6 +20,7 @@ from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import Event, Record, Status
+from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
 from cmg_core.services import (
@@ -169,7 +170,7 @@ class WiredServices:
     vaults: Vaults
     dns: PublicDns
     dialer: GatewayDialer
-    azure: Callable[[str, str], ResourceManager]
+    azure: Callable[[Tenant, str], ResourceManager]
 
 
 class InProcess:
@@ -194,6 +195,11 @@ class InProcess:
         """Ledger and queues, for all hosts."""
         return MemoryLedger(self.tape), MemoryQueues(self.clock, self.tape)
 
+    @property
+    def identities(self) -> Identities:
+        """Who the product is in this world, as its settings would say."""
+        return Identities(self.world.identity.tenant, self.world.identity.customer_app.client_id)
+
     def transport(self, clock: Clock) -> TapedTransport:
         """The way to Azure."""
         return TapedTransport(self.simulator, clock, self.tape, self.all_try)
@@ -205,13 +211,14 @@ class InProcess:
             clock,
             backpressure=Backpressure(self.ledger, clock),
             transport=lambda: self.transport(self.clock),
-            credential=lambda _: SimulatorCredential(self.simulator, self.clock.now),
+            identities=self.identities,
+            credential=lambda sign_in: SimulatorCredential(self.simulator, self.clock.now, sign_in),
         )
         self._connections.append(connections)
         software = TypeAdapter(JsonObject).validate_python(SOFTWARE)
         return WiredServices(
             clock=clock,
-            limits=Limits(self.settings.minimum_grace, self.settings.claim, software),
+            limits=Limits(self.settings.minimum_grace, self.settings.claim, software, self.identities),
             ledger=self.ledger,
             queues=self.queues,
             vaults=connections.vaults,
@@ -376,7 +383,7 @@ class _Story:
 
 async def ask(sample: Sample, services: Services, host: Host) -> str:
     """Send a sample's request until it is accepted; the deployment's ID. Raises StoryFailed where it is refused."""
-    path = f"/api/{'migrations' if sample.is_migration else 'deployments'}"
+    path = sample.path
     call = http_call(services, HttpCall(path=path, body=sample.request), headers={"Idempotency-Key": "CHG0031337"})
     answer = await insist(host, path, call)
     if answer.status_code != 202:

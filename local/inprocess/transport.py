@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import ServiceResponseError
@@ -17,7 +17,9 @@ from azure.core.rest import HttpRequest as RestRequest
 from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 from azure.core.utils import CaseInsensitiveDict
 
-from local.azure.identity import issue_token
+from cmg_core.domain.errors import AzureRefused
+from cmg_core.domain.tenants import SignIn, Who
+from local.azure.identity import customer_app, issue_token, managed_identity
 from local.azure.messages import Disconnect, Request, Response
 from local.azure.simulator import Simulator
 
@@ -74,6 +76,8 @@ class SimulatorTransport(AsyncHttpTransport[HttpRequest | RestRequest, AsyncHttp
 def _to_request(request: HttpRequest | RestRequest) -> Request:
     parts = urlsplit(request.url)
     body: Any = request.content if isinstance(request, RestRequest) else request.body
+    if isinstance(body, dict):  # a form, which transports encode themselves
+        body = urlencode(body)
     return Request(
         request.method,
         parts.hostname or "",
@@ -109,27 +113,37 @@ def _to_response(request: HttpRequest | RestRequest, answer: Response) -> AsyncH
 
 
 class SimulatorCredential:
-    """The app's identity, without the way through the token endpoint."""
+    """One of the app's identities, without the way through the token endpoint: the managed identity, or the
+    multi-tenant app in a customer's tenant."""
 
-    def __init__(self, simulator: Simulator, clock: Clock) -> None:
+    def __init__(self, simulator: Simulator, clock: Clock, sign_in: SignIn | None = None) -> None:
         self._simulator = simulator
         self._clock = clock
+        self._sign_in = sign_in or SignIn(Who.MANAGED_IDENTITY, "")
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """A token for the scope's audience; `tenant_id` asks for another tenant than the identity's own."""
-        token, expires_on = self._issue(scopes[0], options.get("tenant_id"))
+        """A token for the scope's audience; AzureRefused where nobody has consented to the app."""
+        token, expires_on = self._issue(scopes[0])
         return AccessToken(token, expires_on)
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         """The same for newer pipelines."""
-        token, expires_on = self._issue(scopes[0], (options or {}).get("tenant_id"))
+        token, expires_on = self._issue(scopes[0])
         return AccessTokenInfo(token, expires_on)
 
-    def _issue(self, scope: str, tenant: str | None) -> tuple[str, int]:
+    def _issue(self, scope: str) -> tuple[str, int]:
         now = self._clock()
         audience = scope.removesuffix("/.default")
         seconds = TOKEN_LIFETIME.total_seconds()
-        token = issue_token(self._simulator.world, audience, now, seconds, tenant or "")
+        world = self._simulator.world
+        principal = managed_identity(world)
+        if self._sign_in.who is Who.CUSTOMER_APP:
+            found = customer_app(world, self._sign_in.tenant_id)
+            if found is None:
+                text = f"AADSTS700016: Application was not found in the directory '{self._sign_in.tenant_id}'."
+                raise AzureRefused(status=400, code="unauthorized_client", message=text, target="")
+            principal = found
+        token = issue_token(world, audience, now, seconds, principal=principal)
         return token, int((now + TOKEN_LIFETIME).timestamp())
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.plans import Names, NewResources, PinnedCertificate
 from cmg_core.domain.record import Claim
 from cmg_core.domain.record_sets import RecordSet
+from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject, objects_at, text_at
 from cmg_core.services import OperationState, ResourceManager, Started, Vaults
 from local.azure.seed import build_world
@@ -25,7 +26,7 @@ from local.inprocess.transport import SimulatorCredential, SimulatorTransport
 
 SAMPLE: dict[str, Any] = json.loads(Path("samples/s07-own-domain-from-classic.json").read_text())
 REQUEST = SAMPLE["request"]
-SUBSCRIPTION, TENANT = REQUEST["subscription_id"], REQUEST["tenant_id"]
+SUBSCRIPTION, TENANT = REQUEST["subscription_id"], Tenant(REQUEST["tenant_id"])
 CLASSIC = REQUEST["old_gateway"]["resource_id"]
 ZONE = REQUEST["dns"]["zone_id"]
 VAULT_ID = SAMPLE["world"]["key_vaults"][0]["id"]
@@ -123,7 +124,7 @@ async def built(azure: Azure) -> Blueprint:
         await azure.end(started)
     await azure.put(wanted.make.virtual_network, wanted.virtual_network())
     await azure.put(wanted.make.load_balancer, wanted.load_balancer())
-    seen = await azure.vaults.certificate(VAULT, "granitefalls")
+    seen = await azure.vaults.certificate(TENANT, VAULT, "granitefalls")
     assert seen is not None
     certificate = PinnedCertificate(
         vault_id=VAULT_ID,
@@ -181,7 +182,7 @@ def test_the_old_gateway_and_what_belongs_to_it_is_found_and_removed() -> None:
 def test_what_preflight_asks() -> None:
     async def scene(azure: Azure) -> None:
         manager = azure.manager
-        assert text_at(await manager.subscription(), "tenantId") == TENANT
+        assert text_at(await manager.subscription(), "tenantId") == TENANT.id
         assert (await manager.providers())["Microsoft.Compute"] == "NotRegistered"
         await registered(azure)
         sizes = {text_at(size, "name"): size for size in await manager.sizes("eastus")}
@@ -192,11 +193,11 @@ def test_what_preflight_asks() -> None:
         assert vault is not None
         assert await manager.get(text_at(vault, "id")) is not None
         assert await manager.find("Microsoft.KeyVault/vaults", "nothing") is None
-        seen = await azure.vaults.certificate(VAULT, "granitefalls")
+        seen = await azure.vaults.certificate(TENANT, VAULT, "granitefalls")
         assert seen is not None
         assert (seen.exportable, seen.key_type, seen.key_size, seen.enabled) == (True, "RSA", 2048, True)
         assert seen.secret_id.startswith(f"{VAULT}/secrets/granitefalls/")
-        assert await azure.vaults.certificate(VAULT, "nothing") is None
+        assert await azure.vaults.certificate(TENANT, VAULT, "nothing") is None
 
     play(scene)
 

@@ -12,16 +12,18 @@ REQUEST = SAMPLE["request"]
 
 APP = """
 import asyncio, json, sys
+from cmg_core.domain.tenants import Tenant
 from cmg_core.wiring import services
 
 async def main(request):
     wired = services()
-    azure = wired.azure(request["tenant_id"], request["subscription_id"])
+    tenant = Tenant(request["tenant_id"])
+    azure = wired.azure(tenant, request["subscription_id"])
     service_name = request["old_gateway"]["service_name"]
     try:
         subscription, certificate, views, dialed, nowhere = await asyncio.gather(
             azure.subscription(),
-            wired.vaults.certificate(request["certificate"]["vault"], request["certificate"]["name"]),
+            wired.vaults.certificate(tenant, request["certificate"]["vault"], request["certificate"]["name"]),
             wired.dns.views(service_name),
             wired.dialer.dial("granitefalls.cloudapp.net", service_name),
             wired.dialer.dial("nowhere.eastus.cloudapp.azure.com", service_name),

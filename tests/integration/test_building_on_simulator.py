@@ -12,6 +12,7 @@ from cmg_core.domain.certificates import fingerprint
 from cmg_core.domain.outcomes import Done, Wait
 from cmg_core.domain.plans import NewResources, PinnedCertificate, Plan
 from cmg_core.domain.record import Claim, State, StepProgress
+from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject, objects_at, text_at
 from cmg_core.services import ResourceManager
 from cmg_core.steps.context import Step, StepContext
@@ -60,7 +61,7 @@ class SimulatedServices(FakeServices):
 
     manager: ResourceManager | None = field(default=None)
 
-    def azure(self, tenant_id: str, subscription_id: str) -> ResourceManager:  # type: ignore[override]  # the real one
+    def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:  # type: ignore[override]  # the real one
         assert self.manager is not None
         return self.manager
 
@@ -88,7 +89,7 @@ async def build(instances: int, size: str, zones: tuple[str, ...]) -> tuple[Simu
         transport=lambda: SimulatorTransport(simulator, clock.now),
         credential=lambda _: SimulatorCredential(simulator, clock.now),
     )
-    services = SimulatedServices(clock=clock, manager=connections.resource_manager(TENANT, SUBSCRIPTION))
+    services = SimulatedServices(clock=clock, manager=connections.resource_manager(Tenant(TENANT), SUBSCRIPTION))
     services.limits = replace(services.limits, gateway_software={"name": "gateway", "properties": {**SOFTWARE}})
     [certificate] = simulator.world.certificates.values()
     pinned = PinnedCertificate(

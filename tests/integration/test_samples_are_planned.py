@@ -11,18 +11,22 @@ import pytest
 from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
 from cmg_core.domain.plans import Plan
+from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.validation import kind_of_request, read_request
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import ResourceManager, Vaults
 from cmg_core.steps.preflight import look
 from local.azure.seed import build_world
 from local.azure.simulator import Simulator
-from local.inprocess.outside import SimulatedDns
+from local.inprocess.outside import SimulatedDialer, SimulatedDns
 from local.inprocess.tape import Tape
 from local.inprocess.transport import SimulatorCredential, SimulatorTransport
+from local.sample import load
 from tests.fakes import DEPLOYMENT, FakeClock, FakeServices
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.json"))
+REFUSED = [sample for sample in SAMPLES if json.loads(sample.read_text())["expect"]["outcome"] == "refused"]
+CARRIED_OUT = [sample for sample in SAMPLES if sample not in REFUSED]
 MOST_CALLS = 18
 
 
@@ -32,19 +36,21 @@ class SimulatedServices(FakeServices):
 
     connections: Connections | None = field(default=None)
 
-    def azure(self, tenant_id: str, subscription_id: str) -> ResourceManager:  # type: ignore[override]  # not the fake
+    def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:  # type: ignore[override]  # not the fake
         assert self.connections is not None
-        return self.connections.resource_manager(tenant_id, subscription_id)
+        return self.connections.resource_manager(tenant, subscription_id)
 
 
 async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
     clock = FakeClock()
     simulator = Simulator(build_world(told["world"], time_scale=0.01, now=clock.now()))
+    identities = Identities(simulator.world.identity.tenant, simulator.world.identity.customer_app.client_id)
     connections = Connections(
         CLOUDS[CloudName.PUBLIC],
         clock,
         transport=lambda: SimulatorTransport(simulator, clock.now),
-        credential=lambda _: SimulatorCredential(simulator, clock.now),
+        identities=identities,
+        credential=lambda sign_in: SimulatorCredential(simulator, clock.now, sign_in),
     )
     vaults: Vaults = connections.vaults
     services = SimulatedServices(
@@ -52,8 +58,9 @@ async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
         connections=connections,
         vaults=vaults,  # type: ignore[arg-type]  # not the fake
         dns=SimulatedDns(simulator.world, clock, Tape()),  # type: ignore[arg-type]  # not the fake
+        dialer=SimulatedDialer(simulator.world, clock, Tape()),  # type: ignore[arg-type]  # not the fake
     )
-    services.limits = replace(services.limits, minimum_grace=timedelta(seconds=1))
+    services.limits = replace(services.limits, minimum_grace=timedelta(seconds=1), identities=identities)
     try:
         request = read_request(told["request"], kind_of_request(told["request"]))
         return await look(request, services, DEPLOYMENT), simulator  # type: ignore[arg-type]  # the ledger fake is partial
@@ -61,15 +68,23 @@ async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
         await connections.aclose()
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.stem for sample in SAMPLES])
+@pytest.mark.parametrize("sample", CARRIED_OUT, ids=[sample.stem for sample in CARRIED_OUT])
 def test_nothing_stands_against_a_samples_plan_and_nothing_is_written(sample: Path) -> None:
     told = json.loads(sample.read_text(encoding="utf-8"))
     plan, simulator = asyncio.run(planned(told))
     assert plan.blocked_by == ()
     assert plan.names is not None
-    assert plan.make is not None
+    assert bool(plan.make) == (told["request"]["provisioned_by"] == "automation")
     assert plan.certificate is not None
-    assert bool(plan.delete) == (kind_of_request(told["request"]) == "migration")
+    assert bool(plan.delete) == load(sample).is_migration
     calls = [entry.request for entry in simulator.world.log if entry.request.host == "management.azure.com"]
     assert {call.method for call in calls} == {"GET"}
     assert len(calls) <= MOST_CALLS
+
+
+@pytest.mark.parametrize("sample", REFUSED, ids=[sample.stem for sample in REFUSED])
+def test_exactly_what_a_sample_expects_stands_against_its_plan(sample: Path) -> None:
+    told = json.loads(sample.read_text(encoding="utf-8"))
+    plan, simulator = asyncio.run(planned(told))
+    assert [finding.code for finding in plan.blocked_by] == told["expect"]["findings"]
+    assert {entry.request.method for entry in simulator.world.log} <= {"GET"}

@@ -1,6 +1,7 @@
 """Who may call Resource Manager: the bearer token, its tenant, and the subscription's state.
 
-Source: texts of the gateway's refusals in public issues and Microsoft's pages.
+Source: texts of the gateway's refusals in public issues and Microsoft's pages, among them "Azure subscription states".
+That a deleted subscription shows itself and nothing in it is our own knowledge.
 """
 
 from datetime import UTC, datetime
@@ -12,6 +13,9 @@ from local.azure.messages import Request
 from local.azure.world import Subscription, World
 
 WRITES = frozenset({"PUT", "PATCH", "DELETE", "POST"})
+
+READ_ONLY_STATES = frozenset({"Disabled", "Warned"})
+"""Nothing is made or changed in them; deletion is allowed."""
 
 AUDIENCES = {
     "management.azure.com": ("https://management.azure.com", "https://management.core.windows.net"),
@@ -63,7 +67,7 @@ def authenticate(world: World, request: Request, now: datetime) -> Caller:
 
 
 def find_subscription(world: World, request: Request, caller: Caller, subscription_id: str) -> Subscription:
-    """The subscription, if the caller's tenant has it or manages it; a disabled one takes no writes."""
+    """The subscription, if the caller's tenant has it or manages it; a disabled one takes no writes but deletions."""
     subscription = world.subscriptions.get(subscription_id.lower())
     if subscription is None:
         raise AzureError(404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found.")
@@ -77,7 +81,9 @@ def find_subscription(world: World, request: Request, caller: Caller, subscripti
             f"the authority (URL) '{authority}' to get the token.",
             headers=(("WWW-Authenticate", f'Bearer authorization_uri="{authority}"'),),
         )
-    if request.method in WRITES and subscription.state in ("Disabled", "Warned"):
+    if subscription.state == "Deleted" and request.path.strip("/").count("/") > 1:
+        raise AzureError(404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found.")
+    if request.method in WRITES - {"DELETE"} and subscription.state in READ_ONLY_STATES:
         raise AzureError(
             409,
             "ReadOnlyDisabledSubscription",

@@ -25,7 +25,7 @@ def subscription_body(subscription: Subscription) -> Body:
         "state": subscription.state,
         "subscriptionPolicies": {
             "locationPlacementId": "Public_2014-09-01",
-            "quotaId": "EnterpriseAgreement_2014-09-01",
+            "quotaId": subscription.quota_id,
             "spendingLimit": "Off",
         },
     }
@@ -81,9 +81,24 @@ def providers(world: World, request: Request, subscription: Subscription, rest: 
 
 def _change(world: World, subscription: Subscription, namespace: str, verb: str, now: datetime) -> None:
     state = registration(subscription, namespace)
-    becomes = "Registered" if verb == "register" else "Unregistered"
-    if becomes in (state.state, state.becomes):
-        return
+    if _OUTCOMES[verb] not in (state.state, state.becomes):
+        _begin_change(world, subscription, state, verb, now)
+
+
+_OUTCOMES = {"register": "Registered", "unregister": "Unregistered"}
+
+
+def begin_seeded_changes(world: World, subscription: Subscription, now: datetime) -> None:
+    """Lets registrations that a world begins with in the midst of a change take their usual time from `now`."""
+    for state in list(subscription.providers.values()):
+        verb = state.state.removesuffix("ing").lower()
+        if state.state.endswith("ing"):
+            _begin_change(world, subscription, state, verb, now)
+
+
+def _begin_change(
+    world: World, subscription: Subscription, state: ProviderRegistration, verb: str, now: datetime
+) -> None:
     operation = start(
         world,
         now,
@@ -94,9 +109,9 @@ def _change(world: World, subscription: Subscription, namespace: str, verb: str,
         location="global",
         resource_id=f"/subscriptions/{subscription.id}/providers/{state.namespace}",
     )
-    state.state, state.becomes = verb.capitalize() + "ing", becomes
+    state.state, state.becomes = verb.capitalize() + "ing", _OUTCOMES[verb]
     state.ready_at = now + timedelta(seconds=operation.expected_s)
-    subscription.providers[namespace.lower()] = state
+    subscription.providers[state.namespace.lower()] = state
 
 
 def require_registered(subscription: Subscription, namespace: str) -> None:

@@ -17,6 +17,7 @@ from cmg_core.azure.cloud import CLOUDS, CloudName
 from cmg_core.azure.connections import Connections
 from cmg_core.azure.resource_manager import AzureResourceManager
 from cmg_core.domain.record import Claim
+from cmg_core.domain.tenants import Tenant
 
 TENANT = "11111111-1111-1111-1111-111111111111"
 SUBSCRIPTION = "22222222-2222-2222-2222-222222222222"
@@ -162,4 +163,4 @@ def resource_manager(
 ) -> tuple[AzureResourceManager, ScriptedTransport]:
     """One subscription of a scripted Azure."""
     connections, transport = connected(script, cloud, credential)
-    return connections.resource_manager(TENANT, SUBSCRIPTION), transport
+    return connections.resource_manager(Tenant(TENANT), SUBSCRIPTION), transport

@@ -16,6 +16,7 @@ from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, Throttled, TryAgain
 from cmg_core.domain.record import LONGEST_CALL, longest_call
+from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import OperationState, Started
 from local.inprocess.loop import run as run_virtually
@@ -372,7 +373,7 @@ def test_a_silent_azure_is_given_up_before_the_claim_can_end() -> None:
         credential=lambda _: Credential(),
     )
     with pytest.raises(TryAgain, match="did not answer"):
-        asyncio.run(connections.resource_manager("t", "s").put(CLAIM, SCALE_SET, {}))
+        asyncio.run(connections.resource_manager(Tenant("t"), "s").put(CLAIM, SCALE_SET, {}))
 
 
 def test_one_call_ends_before_a_claim_that_covers_it() -> None:
@@ -454,7 +455,7 @@ def test_one_deployments_429_keeps_the_subscriptions_others_from_calling() -> No
             transport=lambda: transport,
             credential=lambda _: Credential(),
         )
-        manager = connections.resource_manager("tenant", ROOT.split("/")[2])
+        manager = connections.resource_manager(Tenant("tenant"), ROOT.split("/")[2])
         with pytest.raises(Throttled) as first:
             await manager.subscription()
         for call in (manager.locks(), manager.get(SCALE_SET), manager.operation(OPERATION)):
@@ -462,7 +463,7 @@ def test_one_deployments_429_keeps_the_subscriptions_others_from_calling() -> No
                 await call
             assert first.value.asked and not later.value.asked and later.value.after == timedelta(minutes=10)
         assert len(transport.asked) == 1
-        await connections.resource_manager("tenant", "another").subscription()
+        await connections.resource_manager(Tenant("tenant"), "another").subscription()
 
     run_virtually(story())
 

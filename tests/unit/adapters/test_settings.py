@@ -15,9 +15,11 @@ from hypothesis import strategies as some
 from cmg_core.azure.clients import USER_AGENT
 from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.public_dns import DnsServer
+from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.settings import Settings, SettingsError, read
 from cmg_core.wiring import RealServices
 
+HOME, APP = "aaaaaaaa-0000-4000-8000-000000000001", "55555555-5555-4555-8555-555555555555"
 STORAGE = {"CmgStorage": "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=SECRETKEY"}
 SOFTWARE = {
     "name": "cmg",
@@ -59,6 +61,8 @@ def test_what_is_set_is_obeyed() -> None:
             "CMG_CLAIM_SECONDS": "90",
             "CMG_CLOUD": "usgovernment",
             "CMG_CLIENT_ID": "d",
+            "CMG_TENANT_ID": HOME.upper(),
+            "CMG_CUSTOMER_APP": APP,
             "https_proxy": "http://proxy:8080",
         }
     )
@@ -67,6 +71,7 @@ def test_what_is_set_is_obeyed() -> None:
     assert settings.limits.minimum_grace == timedelta(seconds=20)
     assert settings.limits.claim == timedelta(seconds=90)
     assert (settings.cloud, settings.client_id) == (CloudName.US_GOVERNMENT, "d")
+    assert settings.limits.identities == Identities(HOME, APP)
     assert settings.proxy.get_secret_value() == "http://proxy:8080"
 
 
@@ -107,6 +112,8 @@ def test_a_longer_grace_period_is_welcome_in_azure() -> None:
         ("CMG_CLAIM_SECONDS", "600"),
         ("CMG_CLAIM_SECONDS", "five minutes"),
         ("CMG_CLOUD", "china"),
+        ("CMG_TENANT_ID", "contoso.onmicrosoft.com"),
+        ("CMG_CUSTOMER_APP", "55555555-5555-4555-8555-555555555555"),
         ("HTTPS_PROXY", "socks5://user:SECRET@proxy:1080"),
         ("CmgStorage__queueServiceUri", "https://a.queue.core.windows.net"),
     ],
@@ -184,5 +191,5 @@ def test_wiring_opens_nothing() -> None:
         "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;QueueEndpoint=http://x/a;TableEndpoint=http://x/a"
     )
     services = RealServices(read({"CmgStorage": storage}))
-    assert services.azure("t", "s") is services.azure("t", "s")
-    assert services.azure("t", "s") is not services.azure("u", "s")
+    assert services.azure(Tenant("t"), "s") is services.azure(Tenant("t"), "s")
+    assert services.azure(Tenant("t"), "s") is not services.azure(Tenant("u"), "s")

@@ -9,10 +9,12 @@ import pytest
 from cmg_core.azure.cloud import CloudName
 from cmg_core.azure.connections import KEPT_SUBSCRIPTIONS
 from cmg_core.domain.errors import AzureRefused, TryAgain
+from cmg_core.domain.tenants import Tenant
 from cmg_core.services import VaultCertificate
 from tests.unit.adapters.scripted import Answer, Asked, connected
 
 VAULT = "https://kv-cmg.vault.azure.net"
+TENANT = Tenant("t")
 LEAF = b"leaf in DER"
 BUNDLE: dict[str, Any] = {
     "id": f"{VAULT}/certificates/cmg/v1",
@@ -39,7 +41,7 @@ def vault(answer: Answer) -> Any:
 
 def test_the_newest_version_is_read_without_its_key() -> None:
     connections, transport = connected(vault(Answer(body=BUNDLE)))
-    assert asyncio.run(connections.vaults.certificate(VAULT, "cmg")) == VaultCertificate(
+    assert asyncio.run(connections.vaults.certificate(TENANT, VAULT, "cmg")) == VaultCertificate(
         leaf=LEAF,
         version="v1",
         secret_id=f"{VAULT}/secrets/cmg/v1",
@@ -56,7 +58,7 @@ def test_the_newest_version_is_read_without_its_key() -> None:
 def test_an_imported_certificate_may_tell_little() -> None:
     bundle = {key: BUNDLE[key] for key in ("id", "kid", "sid", "x5t", "cer", "attributes")}
     connections, _ = connected(vault(Answer(body=bundle)))
-    seen = asyncio.run(connections.vaults.certificate(VAULT, "cmg"))
+    seen = asyncio.run(connections.vaults.certificate(TENANT, VAULT, "cmg"))
     assert seen is not None
     assert (seen.leaf, seen.exportable, seen.key_type, seen.key_size) == (LEAF, False, "", None)
 
@@ -64,7 +66,7 @@ def test_an_imported_certificate_may_tell_little() -> None:
 def test_no_certificate_of_that_name() -> None:
     body = {"error": {"code": "CertificateNotFound", "message": "A certificate with (name/id) cmg was not found"}}
     connections, _ = connected(vault(Answer(404, body)))
-    assert asyncio.run(connections.vaults.certificate(VAULT, "cmg")) is None
+    assert asyncio.run(connections.vaults.certificate(TENANT, VAULT, "cmg")) is None
 
 
 def test_a_refusal_tells_which_rule_of_the_vault_refused() -> None:
@@ -73,7 +75,7 @@ def test_a_refusal_tells_which_rule_of_the_vault_refused() -> None:
     }
     connections, _ = connected(vault(Answer(403, body)))
     with pytest.raises(AzureRefused) as refused:
-        asyncio.run(connections.vaults.certificate(VAULT, "cmg"))
+        asyncio.run(connections.vaults.certificate(TENANT, VAULT, "cmg"))
     assert (refused.value.code, refused.value.message) == ("Forbidden", "ForbiddenByRbac: Caller is not authorized")
     assert refused.value.target == f"{VAULT}/certificates/cmg"
 
@@ -81,7 +83,7 @@ def test_a_refusal_tells_which_rule_of_the_vault_refused() -> None:
 def test_a_busy_vault_is_tried_again_by_nobody_but_the_engine() -> None:
     connections, transport = connected(vault(Answer(429, headers={"Retry-After": "4"})))
     with pytest.raises(TryAgain) as again:
-        asyncio.run(connections.vaults.certificate(VAULT, "cmg"))
+        asyncio.run(connections.vaults.certificate(TENANT, VAULT, "cmg"))
     assert again.value.after.total_seconds() == 4
     assert len([asked for asked in transport.asked if "Authorization" in asked.headers]) == 1
 
@@ -90,7 +92,7 @@ def test_a_vault_whose_challenge_names_another_resource_gets_no_token() -> None:
     challenge = {"WWW-Authenticate": CHALLENGE["WWW-Authenticate"].replace("vault.azure.net", "vault.evil.example")}
     connections, transport = connected(lambda _: Answer(401, None, challenge))
     with pytest.raises(AzureRefused, match="does not match"):
-        asyncio.run(connections.vaults.certificate("https://kv-other.vault.azure.net", "cmg"))
+        asyncio.run(connections.vaults.certificate(TENANT, "https://kv-other.vault.azure.net", "cmg"))
     assert all("Authorization" not in asked.headers for asked in transport.asked)
 
 
@@ -100,26 +102,26 @@ def test_a_vault_of_another_cloud_is_not_asked() -> None:
 
     connections, _ = connected(nobody, CloudName.US_GOVERNMENT)
     with pytest.raises(AzureRefused, match="CMG_CLOUD"):
-        asyncio.run(connections.vaults.certificate(VAULT, "cmg"))
+        asyncio.run(connections.vaults.certificate(TENANT, VAULT, "cmg"))
 
 
 def test_clients_are_kept_for_the_subscriptions_in_use_and_not_for_all() -> None:
     connections, _ = connected(vault(Answer(body=BUNDLE)))
-    first = connections.resource_manager("t", "s")
+    first = connections.resource_manager(TENANT, "s")
     for number in range(KEPT_SUBSCRIPTIONS):
-        connections.resource_manager("t", f"s{number}")
-        assert connections.resource_manager("t", "s") is first
-    assert connections.resource_manager("t", "s0") is connections.resource_manager("t", "s0")
+        connections.resource_manager(TENANT, f"s{number}")
+        assert connections.resource_manager(TENANT, "s") is first
+    assert connections.resource_manager(TENANT, "s0") is connections.resource_manager(TENANT, "s0")
     for number in range(KEPT_SUBSCRIPTIONS):
-        connections.resource_manager("t", f"s{number}")
-    assert connections.resource_manager("t", "s") is not first
+        connections.resource_manager(TENANT, f"s{number}")
+    assert connections.resource_manager(TENANT, "s") is not first
 
 
 def test_closing_closes_the_shared_transport() -> None:
     connections, transport = connected(vault(Answer(body=BUNDLE)))
 
     async def use() -> None:
-        await connections.vaults.certificate(VAULT, "cmg")
+        await connections.vaults.certificate(TENANT, VAULT, "cmg")
         assert not transport.closed
         await connections.aclose()
 

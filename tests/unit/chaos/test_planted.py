@@ -40,7 +40,7 @@ def sample(grace: str = "PT4S") -> Sample:
 
 
 def guard_left_out(patch: pytest.MonkeyPatch) -> None:
-    async def nothing_found(*_: Any) -> Verdict:
+    async def nothing_found(*_: Any, **__: Any) -> Verdict:
         return Verdict()
 
     patch.setattr(retire_old_gateway, "_guard", nothing_found)

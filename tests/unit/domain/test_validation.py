@@ -45,6 +45,7 @@ def test_five_mistakes_are_five_findings_each_with_place_and_cure() -> None:
         "instances": 17,
         "sise": "Standard_B2s",
         "grace_period": "two days",
+        "service_name": "cmg.contoso.com",
         "dns": {"zone_id": "/subscriptions/a/resourceGroups/b/providers/Microsoft.Network/dnsZones/fabrikam.com"},
     }
     found = mistakes(body)

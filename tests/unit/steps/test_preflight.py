@@ -359,15 +359,17 @@ def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> N
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
-        ("provisioned-by-later", {"provisioned_by": "site"}),
-        ("provisioned-by-later", {"provisioned_by": "existing"}),
-        ("accept-gap-later", {"accept_gap": "PT30M"}),
+        ("first-label-held-by-old-gateway", {"provisioned_by": "site"}),
+        ("gap-longer-than-accepted", {"accept_gap": "PT1M"}),
+        (
+            "old-gateway-not-gone",
+            {"old_gateway": {"resource_id": CLASSIC_ID, "service_name": SERVICE_NAME, "gone": True}},
+        ),
         ("park-not-ours", {"park_old_name": True}),
         ("grace-period-too-short", {"grace_period": "PT23H"}),
         ("government-later", {"region": "usgovvirginia"}),
         ("zone-missing", {"dns": {"zone_id": resource_id("Microsoft.Network/dnsZones", "contoso.com", "rg-none")}}),
         ("service-name-not-covered", {"service_name": "other.contoso.com"}),
-        ("case-new-service-name", {"old_gateway": {"resource_id": CLASSIC_ID, "service_name": "old.contoso.com"}}),
         ("release-without-scale-sets", {"configmgr_release": "1910"}),
         (
             "other-subscription-later",
@@ -551,7 +553,8 @@ def test_a_blocked_plan_is_refused_at_once_even_where_a_look_brought_no_answer()
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        (401, "InvalidAuthenticationTokenTenant", "sign-in-refused"),
+        (401, "InvalidAuthenticationToken", "sign-in-refused"),
+        (401, "InvalidAuthenticationTokenTenant", "subscription-other-tenant"),
         (404, "SubscriptionNotFound", "subscription-not-found"),
         (400, "InvalidApiVersionParameter", "look-refused"),
     ],

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import azure.functions as func
 
+from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Limits
 from cmg_core.triggers.http import ROUTES, Handler, answering
@@ -37,7 +38,7 @@ class MemoryServices:
         self.ledger = MemoryLedger(tape)
         self.queues = MemoryQueues(self.clock, tape)
 
-    def azure(self, tenant_id: str, subscription_id: str) -> FakeAzure:
+    def azure(self, tenant: Tenant, subscription_id: str) -> FakeAzure:
         return self.resource_manager
 
 

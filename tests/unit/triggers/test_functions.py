@@ -177,6 +177,7 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
         ("POST", "plans", "function"),
         ("POST", "migrations", "function"),
         ("POST", "deployments", "function"),
+        ("POST", "retirements", "function"),
         ("GET", "deployments", "function"),
         ("GET", "operations/{id}", "function"),
         ("GET", "deployments/{id}", "function"),
