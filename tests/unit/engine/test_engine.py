@@ -7,14 +7,34 @@ from datetime import timedelta
 
 import pytest
 
-from cmg_core.domain.errors import AzureRefused, ClaimRunsOut, StepFailed, Throttled, TryAgain, UnreadableMessage
+from cmg_core.domain.errors import (
+    AzureRefused,
+    ClaimRunsOut,
+    NewerSchema,
+    StepFailed,
+    Throttled,
+    TryAgain,
+    UnreadableMessage,
+)
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import MESSAGE, Ask, Claim, Message, Record, Requested, State, Status
-from cmg_core.engine import OVERDUE, RETRIES, SLEPT_THROUGH, Engine
+from cmg_core.domain.record import (
+    MESSAGE,
+    SCHEMA,
+    Ask,
+    Claim,
+    Message,
+    Record,
+    Requested,
+    State,
+    Status,
+    StepProgress,
+    Waiting,
+)
+from cmg_core.engine import LONGEST_DELAY, OVERDUE, RETRIES, SLEPT_THROUGH, Engine, taken_up
 from cmg_core.plan import PlannedStep
-from cmg_core.services import Limits, Stored
+from cmg_core.services import Limits, Save, Stored
 from cmg_core.steps.context import Step, StepContext
 from cmg_core.wake import SENDS_WITHOUT_PROGRESS, wake_due
 from local.inprocess.memory import MemoryLedger, MemoryQueues
@@ -469,3 +489,346 @@ def test_wake_due_leaves_a_live_claim_alone() -> None:
         assert (await wake_due(world)).sent == 0 and world.sent() == []  # type: ignore[arg-type]
 
     asyncio.run(story())
+
+
+WAITED = StepProgress("two")
+
+
+def in_progress() -> State:
+    return a_state(progress=(StepProgress("one"), WAITED), operations={"id": "address"}, retries=3)
+
+
+def running_step(outcome: Callable[[StepContext], Outcome]) -> Step:
+    async def run(context: StepContext) -> Outcome:
+        return outcome(context)
+
+    return run
+
+
+async def after(world: World, outcome: Callable[[StepContext], Outcome], state: State | None = None) -> Record:
+    """The record after one run of a first step with a second one behind it."""
+    await handle(world, (running_step(outcome), writes(world, "two")), await world.begin(state or in_progress()))
+    return await world.record()
+
+
+def failed(context: StepContext) -> Outcome:
+    return Failed(context.state, Problem(code="c", title="broke", detail="d", cure="do"))
+
+
+def test_the_progress_tells_when_a_step_began_and_ended_and_how_often_it_ran() -> None:
+    async def story() -> None:
+        world = World()
+        began = world.clock.now()
+        record = await after(world, lambda context: Wait(context.state, timedelta(minutes=1), "for the world"))
+        assert record.state.progress == (StepProgress("one", "running", began, None, 1), WAITED)
+        world.clock.pass_by(timedelta(minutes=1))
+        steps = (running_step(lambda context: Done(context.state)), writes(world, "two"))
+        await handle(world, steps, world.sent()[0], "m2", "i2")
+        done = StepProgress("one", "done", began, world.clock.now(), 2)
+        assert (await world.record()).state.progress == (done, WAITED)
+
+    asyncio.run(story())
+
+
+def test_a_step_that_failed_is_told_with_its_problem_and_the_runs_mark() -> None:
+    async def story() -> None:
+        world = World()
+        waiting = Waiting("for the world", world.clock.now(), world.clock.now())
+        record = await after(world, failed, replace(in_progress(), waiting=waiting))
+        now, problem = world.clock.now(), record.state.problem
+        assert record.state.progress == (StepProgress("one", "failed", now, now, 1), WAITED)
+        assert problem is not None and (problem.step, problem.at, problem.correlation_id) == ("one", now, "i1")
+        assert record.state.waiting is None and record.wake_at is None and world.sent() == []
+        [event] = await world.ledger.events(ID)
+        assert (event.at, event.step, event.revision, event.correlation_id) == (now, "one", 2, "i1")
+
+    asyncio.run(story())
+
+
+def test_what_is_done_leaves_no_wait_and_no_operation_and_is_due_again_soon() -> None:
+    async def story() -> None:
+        world = World()
+        waiting = Waiting("for the world", world.clock.now(), world.clock.now())
+        record = await after(world, lambda context: Done(context.state), replace(in_progress(), waiting=waiting))
+        assert (record.state.waiting, record.state.operations, record.state.retries) == (None, {}, 0)
+        assert record.wake_at == world.clock.now() + OVERDUE
+        [sent] = world.sent()
+        assert sent.state == record.state
+
+    asyncio.run(story())
+
+
+def at_a_gate(context: StepContext) -> Outcome:
+    return Wait(context.state, timedelta(minutes=30), "for you", gate=GateName.CNAME)
+
+
+def in_grace(context: StepContext) -> Outcome:
+    return Wait(context.state, timedelta(minutes=30), "for you", grace=True)
+
+
+def for_azure(context: StepContext) -> Outcome:
+    return Wait(context.state, timedelta(minutes=30), "for Azure")
+
+
+@pytest.mark.parametrize(
+    ("wait", "status", "told"),
+    [
+        (at_a_gate, Status.WAITING, ["waits: for you"]),
+        (in_grace, Status.GRACE, ["waits: for you"]),
+        (for_azure, Status.RUNNING, []),
+    ],
+)
+def test_a_wait_that_people_see_is_told_once_and_keeps_its_beginning(
+    wait: Callable[[StepContext], Outcome], status: Status, told: list[str]
+) -> None:
+    async def story() -> None:
+        world = World()
+        began = world.clock.now()
+        record = await after(world, wait)
+        assert record.status is status and record.state.waiting is not None
+        seen = wait(StepContext("", record.state, world, lambda: None))  # type: ignore[arg-type,return-value]  # only looked at
+        assert isinstance(seen, Wait)
+        assert record.state.waiting == Waiting(seen.reason, began, began + seen.after, seen.gate, seen.grace)
+        world.clock.pass_by(timedelta(minutes=30))
+        await handle(world, (running_step(wait), writes(world, "two")), world.sent()[0], "m2", "i2")
+        again = (await world.record()).state.waiting
+        assert again is not None and (again.since, again.next_look) == (began, world.clock.now() + seen.after)
+        assert [event.text for event in await world.ledger.events(ID)] == told
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("earlier", [at_a_gate, in_grace, for_azure])
+@pytest.mark.parametrize("later", [at_a_gate, in_grace, for_azure])
+def test_another_wait_begins_anew(
+    earlier: Callable[[StepContext], Outcome], later: Callable[[StepContext], Outcome]
+) -> None:
+    async def story() -> None:
+        world = World()
+        began = world.clock.now()
+        await after(world, earlier)
+        world.clock.pass_by(timedelta(minutes=30))
+        await handle(world, (running_step(later), writes(world, "two")), world.sent()[0], "m2", "i2")
+        waiting = (await world.record()).state.waiting
+        assert waiting is not None and waiting.since == (began if earlier is later else world.clock.now())
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("wait", [at_a_gate, in_grace])
+def test_a_wait_that_people_see_is_saved_at_once_however_short(wait: Callable[[StepContext], Outcome]) -> None:
+    async def story() -> None:
+        world = World()
+
+        def short(context: StepContext) -> Outcome:
+            world.runs.append("one")
+            return replace(wait(context), after=timedelta(microseconds=1))  # type: ignore[call-arg]  # each is a wait
+
+        await after(world, short)
+        assert world.runs == ["one"]
+
+    asyncio.run(story())
+
+
+def test_short_waits_add_up_and_are_not_slept_through_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def passes(_: float) -> None:
+        return None
+
+    monkeypatch.setattr(asyncio, "sleep", passes)
+
+    async def story(each: timedelta) -> int:
+        world = World()
+
+        def waits(context: StepContext) -> Outcome:
+            world.runs.append("one")
+            return Wait(context.state, each, "Azure works")
+
+        await after(world, waits)
+        return len(world.runs)
+
+    assert asyncio.run(story(timedelta(seconds=6))) == 4
+    assert asyncio.run(story(timedelta(seconds=10))) == 3, "20 seconds in all are still slept through"
+
+
+@pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
+def test_pauses_double_up_to_five_minutes_and_are_spread(jitter: float, share: float) -> None:
+    async def story() -> None:
+        for retries, seconds in [(6, 64), (7, 128), (8, 256), (9, 300), (19, 300)]:
+            world = World()
+
+            async def run(_: StepContext) -> Outcome:
+                raise TryAgain("nothing answers")
+
+            engine = Engine(world, (PlannedStep("one", run),), jitter=lambda: jitter)  # type: ignore[arg-type]  # toy steps
+            message = await world.begin(a_state(retries=retries))
+            await engine.handle("one", MESSAGE.dump_json(message).decode(), "m1", "i1")
+            waiting = (await world.record()).state.waiting
+            pause = waiting.next_look - world.clock.now() if waiting else timedelta(days=1)
+            assert pause == timedelta(seconds=seconds) * share
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("jitter", "late"), [(0.0, 0), (0.5, 5), (1.0, 10)])
+def test_the_deployments_of_a_throttled_subscription_come_back_one_after_the_other(jitter: float, late: int) -> None:
+    async def story() -> None:
+        world = World()
+
+        async def run(_: StepContext) -> Outcome:
+            raise Throttled("Azure throttles", timedelta(minutes=10), asked=True)
+
+        engine = Engine(world, (PlannedStep("one", run),), jitter=lambda: jitter)  # type: ignore[arg-type]  # toy steps
+        await engine.handle("one", MESSAGE.dump_json(await world.begin()).decode(), "m1", "i1")
+        waiting = (await world.record()).state.waiting
+        assert waiting is not None and waiting.next_look - world.clock.now() == timedelta(minutes=10, seconds=late)
+
+    asyncio.run(story())
+
+
+def test_a_step_that_answered_has_all_its_tries_again() -> None:
+    async def story() -> None:
+        record = await after(World(), for_azure, a_state(retries=RETRIES))
+        assert record.state.retries == 0
+        stopped = await after(World(), lambda _: raises(TryAgain("nothing answers")), a_state(retries=RETRIES))
+        assert stopped.state.problem is not None and stopped.state.problem.code == "gave-up-trying"
+
+    asyncio.run(story())
+
+
+def raises(error: Exception) -> Outcome:
+    raise error
+
+
+def test_an_hour_is_waited_for_with_a_message_and_more_without() -> None:
+    async def story() -> None:
+        world = World()
+        record = await after(world, lambda context: Wait(context.state, LONGEST_DELAY, "for the world"))
+        assert len(world.sent()) == 1 and record.wake_at == world.clock.now() + LONGEST_DELAY + OVERDUE
+        world = World()
+        more = LONGEST_DELAY + timedelta(seconds=1)
+        record = await after(world, lambda context: Wait(context.state, more, "for the world"))
+        assert world.sent() == [] and record.wake_at == world.clock.now() + more
+
+    asyncio.run(story())
+
+
+def test_a_step_is_given_its_deployment_and_its_services() -> None:
+    async def story() -> None:
+        world, given = World(), list[StepContext]()
+
+        def looks(context: StepContext) -> Outcome:
+            given.append(context)
+            return Done(context.state)
+
+        await after(world, looks)
+        assert given[0].deployment_id == ID and given[0].services is world  # type: ignore[comparison-overlap]  # toy steps
+
+    asyncio.run(story())
+
+
+def test_a_run_takes_its_claim_once_and_keeps_it() -> None:
+    async def story() -> None:
+        world, claims = World(), list[Claim]()
+
+        async def writes_twice(context: StepContext) -> Outcome:
+            claims.append(await context.claim())
+            claims.append(await context.claim())
+            return Done(context.state)
+
+        await handle(world, (writes_twice, writes(world, "two")), await world.begin())
+        assert claims[0] is claims[1] and claims[0].until == world.clock.now() + world.limits.claim
+        assert len([call for call in world.ledger.tape.calls if call.name == "claim"]) == 1
+
+    asyncio.run(story())
+
+
+def test_a_claim_whose_answer_was_lost_is_this_runs_own_while_it_lasts() -> None:
+    async def story(passed: timedelta) -> World:
+        world = World()
+        message = await world.begin()
+        held = Claim("i1", "m1", world.clock.now() + world.limits.claim)
+        await world.ledger.claim(ID, message.etag, held)
+        world.clock.pass_by(passed)
+        await handle(world, (writes(world, "one"), writes(world, "two")), message)
+        assert world.written == ["one"] and (await world.record()).step == "two"
+        return world
+
+    asyncio.run(story(timedelta(minutes=1)))
+    with pytest.raises(ClaimRunsOut):
+        asyncio.run(story(timedelta(minutes=5)))
+
+
+@pytest.mark.parametrize(
+    ("behind", "saved_by", "claimed", "sends"),
+    [(1, "m1", False, True), (2, "m1", False, False), (1, "another", False, False), (1, "m1", True, False)],
+)
+def test_only_the_message_that_was_saved_last_sends_again(
+    behind: int, saved_by: str, claimed: bool, sends: bool
+) -> None:
+    async def story() -> None:
+        world = World()
+        message = await world.begin()
+        etag = message.etag
+        for revision in range(2, 2 + behind):
+            now = world.clock.now()
+            save = Save(revision, "two", Status.RUNNING, in_progress(), now, saved_by, now)
+            etag = await world.ledger.save(ID, etag, save, [])
+        if claimed:
+            await world.ledger.claim(ID, etag, Claim("other", "m2", world.clock.now() + timedelta(minutes=5)))
+        await handle(world, (writes(world, "one"), writes(world, "two")), message)
+        assert (len(world.sent()) == 1) is sends and world.written == []
+
+    asyncio.run(story())
+
+
+def test_a_message_in_the_wrong_queue_or_for_a_step_that_there_is_not_is_refused() -> None:
+    async def story() -> None:
+        world = World()
+        message = await world.begin()
+        for queue, named in (("two", "one"), ("four", "four")):
+            body = MESSAGE.dump_json(replace(message, step=named)).decode()
+            with pytest.raises(UnreadableMessage):
+                await engine(world, writes(world, "one"), writes(world, "two")).handle(queue, body, "m1", "i1")
+        assert world.runs == []
+
+    asyncio.run(story())
+
+
+def test_a_message_of_a_newer_release_is_left_for_it() -> None:
+    async def story() -> None:
+        world = World()
+        message = await world.begin()
+        body = MESSAGE.dump_json(replace(message, schema=SCHEMA + 1)).decode()
+        with pytest.raises(NewerSchema):
+            await engine(world, writes(world, "one")).handle("one", body, "m1", "i1")
+        assert world.runs == []
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("ask", "status", "rests"),
+    [(Ask.CHECK, Status.RUNNING, False), (Ask.CANCEL, Status.CANCELLED, True)],
+)
+def test_what_was_asked_meanwhile_decides_whether_it_is_woken_again(ask: Ask, status: Status, rests: bool) -> None:
+    now = FakeClock().now()
+    change = Save(2, "preflight", Status.RUNNING, a_state(), now + timedelta(days=9), "m1", now)
+    saved, told = taken_up(change, (Requested(ask, "ann@contoso.com", "because", now),))
+    assert (saved.status, saved.wake_at) == (status, None if rests else now + OVERDUE)
+    assert len(told) == 1 and "ann@contoso.com" in told[0]
+    assert taken_up(change, ()) == (change, ())
+
+
+def test_what_stopped_stays_at_rest_whatever_was_asked_too_late() -> None:
+    now = FakeClock().now()
+    change = Save(2, "cut-over", Status.NEEDS_ATTENTION, a_state(), None, "m1", now)
+    saved, _ = taken_up(change, (Requested(Ask.CHECK, "ann@contoso.com", "because", now),))
+    assert saved == change
+
+
+def test_a_rollback_asked_for_meanwhile_goes_on_at_its_own_step() -> None:
+    now = FakeClock().now()
+    change = Save(2, "cut-over", Status.WAITING, a_state(), None, "m1", now)
+    saved, _ = taken_up(change, (Requested(Ask.ROLLBACK, "ann@contoso.com", "because", now),))
+    assert (saved.step, saved.status, saved.wake_at) == ("roll-back", Status.RUNNING, now + OVERDUE)
+    assert saved.state.roll_back is not None
