@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -230,7 +231,7 @@ HOSTILE = [
     "back\\",
     "``` \n fence",
     "[x]: https://evil.example",
-    "\u202eright to left\u2028new line\u0000nul\ud800",
+    "\u202eright to left\u2028new line\u0000nul\x1b[31mred\ud800",
 ]
 outside = st.one_of(
     st.sampled_from(HOSTILE),
@@ -267,7 +268,13 @@ def test_text_from_outside_is_one_line_of_text(found: str) -> None:
     )
 
 
-@given(st.text(alphabet="abc |`*_[]<>()#-+!&~\\$@:/.", max_size=60))
+plain = st.one_of(
+    st.sampled_from(HOSTILE[:-1]),
+    st.lists(st.sampled_from([*HOSTILE[:-1], "&amp;", *"abc |`*_[]<>()#-+!&~\\$@:/."]), max_size=12).map("".join),
+)
+
+
+@given(plain)
 def test_text_from_outside_reads_as_it_was_written(found: str) -> None:
     assert read(f"Seen: {text(found)}") == f"Seen: {as_one_line(found)}".rstrip()
 
@@ -277,8 +284,16 @@ def test_a_cell_from_outside_stays_in_its_cell(found: str) -> None:
     made = table(("Name", "ID", "Rest"), [(text(found), code(found), "end"), ("x", "y", "z")])
     assert len(made) == 4
     tokens = _flat(READER.parse("\n".join(made)))
-    assert sum(token.type == "td_open" for token in tokens) == 6
+    cells = [after for token, after in pairwise(tokens) if token.type == "td_open"]
+    assert len(cells) == 6
+    assert [cell.content for cell in cells[2:]] == ["end", "x", "y", "z"]
     assert not any(token.type in ("html_inline", "link_open", "image", "em_open", "strong_open") for token in tokens)
+
+
+@given(outside)
+def test_nothing_from_outside_moves_the_cursor_or_turns_the_text(found: str) -> None:
+    assert text(found).isprintable()
+    assert code(found).isprintable()
 
 
 @given(outside)

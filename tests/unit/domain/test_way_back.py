@@ -1,0 +1,58 @@
+"""How to go back and until when, from the steps and gates of a plan."""
+
+import asyncio
+
+import pytest
+
+from cmg_core import calls
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.plans import Plan
+from cmg_core.domain.way_back import way_back
+from tests.fakes import deployment, migration
+from tests.worlds import base, classic
+
+MIGRATION: Plan = asyncio.run(calls.make_plan(classic(), migration()))  # type: ignore[arg-type]  # fakes
+DEPLOYMENT: Plan = asyncio.run(calls.make_plan(base(), deployment()))  # type: ignore[arg-type]  # fakes
+
+
+def test_a_migration_can_go_back_until_something_of_the_old_gateway_goes() -> None:
+    back = way_back(MIGRATION)
+    assert "site-record-removed" in back.possible_until
+    assert "2 d" in back.possible_until
+    assert "connection point" in back.why_not
+
+
+def test_without_that_gate_the_next_one_of_no_return_counts() -> None:
+    gates = tuple(gate for gate in MIGRATION.gates if gate.name is not GateName.SITE_RECORD_REMOVED)
+    assert "connection-point-removed" in way_back(MIGRATION.model_copy(update={"gates": gates})).possible_until
+    assert way_back(MIGRATION.model_copy(update={"gates": ()})).possible_until.startswith("the removal of the old")
+
+
+def test_the_way_back_follows_docs_procedures() -> None:
+    how = way_back(MIGRATION).how
+    order = ["inside DNS", "relays", "record leads to the old gateway", "under its service name", "is removed"]
+    assert [word in part for word, part in zip(order, how, strict=True)] == [True] * len(order)
+
+
+def test_what_others_lead_is_in_it_only_where_the_plan_has_the_gate() -> None:
+    gates = tuple(gate for gate in MIGRATION.gates if gate.name not in (GateName.INSIDE_DNS, GateName.CNAME))
+    assert len(way_back(MIGRATION.model_copy(update={"gates": gates})).how) == 3
+
+
+def test_a_new_deployment_can_go_back_until_it_has_succeeded() -> None:
+    back = way_back(DEPLOYMENT)
+    assert back.possible_until == "the deployment has succeeded"
+    assert "record goes" in back.how[0]
+
+
+def test_a_gateway_that_was_not_made_here_stays() -> None:
+    steps = tuple(step for step in MIGRATION.steps if not step.startswith("provision"))
+    assert "did not make it" in way_back(MIGRATION.model_copy(update={"steps": steps})).how[-1]
+
+
+@pytest.mark.parametrize("steps", [("preflight", "retire-old-gateway"), ()])
+def test_a_plan_that_only_removes_or_does_nothing_has_no_way_back_and_says_why(steps: tuple[str, ...]) -> None:
+    back = way_back(MIGRATION.model_copy(update={"steps": steps}))
+    assert back.possible_until == ""
+    assert back.why_not
+    assert back.how == ()
