@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Ask, Requested, RollBack, State, Status, StepProgress, Waiting
+from cmg_core.domain.requests import RetirementRequest
 from cmg_core.domain.transitions import (
     RELEASE_NAME,
     ROLL_BACK,
@@ -39,6 +40,11 @@ STEPS = (
 )
 
 
+def retirement() -> RetirementRequest:
+    body = migration().model_dump(mode="json", by_alias=True, exclude={"kind", "accept_gap"})
+    return RetirementRequest.model_validate(body | {"provisioned_by": "existing"})
+
+
 def in_grace() -> State:
     state = after_grace(FakeServices())
     for gate in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
@@ -56,7 +62,10 @@ def test_the_table_knows_every_phase_and_every_request() -> None:
 
 def test_every_step_and_status_has_a_phase() -> None:
     found = {phase_of(Course(step, status, in_grace())) for step in STEPS for status in Status}
-    assert found == {*Phase} - {Phase.RETIRING, Phase.PARKED}
+    assert found == {*Phase} - {Phase.RETIRING, Phase.PARKED, Phase.WATCHING}
+    watching = replace(in_grace(), request=retirement())
+    assert phase_of(Course("retire-old-gateway", Status.GRACE, watching)) is Phase.WATCHING
+    assert set(possible(Course("retire-old-gateway", Status.GRACE, watching))) == {Ask.CANCEL, Ask.EXTEND, Ask.CHECK}
     assert phase_of(Course("retire-old-gateway", Status.WAITING, after_grace(FakeServices()))) is Phase.RETIRING
 
 
@@ -355,9 +364,9 @@ def test_both_last_gates_are_points_of_no_return() -> None:
 
 def test_only_a_gate_that_is_asked_for_or_may_be_early_can_be_opened_by_a_person() -> None:
     course = at_work()
-    gate = Gate(GateName.READY_TO_CUT_OVER, Opener.PERSON, "Say so.")
-    assert why_not_this_gate(course, gate)
-    assert not why_not_this_gate(course, replace(gate, asked_at=NOW))
-    assert not why_not_this_gate(course, replace(gate, early=True))
-    assert why_not_this_gate(course, replace(gate, asked_at=NOW, opener=Opener.APP))
-    assert why_not_this_gate(Course("cut-over", Status.SUCCEEDED, course.state), replace(gate, asked_at=NOW))
+    gate, opens = Gate(GateName.READY_TO_CUT_OVER, Opener.PERSON, "Say so."), asked(Ask.OPEN_GATE)
+    assert why_not_this_gate(course, gate, opens)
+    assert not why_not_this_gate(course, replace(gate, asked_at=NOW), opens)
+    assert not why_not_this_gate(course, replace(gate, early=True), opens)
+    assert why_not_this_gate(course, replace(gate, asked_at=NOW, opener=Opener.APP), opens)
+    assert why_not_this_gate(Course("cut-over", Status.SUCCEEDED, course.state), replace(gate, asked_at=NOW), opens)

@@ -63,6 +63,8 @@ def test_the_page_answers_what_a_change_board_asks_in_order() -> None:
         "How long it takes",
         "What the parallel days cost",
         "How to go back, and until when",
+        "Case",
+        "Firewall",
         "Limits and assumptions",
     ]
 
@@ -201,12 +203,12 @@ class Opening:
 class LaterPlan(Plan):
     """A plan of a later release."""
 
-    firewall: tuple[Opening, ...] = ()
+    openings: tuple[Opening, ...] = ()
 
 
 def test_a_part_that_a_plan_gains_shows_by_itself() -> None:
-    later = LaterPlan(**dict(PLAN), firewall=(Opening(10124, "needed | from CP2"),))
-    told = section(page_of(later), "Firewall")
+    later = LaterPlan(**dict(PLAN), openings=(Opening(10124, "needed | from CP2"),))
+    told = section(page_of(later), "Openings")
     assert "10124" in told
     assert "needed \\| from CP2" in told
 
