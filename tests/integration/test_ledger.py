@@ -12,7 +12,7 @@ import pytest
 
 from cmg_core.domain.errors import AzureRefused, NewerSchema, TooLarge, TryAgain
 from cmg_core.domain.gates import GateName
-from cmg_core.domain.record import Ask, Claim, Requested, State, Status
+from cmg_core.domain.record import SCHEMA, Ask, Claim, Requested, State, Status
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.table import TABLE, TableLedger, partition
 from cmg_core.services import ActiveRow, Ledger, LedgerConflict, Throttle
@@ -252,7 +252,7 @@ def test_a_gateway_is_reserved_once(opening: Opening, id: str) -> None:
 
 def test_a_newer_release_is_left_alone(opening: Opening, id: str) -> None:
     async def story(ledger: Ledger) -> None:
-        await ledger.create(replace(a_record(id), schema=2), [])
+        await ledger.create(replace(a_record(id), schema=SCHEMA + 1), [])
         with pytest.raises(NewerSchema, match="newer release"):
             await ledger.read(id)
 

@@ -83,5 +83,5 @@ def test_a_samples_plan_finds_what_is_expected_and_nothing_is_written(file: Path
         assert plan.certificate is not None
         assert bool(plan.delete) == sample.is_migration
     calls = [entry.request for entry in simulator.world.log if entry.request.host in RESOURCE_MANAGERS]
-    assert {call.method for call in calls} == {"GET"}
+    assert {call.method for call in calls} <= {"GET"}
     assert len(calls) <= MOST_CALLS
