@@ -90,6 +90,14 @@ class ServiceRecord(Frozen):
     etag: str
 
 
+class Look(Frozen):
+    """One look that a plan was made from: how long it took, and whether it brought an answer."""
+
+    name: str
+    seconds: float
+    answered: bool = True
+
+
 class Plan(Frozen):
     """What will happen, in which order, and everything that was found."""
 
@@ -111,6 +119,7 @@ class Plan(Frozen):
     minimum_grace: timedelta | None = None
     foretold_gap: timedelta = timedelta()
     cost_of_parallel_days: str = ""
+    looks: tuple[Look, ...] = ()
 
     @property
     def blocked_by(self) -> tuple[Finding, ...]:

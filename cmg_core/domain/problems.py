@@ -25,6 +25,8 @@ class Finding(Frozen):
     pointer: str = ""
     """JSON pointer (RFC 6901) into the request, where the finding is about the request."""
     link: str = ""
+    applies_to: tuple[str, ...] = ()
+    """The values of ``provisioned_by`` that it is about; empty for all."""
 
 
 class Problem(Frozen):

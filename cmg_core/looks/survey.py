@@ -1,13 +1,16 @@
 """From a request to its plan: every look, judged by the rules, in one pass."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cmg_core.domain.capacity import Offer, judge_offer, judge_quota, offer_of
+from cmg_core.domain.capacity import Offer, judge_network_quota, judge_offer, judge_quota, offer_of
 from cmg_core.domain.certificates import choose_service_name, judge_certificate
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks, tells, warns
+from cmg_core.domain.gateway_resources import Blueprint
+from cmg_core.domain.name_spaces import holds_the_names, judge_names, names_held
 from cmg_core.domain.names import NameKind, deployment_name, judge_service_name, kind_of, label_candidates
 from cmg_core.domain.old_gateway import (
     CLASSIC,
@@ -24,7 +27,9 @@ from cmg_core.domain.old_gateway import (
     parts_of_scale_set,
     type_of,
 )
+from cmg_core.domain.permissions import conditions_not_seen, judge_conditions, judge_permissions
 from cmg_core.domain.plans import Names, NewResources, OldGateway, Part, PinnedCertificate, Plan, ServiceRecord
+from cmg_core.domain.policies import judge_restrictions, names_of, policies_not_seen, to_be_made
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.procedure import connection_ports, gates_of, judge_case, parallel_cost
 from cmg_core.domain.requests import MigrationRequest, Request
@@ -38,12 +43,14 @@ from cmg_core.domain.target import (
     judge_providers,
     judge_subscription,
     judge_vault,
+    judge_vault_access,
     new_resources,
 )
 from cmg_core.domain.values import JsonObject, same_id, text_at
-from cmg_core.looks.asking import NEEDS_PROVIDER, Busy, Missed
+from cmg_core.looks.asking import NEEDS_PROVIDER, Asking, Busy, Missed
 from cmg_core.looks.certificate import certificate_missing, certificate_of, pinned_certificate
 from cmg_core.looks.facts import Facts, OldFacts, chains_of, free_label, gather_facts
+from cmg_core.looks.making import ask_names, ask_policies
 from cmg_core.services import Services
 from cmg_core.steps.register_providers import PROVIDERS
 
@@ -63,17 +70,22 @@ class Surveyed:
 
 async def survey(request: Request, services: Services, deployment_id: str) -> Surveyed:
     """Look at everything and make the plan. Changes nothing, and never raises for Azure's refusals."""
-    facts = await gather_facts(request, services, deployment_id)
-    notes = _Notes()
+    asking, notes = Asking(), _Notes()
+    facts = await gather_facts(request, services, deployment_id, asking)
     limits = services.limits
     notes.add(judge_request(request, limits.minimum_grace, has_software=bool(limits.gateway_software)))
     notes.judge(facts.rival, _judge_rival)
     _note_target(notes, request, facts)
+    _note_rights(notes, facts)
     offer = _note_capacity(notes, request, facts)
-    certificate, names = await _note_certificate(notes, request, services, facts)
+    certificate, service_name = _note_certificate(notes, request, services, facts)
+    names = await _note_label(notes, asking, request, services, service_name) if service_name else None
     make = new_resources(request, names.label, offer.zones if offer else ()) if names else None
     if make is not None:
         notes.judge(facts.contents, lambda contents: judge_existing(contents, make, deployment_id))
+    if names is not None and make is not None and certificate is not None and request.provisioned_by == "automation":
+        blueprint = Blueprint(deployment_id, request.region, request.size, request.instances, names, make)
+        await _note_policies(notes, asking, request, services, facts, blueprint, certificate)
     old = _note_old_gateway(notes, request, facts, make)
     record, public_ttl = await _note_public_name(notes, request, services, facts, names, old)
     is_migration = isinstance(request, MigrationRequest)
@@ -92,6 +104,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         grace_period=request.grace_period if isinstance(request, MigrationRequest) else None,
         minimum_grace=limits.minimum_grace if is_migration else None,
         cost_of_parallel_days=parallel_cost(request) if isinstance(request, MigrationRequest) else "",
+        looks=tuple(asking.looks),
     )
     return Surveyed(plan, tuple(notes.busy))
 
@@ -137,11 +150,31 @@ def _note_target(notes: _Notes, request: Request, facts: Facts) -> None:
     notes.judge(facts.subscription, lambda body: judge_subscription(body, request))
     notes.judge(facts.providers, lambda states: judge_providers(states, PROVIDERS))
     notes.judge(facts.group, lambda body: judge_group(body, request))
-    notes.judge(facts.vault, lambda body: judge_vault(body, request))
+    deleted = facts.deleted_vault
+    if isinstance(deleted, Missed):
+        notes.miss(deleted)
+    else:
+        notes.judge(facts.vault, lambda body: judge_vault(body, request, deleted))
     notes.judge(facts.locks, lambda locks: judge_locks_on_target(locks, request))
 
 
+def _note_rights(notes: _Notes, facts: Facts) -> None:
+    for missed in facts.rights.missed:
+        notes.miss(missed)
+    for need in facts.rights.missing:
+        notes.add(judge_permissions(need))
+    conditions = facts.conditions
+    if isinstance(conditions, Missed) and not isinstance(conditions, Busy):
+        notes.add([conditions_not_seen(conditions.finding.seen)])
+    else:
+        notes.judge(conditions, judge_conditions)
+
+
 def _note_capacity(notes: _Notes, request: Request, facts: Facts) -> Offer | None:
+    if not isinstance(facts.network_usages, Missed):
+        notes.add(judge_network_quota(facts.network_usages, request.region))
+    elif facts.network_usages.finding.code != NEEDS_PROVIDER:
+        notes.miss(facts.network_usages)
     if isinstance(facts.sizes, Missed) and facts.sizes.finding.code == NEEDS_PROVIDER:
         notes.add([_capacity_not_seen(facts.sizes)])
         return None
@@ -166,14 +199,16 @@ def _capacity_not_seen(missed: Missed) -> Finding:
     )
 
 
-async def _note_certificate(
+def _note_certificate(
     notes: _Notes, request: Request, services: Services, facts: Facts
-) -> tuple[PinnedCertificate | None, Names | None]:
-    """The certificate as it will be pinned, and the names that follow from it."""
+) -> tuple[PinnedCertificate | None, str | None]:
+    """The certificate as it will be pinned, and the service name that follows from it."""
     place = request.certificate
     if isinstance(facts.certificate, Missed):
+        closed = judge_vault_access(facts.vault, request) if isinstance(facts.vault, dict) else ()
+        notes.add(closed)
         # A vault that is not there has its own finding, and nobody answers under its name.
-        if facts.vault is not None:
+        if not closed and facts.vault is not None:
             notes.miss(facts.certificate)
         return None, None
     if facts.certificate is None:
@@ -205,17 +240,35 @@ async def _note_certificate(
         return pinned, None
     notes.add(judge_service_name(chosen.service_name, request.region))
     notes.add(judge_case(request, chosen.service_name))
-    return pinned, await _note_label(notes, request, services, chosen.service_name)
+    return pinned, chosen.service_name
 
 
-async def _note_label(notes: _Notes, request: Request, services: Services, service_name: str) -> Names | None:
-    """Fix the deployment name: the first label where it is free, else the next that is."""
+async def _note_label(
+    notes: _Notes, asking: Asking, request: Request, services: Services, service_name: str
+) -> Names | None:
+    """Fix the deployment name: the first label where it is free, else the next that is. The site takes the first label
+    and no other, in all four spaces."""
     kind = kind_of(service_name, request.region)
     if kind not in (NameKind.OWN_DOMAIN, NameKind.REGION):
         return None
     candidates = label_candidates(service_name, request.region)
     azure = services.azure(request.tenant_id, request.subscription_id)
-    label = await free_label(azure, request.region, candidates)
+    if request.provisioned_by == "site":
+        candidates = candidates[:1]
+        if isinstance(request, MigrationRequest) and holds_the_names(request, candidates[0]):
+            notes.add([names_held(request, candidates[0])])
+            return Names(
+                service_name=service_name,
+                label=candidates[0],
+                deployment_name=deployment_name(candidates[0], request.region),
+            )
+        label, spaces = await asyncio.gather(
+            free_label(asking, azure, request.region, candidates),
+            ask_names(asking, azure, request.region, candidates[0]),
+        )
+        notes.judge(spaces, lambda seen: judge_names(seen, candidates[0]))
+    else:
+        label = await free_label(asking, azure, request.region, candidates)
     if isinstance(label, Missed):
         notes.miss(label)
         return None
@@ -239,6 +292,32 @@ async def _note_label(notes: _Notes, request: Request, services: Services, servi
         seen = f"«{deployment_name(candidates[0], request.region)}» is taken; the deployment name will be «{name}»."
         notes.add([tells("deployment-name-differs", seen, "Nothing to do: clients dial the service name.")])
     return Names(service_name=service_name, label=label, deployment_name=name)
+
+
+async def _note_policies(
+    notes: _Notes,
+    asking: Asking,
+    request: Request,
+    services: Services,
+    facts: Facts,
+    blueprint: Blueprint,
+    certificate: PinnedCertificate,
+) -> None:
+    """What policies refuse of the parts that the app makes, and of the group where it makes that, too."""
+    if isinstance(facts.policies, Missed):
+        notes.miss(facts.policies)
+        return
+    group_exists = facts.group is not None
+    made = to_be_made(blueprint, certificate, services.limits.gateway_software, group_exists=group_exists)
+    azure = services.azure(request.tenant_id, request.subscription_id)
+    names = names_of(facts.policies)
+    for part in await ask_policies(asking, azure, request, facts.policies, made, group_exists=group_exists):
+        if isinstance(part.answer, Missed) and part.answer.finding.code == NEEDS_PROVIDER:
+            notes.add([policies_not_seen(part.answer.finding.seen, len(facts.policies))])
+        elif isinstance(part.answer, Missed):
+            notes.miss(part.answer)
+        else:
+            notes.add(judge_restrictions(part.made, part.answer, names))
 
 
 def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewResources | None) -> OldGateway | None:

@@ -103,7 +103,7 @@ def test_a_migration_from_classic_is_planned() -> None:
     ]
     assert plan.foretold_gap == timedelta()
     assert "48 h x 2 x Standard_A2_v2 = 96 hours" in plan.cost_of_parallel_days
-    assert sum(services.resource_manager.calls.values()) <= 14
+    assert sum(services.resource_manager.calls.values()) <= 17
 
 
 def test_the_plan_knows_for_how_long_public_answers_may_be_held() -> None:
