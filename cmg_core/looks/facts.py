@@ -15,7 +15,7 @@ from cmg_core.looks.rights import Rights, look_at_rights
 from cmg_core.services import NameView, ResourceManager, Services, VaultCertificate
 
 READER = "the role Reader on the subscription"
-LABELS_AT_ONCE = 4
+LABELS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)

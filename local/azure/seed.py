@@ -1,6 +1,7 @@
 """Builds a world from its JSON description (`seed_models.WorldSeed`)."""
 
 import random
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from local.azure import certificates, site
-from local.azure.arm import classic, dns_zones, locks, vaults
+from local.azure.arm import classic, dns_zones, locks, subscriptions, vaults
 from local.azure.arm.public_addresses import free_address
 from local.azure.arm.registry import PROVIDERS
 from local.azure.arm.storing import save
@@ -19,6 +20,7 @@ from local.azure.seed_gateways import add_scale_set_gateway
 from local.azure.seed_models import (
     DEFAULT_TENANT,
     ClassicServiceSeed,
+    RoleAssignmentSeed,
     SubscriptionSeed,
     VaultSeed,
     WorldSeed,
@@ -29,8 +31,10 @@ from local.azure.world import (
     Identity,
     InsideRecord,
     Instance,
+    PolicyAssignment,
     ProviderRegistration,
     ResourceGroup,
+    RoleAssignment,
     Subscription,
     World,
 )
@@ -72,6 +76,7 @@ def build_world(seed: Mapping[str, Any], *, time_scale: float, now: datetime) ->
         InsideRecord(record.name, record.type, record.value, record.ttl) for record in wanted.inside_dns
     ]
     world.operations.clear()
+    _add_governance(world, wanted, now)
     world.seed_site = wanted.site or {}
     if wanted.site is not None:
         world.site = site.site_from_seed(world, wanted.site, now)
@@ -99,7 +104,72 @@ def _empty_world(wanted: WorldSeed, time_scale: float, now: datetime) -> World:
         durations=dict(wanted.durations),
         skus={name.lower(): sku.model_dump() for name, sku in wanted.skus.items()},
         quotas=dict(wanted.quotas),
+        # What is there already was made by others: the app's own roles come last.
+        roles=[RoleAssignment("builders", "/", ("*",))],
     )
+
+
+# "Azure built-in roles": actions and notActions, as far as what is simulated goes.
+_ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Owner": (("*",), ()),
+    "Contributor": (
+        ("*",),
+        (
+            "Microsoft.Authorization/*/Delete",
+            "Microsoft.Authorization/*/Write",
+            "Microsoft.Authorization/elevateAccess/Action",
+        ),
+    ),
+    "Reader": (("*/read",), ()),
+    "Network Contributor": (
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Network/*",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+        ),
+        (),
+    ),
+    "DNS Zone Contributor": (
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Network/dnsZones/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+        ),
+        (),
+    ),
+}
+
+
+def _add_governance(world: World, wanted: WorldSeed, now: datetime) -> None:
+    """Roles, policies, others' names, deleted vaults, and registrations that are under way."""
+    owner = tuple(RoleAssignmentSeed(scope=f"/subscriptions/{s.id}", role="Owner") for s in wanted.subscriptions)
+    world.roles.clear()
+    for number, role in enumerate(owner if wanted.role_assignments is None else wanted.role_assignments):
+        actions, not_actions = _ROLES[role.role] if role.role else ((), ())
+        world.roles.append(
+            RoleAssignment(
+                str(uuid.uuid5(uuid.NAMESPACE_URL, f"{number}{role.scope}")),
+                role.scope.rstrip("/"),
+                (*actions, *role.actions),
+                (*not_actions, *role.not_actions),
+                role.condition,
+                role.condition_met,
+            )
+        )
+    world.policies = [
+        PolicyAssignment(p.name, p.scope.rstrip("/"), p.rule, p.effect, p.display_name, p.enforced)
+        for p in wanted.policies
+    ]
+    world.taken_names = {
+        kind: frozenset(name.lower() for name in names) for kind, names in wanted.taken_names.model_dump().items()
+    }
+    for vault in wanted.deleted_vaults:
+        vaults.bury(world, vault.id, vault.location, purge_protection=vault.purge_protection, now=now)
+    for subscription in world.subscriptions.values():
+        for state in subscription.providers.values():
+            if state.state in ("Registering", "Unregistering"):
+                subscriptions.settle_registration(world, subscription, state, now)
 
 
 def _add_subscription(world: World, wanted: SubscriptionSeed) -> None:

@@ -23,7 +23,7 @@ from local.inprocess.transport import SimulatorCredential, SimulatorTransport
 from tests.fakes import DEPLOYMENT, FakeClock, FakeServices
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.json"))
-MOST_CALLS = 18
+MOST_CALLS = 23
 
 
 @dataclass

@@ -84,19 +84,26 @@ def _change(world: World, subscription: Subscription, namespace: str, verb: str,
     becomes = "Registered" if verb == "register" else "Unregistered"
     if becomes in (state.state, state.becomes):
         return
+    state.state = verb.capitalize() + "ing"
+    subscription.providers[namespace.lower()] = state
+    settle_registration(world, subscription, state, now)
+
+
+def settle_registration(world: World, subscription: Subscription, state: ProviderRegistration, now: datetime) -> None:
+    """Lets a registration that is Registering or Unregistering come to its end in its time."""
+    is_registering = state.state == "Registering"
     operation = start(
         world,
         now,
         kind="register",
-        name=f"providers.{verb}",
+        name="providers.register" if is_registering else "providers.unregister",
         namespace="Microsoft.Resources",
         subscription=subscription.id,
         location="global",
         resource_id=f"/subscriptions/{subscription.id}/providers/{state.namespace}",
     )
-    state.state, state.becomes = verb.capitalize() + "ing", becomes
+    state.becomes = "Registered" if is_registering else "Unregistered"
     state.ready_at = now + timedelta(seconds=operation.expected_s)
-    subscription.providers[namespace.lower()] = state
 
 
 def require_registered(subscription: Subscription, namespace: str) -> None:
