@@ -37,13 +37,16 @@ class SimulatedServices(FakeServices):
         return self.connections.resource_manager(tenant_id, subscription_id)
 
 
-async def planned(told: dict[str, JsonObject]) -> tuple[Plan, Simulator]:
+async def planned(
+    told: dict[str, JsonObject], through: type[SimulatorTransport] = SimulatorTransport
+) -> tuple[Plan, Simulator]:
+    """The plan of a sample's request in its world, made through the app's own clients over such a transport."""
     clock = FakeClock()
     simulator = Simulator(build_world(told["world"], time_scale=0.01, now=clock.now()))
     connections = Connections(
         CLOUDS[CloudName.PUBLIC],
         clock,
-        transport=lambda: SimulatorTransport(simulator, clock.now),
+        transport=lambda: through(simulator, clock.now),
         credential=lambda _: SimulatorCredential(simulator, clock.now),
     )
     vaults: Vaults = connections.vaults
