@@ -56,7 +56,7 @@ def test_the_table_knows_every_phase_and_every_request() -> None:
 
 def test_every_step_and_status_has_a_phase() -> None:
     found = {phase_of(Course(step, status, in_grace())) for step in STEPS for status in Status}
-    assert found == {*Phase} - {Phase.RETIRING, Phase.PARKED}
+    assert found == {*Phase} - {Phase.RETIRING, Phase.PARKED, Phase.WATCHING}
     assert phase_of(Course("retire-old-gateway", Status.WAITING, after_grace(FakeServices()))) is Phase.RETIRING
 
 
@@ -354,10 +354,10 @@ def test_both_last_gates_are_points_of_no_return() -> None:
 
 
 def test_only_a_gate_that_is_asked_for_or_may_be_early_can_be_opened_by_a_person() -> None:
-    course = at_work()
+    course, wish = at_work(), asked(Ask.OPEN_GATE, gate=GateName.READY_TO_CUT_OVER)
     gate = Gate(GateName.READY_TO_CUT_OVER, Opener.PERSON, "Say so.")
-    assert why_not_this_gate(course, gate)
-    assert not why_not_this_gate(course, replace(gate, asked_at=NOW))
-    assert not why_not_this_gate(course, replace(gate, early=True))
-    assert why_not_this_gate(course, replace(gate, asked_at=NOW, opener=Opener.APP))
-    assert why_not_this_gate(Course("cut-over", Status.SUCCEEDED, course.state), replace(gate, asked_at=NOW))
+    assert why_not_this_gate(course, gate, wish)
+    assert not why_not_this_gate(course, replace(gate, asked_at=NOW), wish)
+    assert not why_not_this_gate(course, replace(gate, early=True), wish)
+    assert why_not_this_gate(course, replace(gate, asked_at=NOW, opener=Opener.APP), wish)
+    assert why_not_this_gate(Course("cut-over", Status.SUCCEEDED, course.state), replace(gate, asked_at=NOW), wish)
