@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from local.azure import identity
 from local.azure.arm.call import Caller
 from local.azure.errors import AzureError
-from local.azure.messages import Request
+from local.azure.messages import Request, is_change
 from local.azure.world import Subscription, World
 
 WRITES = frozenset({"PUT", "PATCH", "DELETE", "POST"})
@@ -77,7 +77,7 @@ def find_subscription(world: World, request: Request, caller: Caller, subscripti
             f"the authority (URL) '{authority}' to get the token.",
             headers=(("WWW-Authenticate", f'Bearer authorization_uri="{authority}"'),),
         )
-    if request.method in WRITES and subscription.state in ("Disabled", "Warned"):
+    if is_change(request.method, request.path) and subscription.state in ("Disabled", "Warned"):
         raise AzureError(
             409,
             "ReadOnlyDisabledSubscription",
