@@ -141,8 +141,8 @@ class ResourceManager(Protocol):
         """The same of a storage account's name."""
         ...
 
-    async def deleted_vault(self, region: str, name: str) -> JsonObject | None:
-        """The subscription's soft-deleted vault of that name, or None."""
+    async def deleted_vault(self, name: str) -> JsonObject | None:
+        """The subscription's soft-deleted vault of that name in whatever region, or None."""
         ...
 
     async def label_is_free(self, region: str, label: str) -> bool:

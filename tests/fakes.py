@@ -224,7 +224,7 @@ class FakeAzure:
         self._called("storage_name", name)
         return {"nameAvailable": name not in self.taken_stores}
 
-    async def deleted_vault(self, region: str, name: str) -> JsonObject | None:
+    async def deleted_vault(self, name: str) -> JsonObject | None:
         self._called("deleted_vault", name)
         return self.deleted_vaults.get(name)
 

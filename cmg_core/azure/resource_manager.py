@@ -195,14 +195,10 @@ class AzureResourceManager:
         asked: JsonObject = {"name": name, "type": "Microsoft.Storage/storageAccounts"}
         return await self._document("POST", self._address(where, STORAGE_API), asked)
 
-    async def deleted_vault(self, region: str, name: str) -> JsonObject | None:
-        where = f"{self._root}/providers/Microsoft.KeyVault/locations/{region}/deletedVaults/{name}"
-        try:
-            return await self._document("GET", self._address(where, VAULTS_API))
-        except AzureRefused as refusal:
-            if _is_absence(refusal):
-                return None
-            raise
+    async def deleted_vault(self, name: str) -> JsonObject | None:
+        # One of them by name would have to be asked for region by region.
+        deleted = await self._values(f"{self._root}/providers/Microsoft.KeyVault/deletedVaults", VAULTS_API)
+        return next((body for body in deleted if text_at(body, "name").lower() == name.lower()), None)
 
     def _route(self, id: str) -> Route:
         return route_to(self._clients, ResourceId.parse(id))

@@ -6,7 +6,7 @@ Sources: Compute API, resource SKUs and usages; Network API, "Usages - List" (na
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cmg_core.domain.findings import blocks
+from cmg_core.domain.findings import blocks, warns
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 
@@ -124,3 +124,14 @@ def judge_network_quota(usages: Sequence[JsonObject], region: str) -> tuple[Find
                 )
             )
     return tuple(found)
+
+
+def network_quota_not_seen(why: str) -> Finding:
+    """That limits are not shown before the provider is registered: no obstacle, for the deployment registers it."""
+    return warns(
+        "network-quota-not-seen",
+        f"Whether another public address and load balancer fit into the quota could not be seen. {why}",
+        "The deployment registers the provider, and fails where a limit does not allow the gateway; the old one is "
+        "untouched then.",
+        pointer="/region",
+    )

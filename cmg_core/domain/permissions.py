@@ -65,11 +65,13 @@ def needs_of(request: Request, *, group_exists: bool, unregistered: Sequence[str
     """What carrying out a request asks for, scope by scope. Who makes the gateway decides what the app makes itself."""
     subscription = f"/subscriptions/{request.subscription_id}"
     group = f"{subscription}/resourceGroups/{request.resource_group}"
-    wanted: dict[str, list[tuple[str, str]]] = {}
+    wanted: dict[str, dict[str, str]] = {}
 
     def need(scope: str, actions: Iterable[tuple[str, str]]) -> None:
         known = next((key for key in wanted if key.lower() == scope.lower()), scope)
-        wanted.setdefault(known, []).extend(actions)
+        at_scope = wanted.setdefault(known, {})
+        for action, why in actions:
+            at_scope.setdefault(action, why)
 
     need(subscription, [(f"{namespace}/register/action", _REGISTER) for namespace in unregistered])
     if request.provisioned_by == "automation":
@@ -90,7 +92,7 @@ def needs_of(request: Request, *, group_exists: bool, unregistered: Sequence[str
         need(group_of(old.resource_id), _to_remove(kinds))
         for id in old.also_delete:
             need(group_of(id), _to_remove([type_of(id)]))
-    return tuple(Need(scope, tuple(dict.fromkeys(actions))) for scope, actions in wanted.items() if actions)
+    return tuple(Need(scope, tuple(actions.items())) for scope, actions in wanted.items() if actions)
 
 
 def _to_remove(kinds: Iterable[str]) -> list[tuple[str, str]]:

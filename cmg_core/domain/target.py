@@ -161,13 +161,14 @@ def judge_vault(body: JsonObject | None, request: Request, deleted: JsonObject |
     """Whether instances can take the certificate from its vault: same subscription, same region, enabled for deployment
     (virtual machine API, ``osProfile.secrets``). ``deleted`` is the soft-deleted vault of that name, where it is."""
     if body is None and deleted is not None:
-        name, when = text_at(deleted, "name"), text_at(deleted, "properties", "deletionDate")
+        name, place = text_at(deleted, "name"), text_at(deleted, "properties", "location") or request.region
+        when = text_at(deleted, "properties", "deletionDate")
         return (
             blocks(
                 "vault-soft-deleted",
                 f"The vault {request.certificate.vault} was deleted{f' at {when}' if when else ''} and can still be "
                 "recovered.",
-                f"Run: az keyvault recover --name {name} --location {request.region}. Or import the certificate into "
+                f"Run: az keyvault recover --name {name} --location {place}. Or import the certificate into "
                 "another vault.",
                 resource=text_at(deleted, "id"),
                 pointer="/certificate/vault",

@@ -134,8 +134,7 @@ async def _deleted_vault(
     if await vault is not None:
         return None
     name = _vault_name(request.certificate.vault)
-    permission = "Microsoft.KeyVault/locations/deletedVaults/read"
-    return await asking.ask("deleted vaults", permission, azure.deleted_vault(request.region, name))
+    return await asking.ask("deleted vaults", "Microsoft.KeyVault/deletedVaults/read", azure.deleted_vault(name))
 
 
 async def _records(azure: ResourceManager, request: Request) -> Sequence[JsonObject]:

@@ -55,23 +55,17 @@ async def ask_policies(
     return tuple(await asyncio.gather(*map(check, made)))
 
 
-async def ask_names(asking: Asking, azure: ResourceManager, region: str, label: str) -> NameSpaces | Missed:
+async def ask_names(asking: Asking, azure: ResourceManager, label: str) -> NameSpaces | Missed:
     """The label as a vault's and a storage account's name, and as a deleted vault's."""
     vault, storage, deleted = await asyncio.gather(
         asking.ask("the vault's name", "Microsoft.KeyVault/checkNameAvailability/read", azure.vault_name(label)),
         asking.ask(
-            "the storage account's name", "Microsoft.Storage/checknameavailability/read", azure.storage_name(label)
+            "the storage account's name", "Microsoft.Storage/checkNameAvailability/read", azure.storage_name(label)
         ),
-        asking.ask(
-            "deleted vaults",
-            "Microsoft.KeyVault/locations/deletedVaults/read",
-            azure.deleted_vault(region, label),
-        ),
+        asking.ask("deleted vaults", "Microsoft.KeyVault/deletedVaults/read", azure.deleted_vault(label)),
     )
-    for answer in (vault, storage, deleted):
-        if isinstance(answer, Missed):
-            return answer
-    assert not isinstance(vault, Missed)
-    assert not isinstance(storage, Missed)
-    assert not isinstance(deleted, Missed)
-    return NameSpaces(vault, storage, deleted)
+    if isinstance(vault, Missed):
+        return vault
+    if isinstance(storage, Missed):
+        return storage
+    return deleted if isinstance(deleted, Missed) else NameSpaces(vault, storage, deleted)

@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cmg_core.domain.capacity import Offer, judge_network_quota, judge_offer, judge_quota, offer_of
+from cmg_core.domain.capacity import (
+    Offer,
+    judge_network_quota,
+    judge_offer,
+    judge_quota,
+    network_quota_not_seen,
+    offer_of,
+)
 from cmg_core.domain.certificates import choose_service_name, judge_certificate
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks, tells, warns
@@ -173,7 +180,9 @@ def _note_rights(notes: _Notes, facts: Facts) -> None:
 def _note_capacity(notes: _Notes, request: Request, facts: Facts) -> Offer | None:
     if not isinstance(facts.network_usages, Missed):
         notes.add(judge_network_quota(facts.network_usages, request.region))
-    elif facts.network_usages.finding.code != NEEDS_PROVIDER:
+    elif facts.network_usages.finding.code == NEEDS_PROVIDER:
+        notes.add([network_quota_not_seen(facts.network_usages.finding.seen)])
+    else:
         notes.miss(facts.network_usages)
     if isinstance(facts.sizes, Missed) and facts.sizes.finding.code == NEEDS_PROVIDER:
         notes.add([_capacity_not_seen(facts.sizes)])
@@ -264,7 +273,7 @@ async def _note_label(
             )
         label, spaces = await asyncio.gather(
             free_label(asking, azure, request.region, candidates),
-            ask_names(asking, azure, request.region, candidates[0]),
+            ask_names(asking, azure, candidates[0]),
         )
         notes.judge(spaces, lambda seen: judge_names(seen, candidates[0]))
     else:
@@ -311,13 +320,16 @@ async def _note_policies(
     made = to_be_made(blueprint, certificate, services.limits.gateway_software, group_exists=group_exists)
     azure = services.azure(request.tenant_id, request.subscription_id)
     names = names_of(facts.policies)
-    for part in await ask_policies(asking, azure, request, facts.policies, made, group_exists=group_exists):
-        if isinstance(part.answer, Missed) and part.answer.finding.code == NEEDS_PROVIDER:
-            notes.add([policies_not_seen(part.answer.finding.seen, len(facts.policies))])
-        elif isinstance(part.answer, Missed):
-            notes.miss(part.answer)
-        else:
+    answers = await ask_policies(asking, azure, request, facts.policies, made, group_exists=group_exists)
+    for part in answers:
+        if not isinstance(part.answer, Missed):
             notes.add(judge_restrictions(part.made, part.answer, names))
+    # What keeps one part's answer away keeps all of them away: it is told once.
+    missed = next((part.answer for part in answers if isinstance(part.answer, Missed)), None)
+    if missed is not None and missed.finding.code == NEEDS_PROVIDER:
+        notes.add([policies_not_seen(missed.finding.seen, len(facts.policies))])
+    elif missed is not None:
+        notes.miss(missed)
 
 
 def _note_old_gateway(notes: _Notes, request: Request, facts: Facts, make: NewResources | None) -> OldGateway | None:

@@ -1,7 +1,7 @@
 """Microsoft.KeyVault/vaults: the management half of a vault; certificates are in `local/azure/vault.py`.
 
 Source: Key Vault's API description (deletedVaults, checkNameAvailability) and the texts of VaultAlreadyExists and
-ConflictError in public issues; the code of a deleted vault's 404 is own knowledge.
+ConflictError in public issues.
 """
 
 import copy
@@ -118,15 +118,11 @@ def delete_vault(call: Call) -> Response:
     return Response(200)
 
 
-def get_deleted(call: Call) -> Response:
-    """GET locations/{location}/deletedVaults/{name}."""
-    location, name = call.id.names
-    found = call.world.deleted_vaults.get(name.lower())
+def list_deleted(call: Call) -> Response:
+    """GET deletedVaults: those of the subscription, in every region."""
     inside = f"/subscriptions/{call.subscription.id}/".lower()
-    is_here = found is not None and found["id"].lower().startswith(inside)
-    if found is None or not is_here or found["properties"]["location"] != location.lower():
-        raise AzureError(404, "DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.")
-    return json_response(200, found)
+    rows = [body for body in call.world.deleted_vaults.values() if body["id"].lower().startswith(inside)]
+    return json_response(200, {"value": rows})
 
 
 def check_name(call: Call) -> Response:
@@ -153,4 +149,4 @@ def patch_vault(call: Call) -> Response:
     return json_response(200, existing.body)
 
 
-CALLS: dict[str, Handler] = {"checknameavailability": check_name, "locations/{}/deletedvaults/{}": get_deleted}
+CALLS: dict[str, Handler] = {"checknameavailability": check_name, "deletedvaults": list_deleted}

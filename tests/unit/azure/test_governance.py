@@ -204,10 +204,11 @@ def test_a_deleted_vault_keeps_its_name_and_others_names_are_taken() -> None:
         False,
         False,
     )
-    deleted = f"{ROOT}/providers/Microsoft.KeyVault/locations/eastus/deletedVaults/kv-cmg"
-    assert azure.call("GET", deleted, KEY_VAULT).status == 404
+    deleted = f"{ROOT}/providers/Microsoft.KeyVault/deletedVaults"
+    assert azure.call("GET", deleted, KEY_VAULT).json()["value"] == []
     assert azure.call("DELETE", VAULT, KEY_VAULT).status == 200
-    assert azure.call("GET", deleted, KEY_VAULT).json()["properties"]["vaultId"] == VAULT
+    (kept,) = azure.call("GET", deleted, KEY_VAULT).json()["value"]
+    assert (kept["name"], kept["properties"]["vaultId"]) == ("kv-cmg", VAULT)
     assert not vault_is_free("kv-cmg")
     refused = azure.call("PUT", VAULT, KEY_VAULT, {"location": "eastus", "properties": {}})
     assert (refused.status, code(refused)) == (409, "ConflictError")
