@@ -129,8 +129,9 @@ class ResourceManager(Protocol):
         """Every policy assignment that reaches the subscription or anything in it."""
         ...
 
-    async def policy_restrictions(self, scope: str, content: JsonObject, api_version: str) -> JsonObject:
-        """What policies say of a resource that would be made in a scope (a resource group or the subscription)."""
+    async def policy_restrictions(self, scope: str, content: JsonObject) -> JsonObject:
+        """What policies say of a resource that would be made in a scope (a resource group or the subscription).
+        ``content`` is its body with ``type`` and ``name``."""
         ...
 
     async def vault_name(self, name: str) -> JsonObject:

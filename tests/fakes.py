@@ -204,7 +204,7 @@ class FakeAzure:
         self._called("policy_assignments")
         return self.policy_list
 
-    async def policy_restrictions(self, scope: str, content: JsonObject, api_version: str) -> JsonObject:
+    async def policy_restrictions(self, scope: str, content: JsonObject) -> JsonObject:
         self._called("policy_restrictions", scope)
         self.checked.append(content)
         return {

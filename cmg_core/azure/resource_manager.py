@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from cmg_core.azure.clients import Clients
+from cmg_core.azure.clients import RESOURCES_API, Clients
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.errors import clean, document_of, json_of, meaning, moment_of, told_plainly
 from cmg_core.azure.operations import look, started
@@ -30,6 +30,12 @@ AUTHORIZATION_API = "2022-04-01"
 """The first version that shows conditions ("List Azure role assignments using the REST API")."""
 POLICIES_API = "2022-06-01"
 POLICY_CHECK_API = "2023-03-01"
+CONTENT_APIS = {
+    "microsoft.resources": RESOURCES_API,
+    "microsoft.network": NETWORK_API,
+    "microsoft.compute": COMPUTE_API,
+}
+"""In which version the content is written that policies are asked about: the one in which it will be sent."""
 VAULTS_API = GENERIC_APIS["microsoft.keyvault"]
 STORAGE_API = GENERIC_APIS["microsoft.storage"]
 
@@ -180,9 +186,10 @@ class AzureResourceManager:
     async def policy_assignments(self) -> Sequence[JsonObject]:
         return await self._values(f"{self._root}/providers/Microsoft.Authorization/policyAssignments", POLICIES_API)
 
-    async def policy_restrictions(self, scope: str, content: JsonObject, api_version: str) -> JsonObject:
+    async def policy_restrictions(self, scope: str, content: JsonObject) -> JsonObject:
         where = f"{scope}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
-        details: JsonObject = {"resourceDetails": {"resourceContent": content, "apiVersion": api_version}}
+        version = CONTENT_APIS[text_at(content, "type").split("/", 1)[0].lower()]
+        details: JsonObject = {"resourceDetails": {"resourceContent": content, "apiVersion": version}}
         return await self._document("POST", self._address(where, POLICY_CHECK_API), details)
 
     async def vault_name(self, name: str) -> JsonObject:

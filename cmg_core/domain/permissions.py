@@ -3,7 +3,8 @@
 Sources: "Azure RBAC: Understand role definitions" (``*`` stands for any characters, slashes too; letter case does not
 count; ``notActions`` subtract within one role, and what another role grants stays granted); "Permissions - List For
 Resource Group" and "… For Resource" (API 2022-04-01): one entry for each role that the caller holds there. That the
-same call answers at a subscription is inferred: portal and tools use it, the reference lists groups and resources.
+same call answers at a subscription is inferred: portal and tools use it, the reference lists groups and resources. Deny
+assignments are not looked at: only Azure itself sets them (managed applications, deployment stacks).
 """
 
 import re

@@ -13,12 +13,6 @@ from cmg_core.looks.asking import Asking, Missed
 from cmg_core.services import ResourceManager
 
 CHECK_POLICIES = "Microsoft.PolicyInsights/checkPolicyRestrictions/read"
-API_VERSIONS = {
-    "Microsoft.Resources": "2022-09-01",
-    "Microsoft.Network": "2024-05-01",
-    "Microsoft.Compute": "2024-11-01",
-}
-"""In which version each provider's content is written (gateway_resources)."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +40,9 @@ async def ask_policies(
 
     async def check(part: Made) -> PolicyAnswer:
         where = subscription if part.kind == GROUP_TYPE else scope
-        version = API_VERSIONS[part.kind.split("/", 1)[0]]
         what = f"policies for {part.id.rsplit('/', 1)[-1]}"
         return PolicyAnswer(
-            part, await asking.ask(what, CHECK_POLICIES, azure.policy_restrictions(where, part.content, version))
+            part, await asking.ask(what, CHECK_POLICIES, azure.policy_restrictions(where, part.content))
         )
 
     return tuple(await asyncio.gather(*map(check, made)))

@@ -298,7 +298,7 @@ def test_what_preflight_asks_of_rights_policies_and_names() -> None:
     asyncio.run(azure.role_assignments())
     asyncio.run(azure.policy_assignments())
     asyncio.run(azure.network_usages("westeurope"))
-    asyncio.run(azure.policy_restrictions(GROUP, content, "2024-05-01"))
+    asyncio.run(azure.policy_restrictions(GROUP, content))
     assert asyncio.run(azure.vault_name("kv"))["nameAvailable"] is True
     assert asyncio.run(azure.storage_name("store"))["nameAvailable"] is True
     assert asyncio.run(azure.deleted_vault("kv-cmg")) == {"name": "Kv-Cmg", "id": "/d"}
@@ -331,7 +331,7 @@ def test_a_look_by_post_that_is_refused_says_so() -> None:
     refusal = {"error": {"code": "MissingSubscriptionRegistration", "message": "namespace 'Microsoft.PolicyInsights'"}}
     azure, _ = resource_manager(always(Answer(409, refusal)))
     with pytest.raises(AzureRefused, match="MissingSubscriptionRegistration"):
-        asyncio.run(azure.policy_restrictions(GROUP, {}, "2024-05-01"))
+        asyncio.run(azure.policy_restrictions(GROUP, {"type": "Microsoft.Compute/virtualMachineScaleSets"}))
 
 
 LOOKS = [
