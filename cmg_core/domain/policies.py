@@ -107,7 +107,7 @@ def judge_restrictions(made: Made, answer: JsonObject, names: Mapping[str, str])
 
 
 def policies_not_seen(why: str, applying: int) -> Finding:
-    """That Azure's check does not answer before Microsoft.PolicyInsights is registered. Few subscriptions have it, and
+    """That Azure's check does not answer before Microsoft.PolicyInsights is registered (inferred). Few subscriptions have it, and
     it is no part of the gateway: a policy that refuses shows when the resource is made, the old gateway untouched."""
     return warns(
         "policies-not-seen",
