@@ -107,8 +107,8 @@ def judge_restrictions(made: Made, answer: JsonObject, names: Mapping[str, str])
 
 
 def policies_not_seen(why: str, applying: int) -> Finding:
-    """That Azure's check does not answer before Microsoft.PolicyInsights is registered (inferred). Few subscriptions have it, and
-    it is no part of the gateway: a policy that refuses shows when the resource is made, the old gateway untouched."""
+    """That Azure's check does not answer before Microsoft.PolicyInsights is registered (inferred). It is no part of the
+    gateway, and a policy that refuses shows when a part is made, the old gateway untouched."""
     return warns(
         "policies-not-seen",
         f"Policies are assigned here ({applying}), and whether they let the gateway through could not be seen. {why}",
