@@ -1,5 +1,6 @@
 """The server authentication certificate."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -33,9 +34,9 @@ def codes(certificate: ServerCertificate, severity: Severity, grace: timedelta |
     return {finding.code for finding in findings if finding.severity is severity}
 
 
-def certificate(*names: str, common_name: str = "") -> ServerCertificate:
+def certificate(*names: str, common_name: str = "", **changes: object) -> ServerCertificate:
     """The facts alone, without the cost of making one."""
-    return ServerCertificate(
+    good = ServerCertificate(
         common_name=common_name,
         dns_names=names,
         not_before=NOW - DAY,
@@ -49,6 +50,7 @@ def certificate(*names: str, common_name: str = "") -> ServerCertificate:
         exportable=True,
         content_type="application/x-pkcs12",
     )
+    return replace(good, **changes)  # type: ignore[arg-type]  # a test names the facts that it changes
 
 
 def test_a_good_certificate_has_nothing_against_it() -> None:
@@ -196,3 +198,80 @@ def test_any_names_are_a_choice_or_a_finding(names: list[str], common_name: str,
     assert chosen.service_name is not None or chosen.findings
     if chosen.service_name is not None:
         judge_service_name(chosen.service_name, "eastus", made_by_site=True)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        certificate(NAME, enabled=False),
+        certificate(NAME, exportable=False),
+        certificate(NAME, not_after=NOW),
+        certificate(NAME, not_before=NOW + DAY),
+        certificate(NAME, rsa_bits=3072),
+        certificate(NAME, rsa_bits=None),
+        certificate(NAME, for_server_authentication=False),
+        certificate(NAME, self_signed=True),
+        certificate(NAME, content_type="application/x-pem-file"),
+        certificate(NAME, common_name="another.contoso.com"),
+    ],
+)
+def test_each_finding_points_at_the_requests_certificate(found: ServerCertificate) -> None:
+    findings = judge_certificate(found, now=NOW, grace_period=2 * DAY)
+    assert findings and {finding.pointer for finding in findings} == {"/certificate/name"}
+
+
+def test_what_is_odd_about_a_key_or_a_subject_is_told() -> None:
+    for bits, told in ((3072, "3072"), (None, "not RSA")):
+        [finding] = judge_certificate(certificate(NAME, common_name=NAME, rsa_bits=bits), now=NOW, grace_period=2 * DAY)
+        assert told in finding.seen
+    [unlisted] = judge_certificate(certificate(NAME, common_name="another.contoso.com"), now=NOW, grace_period=None)
+    assert unlisted.code == "certificate-subject-not-listed"
+    begins = certificate(NAME, common_name=NAME, not_before=NOW + DAY)
+    [early] = judge_certificate(begins, now=NOW, grace_period=None)
+    assert f"{NOW + DAY:%Y-%m-%d %H:%M}" in early.seen
+
+
+def test_a_certificate_is_valid_from_its_first_second_and_long_enough_to_the_second() -> None:
+    assert codes(certificate(NAME, not_before=NOW), Severity.BLOCKS) == set()
+    enough = certificate(NAME, not_after=NOW + 32 * DAY)
+    assert codes(enough, Severity.BLOCKS) == set()
+    short = certificate(NAME, not_after=NOW + 32 * DAY - timedelta(seconds=1))
+    assert codes(short, Severity.BLOCKS) == {"certificate-about-to-expire"}
+    assert codes(certificate(NAME, not_after=NOW + 90 * DAY), Severity.WARNS) == set()
+
+
+def test_a_certificate_without_a_subject_is_read() -> None:
+    assert read(leaf(NAME, common_name="")).common_name == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "service_name", "first_label", "code", "pointer"),
+    [
+        ((), None, None, "certificate-without-name", "/certificate/name"),
+        ((NAME,), "other.contoso.com", None, "service-name-not-covered", "/service_name"),
+        ((NAME,), None, "other", "first-label-unused", "/first_label"),
+        ((NAME,), NAME, "other", "first-label-unused", "/first_label"),
+        ((NAME, "b.contoso.com"), None, None, "certificate-several-names", "/service_name"),
+        (("*.contoso.com", "*.fabrikam.com"), None, "granitefalls", "certificate-several-names", "/service_name"),
+    ],
+)
+def test_what_is_odd_about_the_names_is_told_by_code_and_place(
+    names: tuple[str, ...], service_name: str | None, first_label: str | None, code: str, pointer: str
+) -> None:
+    [finding] = choose_service_name(certificate(*names), service_name, first_label).findings
+    assert (finding.code, finding.pointer) == (code, pointer)
+
+
+def test_the_old_gateways_label_alone_is_offered_for_a_wildcard() -> None:
+    [finding] = choose_service_name(certificate("*.contoso.com"), None, None, "granitefalls.contoso.com").findings
+    assert "«granitefalls»" in finding.cure
+    [plain] = choose_service_name(certificate("*.contoso.com"), None, None).findings
+    assert "old gateway" not in plain.cure
+
+
+def test_of_many_names_a_few_are_shown_and_the_rest_is_counted() -> None:
+    names = tuple(f"{letter}.contoso.com" for letter in "abcdefghijklmnopqrst")
+    [finding] = choose_service_name(certificate(*names), None, None).findings
+    shown = [name for name in names if name in finding.seen]
+    assert 1 < len(shown) < len(names) - 1 and "more" in finding.seen
+    assert "more" not in choose_service_name(certificate(*names[:3]), None, None).findings[0].seen

@@ -66,3 +66,26 @@ def test_causes_are_azures_errors_extensions_included() -> None:
     [cause] = causes([failed, instance("1")])
     assert "extension gateway" in cause
     assert "no package" in cause
+
+
+def test_the_machines_own_errors_are_causes_with_their_codes() -> None:
+    failed = instance(provisioning="Failed")
+    failed["properties"]["instanceView"]["statuses"] = [  # type: ignore[index,call-overload]  # built above
+        {"code": "ProvisioningState/failed/OutOfMemory", "level": "ERROR", "message": "too small" + "!" * 500},
+        {"code": "PowerState/running", "level": "Info", "message": "fine"},
+    ]
+    [cause] = causes([failed, instance("1")])
+    assert all(word in cause for word in ("granitefalls_0", "machine", "OutOfMemory", "too small"))
+    assert len(cause) < 500
+
+
+def test_an_instance_without_a_name_is_told_by_its_number() -> None:
+    assert "instance 7" in health_of([{"instanceId": "7"}], 1).missing[0]
+
+
+@pytest.mark.parametrize(
+    ("sick", "said"), [(instance(provisioning="Creating"), "Creating"), (instance(health="unhealthy"), "unhealthy")]
+)
+def test_what_azure_says_of_a_sick_instance_is_told(sick: JsonObject, said: str) -> None:
+    assert f"«{said}»" in health_of([sick], 1).missing[0]
+    assert "«nothing»" in health_of([{"name": "bare"}], 1).missing[0]

@@ -148,3 +148,40 @@ def test_a_wildcard_covers_exactly_one_label(first: str, second: str) -> None:
     assert not is_covered("*.contoso.com", "*.contoso.com")
     assert is_covered(f"{first}.contoso.com", f"{first.upper()}.contoso.com")
     assert is_covered(f"{first}.contoso.com", f"{second}.contoso.com") == (first == second)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "pointer"),
+    [
+        ("granitefalls.cloudapp.net", "service-name-classic-domain", "/certificate/name"),
+        ("granitefalls.westus.cloudapp.azure.com", "service-name-other-region", "/region"),
+        ("granitefalls.usgovcloudapp.net", "service-name-government", "/certificate/name"),
+        ("contoso.com", "service-name-fits-nothing", "/certificate/name"),
+        ("1granitefalls.eastus.cloudapp.azure.com", "service-name-bad-label", "/certificate/name"),
+    ],
+)
+def test_a_name_that_cannot_be_a_gateways_is_told_by_code_and_place(name: str, code: str, pointer: str) -> None:
+    [finding] = judge_service_name(name, "eastus")
+    assert (finding.code, finding.pointer, finding.severity) == (code, pointer, Severity.BLOCKS)
+    assert name.split(".")[0] in finding.seen and finding.cure
+
+
+@pytest.mark.parametrize(("length", "fits"), [(3, True), (24, True), (25, False)])
+def test_a_label_bound_by_the_regions_name_has_its_longest_length(length: int, fits: bool) -> None:
+    name = f"{'g' * length}.eastus.cloudapp.azure.com"
+    blocked = [finding.code for finding in judge_service_name(name, "eastus") if finding.severity is Severity.BLOCKS]
+    assert blocked == ([] if fits else ["service-name-bad-label"])
+
+
+def test_only_the_last_label_tells_an_address_from_a_name() -> None:
+    assert kind_of("10.20.contoso.com", "eastus") is NameKind.OWN_DOMAIN
+    assert kind_of("gateway.contoso.10", "eastus") is NameKind.UNFIT
+
+
+def test_a_long_label_is_shortened_by_no_more_than_the_digit_needs() -> None:
+    candidates = label_candidates(f"{'g' * 24}.contoso.com", "eastus")
+    assert candidates[:3] == ("g" * 24, "g" * 23 + "2", "g" * 23 + "3") and candidates[-1] == "g" * 23 + "9"
+
+
+def test_no_label_is_no_host() -> None:
+    assert not is_covered(".contoso.com", "*.contoso.com")

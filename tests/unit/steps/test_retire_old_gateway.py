@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from cmg_core.domain.errors import StepFailed
-from cmg_core.domain.gates import GateName
+from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import Part
 from cmg_core.domain.record import Claim, State, Waiting
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.values import JsonObject
-from cmg_core.services import OperationLook, OperationState
+from cmg_core.services import Dialed, OperationLook, OperationState, Started
 from cmg_core.steps.retire_old_gateway import retire_old_gateway
 from tests.fakes import (
     CLASSIC_ID,
@@ -24,6 +24,7 @@ from tests.fakes import (
     claim_of,
     context_of,
     leaf,
+    migration,
     resource_id,
 )
 from tests.stories import (
@@ -306,3 +307,188 @@ def test_clients_that_are_still_led_to_a_parked_name_stop_the_removal() -> None:
     state = parking(services)
     services.dns.point(SERVICE, OLD_NAME)
     assert stopped_by(services, state) == {"clients-led-to-old-name"}
+
+
+def three_parts(services: FakeServices) -> State:
+    """A plan with three parts, of which the second has gone already."""
+    state = after_grace(services)
+    assert state.plan is not None
+    gone = resource_id("Microsoft.Network/loadBalancers", "granitefalls-lb", OLD_GROUP)
+    services.resource_manager.add({"id": OLD_STORAGE})
+    parts = (Part(id=CLASSIC_ID), Part(id=gone), Part(id=OLD_STORAGE))
+    return replace(state, plan=state.plan.model_copy(update={"delete": parts}))
+
+
+def test_each_part_goes_in_turn_and_all_is_told() -> None:
+    services = FakeServices()
+    state, told = three_parts(services), list[str]()
+    assert state.plan is not None
+    for _ in range(10):
+        outcome = run(services, state)
+        state, told = outcome.state, [*told, *outcome.told]
+        assert len(state.operations) <= 1
+        if isinstance(outcome, Done):
+            break
+    ids = [part.id for part in state.plan.delete] if state.plan else []
+    assert deleted(services) == [f"DELETE {ids[0]}", f"DELETE {ids[2]}"]
+    assert state.deleted == tuple(ids) and state.operations == {}
+    lines = [f"began to delete {ids[0]}", f"{ids[0]} is gone", f"{ids[1]} is gone", f"began to delete {ids[2]}"]
+    assert told == [*lines, f"{ids[2]} is gone"]
+
+
+def test_what_was_found_gone_is_told_though_the_next_part_is_held_up() -> None:
+    services = FakeServices()
+    state = replace(three_parts(services), deleted=(CLASSIC_ID,))
+    services.dialer.answers[NEW_NAME] = ALIVE
+    held_up = run(services, state)
+    assert isinstance(held_up, Wait) and deleted(services) == []
+    assert len(held_up.told) == 1 and held_up.told[0].endswith("is gone") and len(held_up.state.deleted) == 2
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(0, 1), (20, 20)])
+def test_a_running_deletion_is_looked_at_when_azure_says_so_and_once_a_second_at_most(asked: int, pause: int) -> None:
+    services = FakeServices()
+    began = run(services, after_grace(services))
+    assert isinstance(began, Wait) and began.after == timedelta(seconds=1)
+    look = OperationLook(OperationState.RUNNING, timedelta(seconds=asked))
+    services.resource_manager.finishes[CLASSIC_ID.lower()] = look
+    waiting = run(services, began.state)
+    assert isinstance(waiting, Wait) and waiting.after == timedelta(seconds=pause)
+    assert len(deleted(services)) == 1 and waiting.state.operations == began.state.operations
+
+
+def test_a_deletion_that_azure_tells_no_operation_of_is_looked_at_by_the_resource_itself() -> None:
+    services = FakeServices()
+
+    async def delete(claim: Claim, id: str) -> Started:
+        services.resource_manager.writes.append(f"DELETE {id}")
+        return Started({})
+
+    services.resource_manager.delete = delete  # type: ignore[method-assign]
+    began = run(services, after_grace(services))
+    assert began.state.operations == {} and began.state.deleted == ()
+
+
+def test_an_operation_that_is_over_is_forgotten_though_its_resource_still_stands() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    began = run(
+        services, replace(state, operations={CLASSIC_ID: f"https://management.azure.com/operations/{CLASSIC_ID}"})
+    )
+    assert deleted(services) == [f"DELETE {CLASSIC_ID}"], "it stands: the deletion begins anew"
+    services.dialer.answers[NEW_NAME] = ALIVE
+    services.resource_manager.add({"id": CLASSIC_ID})
+    held_up = run(services, began.state)
+    assert isinstance(held_up, Wait) and held_up.state.operations == {}
+
+
+def test_clients_are_waited_for_where_that_was_asked_for() -> None:
+    services = FakeServices()
+    state = after_grace(services, migration(gates={"clients-moved": {"share": 0.98}}))
+    state = closed(state, GateName.CLIENTS_MOVED)
+    outcome = run(services, state)
+    assert isinstance(outcome, Wait) and outcome.gate is GateName.CLIENTS_MOVED and deleted(services) == []
+    gate = outcome.state.gate(GateName.CLIENTS_MOVED)
+    assert gate is not None and gate.asked_at is not None
+
+
+def vouched(state: State) -> State:
+    """The state of a gateway whose relaying a person has attested."""
+    gate = state.gate(GateName.CONNECTION_POINT_CONNECTED)
+    assert gate is not None
+    return state.with_gate(replace(gate, opened_by="ann@contoso.com"))
+
+
+def test_a_gateway_that_a_person_vouched_for_may_answer_strangers_itself_to_the_end() -> None:
+    services = FakeServices()
+    own_answer = replace(ALIVE, status=401, status_text="CMGService_Invalid_Token")
+    state = after_grace(services)
+    services.dialer.answers |= {NEW_NAME: own_answer, SERVICE.lower(): own_answer}
+    by_observation = state.gate(GateName.CONNECTION_POINT_CONNECTED)
+    assert by_observation is not None
+    observed = state.with_gate(replace(by_observation, opened_by=OBSERVATION))
+    [reason] = stopped_by(services, observed)
+    assert "CMGService_Invalid_Token" in reason
+    assert isinstance(to_the_end(services, vouched(state)), Done)
+
+
+def test_what_does_not_answer_is_told_with_its_failure() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dialer.answers[NEW_NAME] = replace(ALIVE, status=0, status_text="", failure="timed out")
+    [reason] = stopped_by(services, state)
+    assert "timed out" in reason
+    done = replace(state, deleted=(CLASSIC_ID,))
+    for answer in (Dialed(failure="no route"), Dialed(status=404, status_text="Not Found")):
+        services.dialer.answers[SERVICE.lower()] = answer
+        waiting = run(services, done)
+        assert isinstance(waiting, Wait) and (answer.failure or "404 Not Found") in waiting.reason
+    since = services.clock.now() - timedelta(hours=1)
+    with pytest.raises(StepFailed) as failed:
+        run(services, replace(done, waiting=Waiting("", since, since)))
+    assert SERVICE in failed.value.problem.detail and "404 Not Found" in failed.value.problem.detail
+
+
+@pytest.mark.parametrize("target", [OLD_NAME, "elsewhere.contoso.com", None])
+def test_a_record_that_others_changed_in_the_end_is_left_to_them(target: str | None) -> None:
+    services = FakeServices()
+    state = replace(after_grace(services), deleted=(CLASSIC_ID,))
+    if target is None:
+        del services.resource_manager.resources[RECORD_ID.lower()]
+    else:
+        lowered = RecordSet(RECORD_ID, timedelta(seconds=300), target).with_ttl(
+            timedelta(seconds=30), timedelta(seconds=300)
+        )
+        services.resource_manager.add({"id": RECORD_ID, "etag": "e9", **lowered.body()})
+    assert isinstance(run(services, state), Done) and services.resource_manager.writes == []
+
+
+def test_a_record_whose_ttl_was_not_lowered_is_not_written_in_the_end() -> None:
+    services = FakeServices()
+    done = run(services, replace(after_grace(services), deleted=(CLASSIC_ID,)))
+    assert isinstance(done, Done) and services.resource_manager.writes == []
+
+
+def test_the_end_of_all_tells_what_was_done_last() -> None:
+    services = FakeServices()
+    state = run(services, after_grace(services)).state
+    lowered = RecordSet(RECORD_ID, timedelta(seconds=300), NEW_NAME).with_ttl(
+        timedelta(seconds=30), timedelta(seconds=300)
+    )
+    services.resource_manager.add({"id": RECORD_ID, "etag": "e9", **lowered.body()})
+    done = run(services, state)
+    assert isinstance(done, Done) and done.told[0] == f"{CLASSIC_ID} is gone" and SERVICE in done.told[1]
+
+
+def test_patience_begins_with_the_trouble_and_not_with_the_grace_period_or_a_gate() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dialer.answers[SERVICE.lower()] = ALIVE
+    since = services.clock.now() - timedelta(days=2)
+    for waiting in (Waiting("", since, since, grace=True), Waiting("", since, since, GateName.SITE_RECORD_REMOVED)):
+        assert isinstance(run(services, replace(state, waiting=waiting)), Wait)
+
+
+@pytest.mark.parametrize("gate", [GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED])
+def test_the_last_gates_are_not_asked_for_while_a_part_is_not_the_planned_one(gate: GateName) -> None:
+    services = FakeServices()
+    state = closed(after_grace(services, immutable_id="first"), gate)
+    services.resource_manager.add({"id": CLASSIC_ID, "properties": {"uniqueId": "second"}})
+    with pytest.raises(StepFailed) as failed:
+        run(services, state)
+    assert failed.value.problem.code == "removal-stopped"
+
+
+def test_without_an_end_of_the_grace_period_a_defect_is_told() -> None:
+    services = FakeServices()
+    with pytest.raises(StepFailed) as failed:
+        run(services, replace(after_grace(services), grace_ends_at=None))
+    assert failed.value.problem.code == "no-grace-period"
+
+
+def test_a_last_gate_waits_with_patience_for_what_may_cure_itself() -> None:
+    services = FakeServices()
+    state = closed(after_grace(services), GateName.SITE_RECORD_REMOVED)
+    services.dialer.answers[NEW_NAME] = ALIVE
+    since = services.clock.now() - timedelta(minutes=59)
+    assert isinstance(run(services, replace(state, waiting=Waiting("", since, since))), Wait)

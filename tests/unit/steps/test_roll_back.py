@@ -1,18 +1,20 @@
 """roll-back: the old gateway serves again before anything of the new one goes."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from cmg_core.domain.errors import StepFailed
-from cmg_core.domain.gates import GateName
+from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.record import RollBack, State
 from cmg_core.domain.record_sets import RecordSet
+from cmg_core.services import NameView
 from cmg_core.steps.roll_back import roll_back
-from tests.fakes import CLASSIC_ID, DEPLOYMENT, FakeServices, context_of, deployment
+from tests.fakes import CLASSIC_ID, DEPLOYMENT, FakeServices, context_of, deployment, migration
 from tests.stories import (
     ALIVE,
     MAKE,
@@ -25,6 +27,7 @@ from tests.stories import (
     after_grace,
     before_cut_over,
     closed,
+    opened,
     record_body,
 )
 
@@ -221,3 +224,182 @@ def test_a_record_that_stood_before_a_new_deployment_is_not_its_own_to_remove() 
     with pytest.raises(StepFailed) as failed:
         run(services, replace(state, plan=plan, roll_back=RollBack(services.clock.now())))
     assert failed.value.problem.code == "name-would-dangle" and deleted(services) == set()
+
+
+def of_others(services: FakeServices) -> State:
+    """``in_grace`` with a zone that others hold: their gate is closed again."""
+    state = after_grace(services, migration(dns=None))
+    stands(services)
+    services.dialer.answers[OLD_NAME] = RELAYS
+    cut_over = replace(
+        state.cut_over,
+        flipped_at=services.clock.now(),
+        ttl_before=timedelta(seconds=90),
+        ttl_at_flip=timedelta(seconds=30),
+    )
+    state = replace(state, cut_over=cut_over, roll_back=RollBack(services.clock.now()))
+    gate = state.gate(GateName.CNAME)
+    assert gate is not None
+    return state.with_gate(replace(gate, asked_at=None, opened_at=None))
+
+
+def test_a_zone_of_others_is_waited_for_at_its_gate_and_then_as_long_as_the_answer_may_be_held() -> None:
+    services = FakeServices()
+    asked = run(services, of_others(services))
+    assert isinstance(asked, Wait) and asked.gate is GateName.CNAME
+    gate = asked.state.gate(GateName.CNAME)
+    assert gate is not None and gate.asked_at == services.clock.now()
+    services.dns.point(SERVICE, OLD_NAME)
+    held = run(services, asked.state)
+    assert isinstance(held, Wait) and held.after == timedelta(seconds=90) and deleted(services) == set()
+    services.clock.pass_by(timedelta(seconds=90))
+    end = to_the_end(services, held.state)
+    assert deleted(services) == set(MAKE.ids) == set(end.deleted)
+    assert not any(write.startswith("PUT") for write in services.resource_manager.writes)
+
+
+@pytest.mark.parametrize(
+    ("before", "at_flip", "held"), [(None, 30, 30), (90, None, 90), (30, 90, 90), (90, 30, 90), (None, None, 0)]
+)
+def test_the_longest_ttl_that_was_ever_seen_counts(before: int | None, at_flip: int | None, held: int) -> None:
+    services = FakeServices()
+    state = of_others(services)
+    ttls = [None if ttl is None else timedelta(seconds=ttl) for ttl in (before, at_flip)]
+    state = replace(state, cut_over=replace(state.cut_over, ttl_before=ttls[0], ttl_at_flip=ttls[1]))
+    services.dns.point(SERVICE, OLD_NAME)
+    way = run(services, state).state.roll_back
+    assert way is not None and way.ttl_at_change == timedelta(seconds=held)
+    assert way.record_back_at == services.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("views", "back"),
+    [
+        ([NameView("a", (OLD_NAME,)), NameView("b", (OLD_NAME,))], True),
+        ([NameView("a", (OLD_NAME,)), NameView("b", failure="timed out"), NameView("c", (OLD_NAME,))], True),
+        ([NameView("a", (OLD_NAME,)), NameView("b", failure="timed out")], False),
+        ([NameView("a", (OLD_NAME,)), NameView("b", (NEW_NAME,))], False),
+        ([NameView("a", failure="timed out"), NameView("b", failure="timed out")], False),
+    ],
+)
+def test_the_record_of_others_is_back_when_most_servers_answer_and_none_shows_the_new_name(
+    views: list[NameView], back: bool
+) -> None:
+    services = FakeServices()
+    state = of_others(services)
+    services.dns.answers[SERVICE.lower()] = views
+    way = run(services, state).state.roll_back
+    assert way is not None and (way.record_back_at is not None) is back
+
+
+def test_an_open_gate_does_not_make_the_record_of_others_go_back() -> None:
+    services = FakeServices()
+    outcome = run(services, opened(of_others(services), GateName.CNAME))
+    assert isinstance(outcome, Wait) and outcome.gate is None and deleted(services) == set()
+    assert SERVICE in outcome.reason and NEW_NAME in outcome.reason and outcome.after > timedelta()
+
+
+def test_the_record_goes_back_to_where_the_plan_found_it_and_that_is_told() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    assert state.plan is not None and state.plan.record is not None
+    found = state.plan.record.model_copy(update={"target": "GraniteFalls.CloudApp.Net"})
+    state = replace(state, plan=state.plan.model_copy(update={"record": found}))
+    outcome = run(services, state)
+    assert record_now(services).target == "GraniteFalls.CloudApp.Net"
+    [told] = outcome.told
+    assert all(word in told for word in (SERVICE, NEW_NAME, "GraniteFalls.CloudApp.Net"))
+
+
+def test_a_plan_that_did_not_see_the_record_leads_it_to_the_old_gateways_own_name() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    assert state.plan is not None
+    run(services, replace(state, plan=state.plan.model_copy(update={"record": None})))
+    assert record_now(services).target == OLD_NAME
+
+
+def test_an_old_gateway_that_a_person_vouched_for_may_answer_strangers_itself() -> None:
+    services = FakeServices()
+    own_answer = replace(ALIVE, status=401, status_text="CMGService_Invalid_Token")
+    state = in_grace(services)
+    services.dialer.answers |= {OLD_NAME: own_answer, SERVICE.lower(): own_answer}
+    gate = state.gate(GateName.CONNECTION_POINT_CONNECTED)
+    assert gate is not None
+    observed = run(services, state.with_gate(replace(gate, opened_by=OBSERVATION)))
+    assert isinstance(observed, Wait) and services.resource_manager.writes == []
+    to_the_end(services, state.with_gate(replace(gate, opened_by="ann@contoso.com")))
+    assert record_now(services).target == OLD_NAME and deleted(services) == set(MAKE.ids)
+
+
+def test_waits_on_the_way_back_say_what_they_wait_for_and_until_when() -> None:
+    services = FakeServices()
+    state = run(services, in_grace(services)).state
+    lagging = run(services, state)
+    assert isinstance(lagging, Wait) and SERVICE in lagging.reason and NEW_NAME in lagging.reason
+    services.dns.point(SERVICE, OLD_NAME)
+    held = run(services, lagging.state)
+    assert isinstance(held, Wait) and held.until is not None and held.until.isoformat() in held.reason
+    assert held.until == services.clock.now() + held.after
+
+
+def test_an_old_gateway_without_an_id_of_its_own_is_whole_as_long_as_it_stands() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    services.resource_manager.add({"id": CLASSIC_ID, "properties": {"uniqueId": "first"}})
+    run(services, state)
+    assert record_now(services).target == OLD_NAME
+
+
+def test_the_old_gateway_that_the_plan_saw_is_gone_back_to() -> None:
+    services = FakeServices()
+    state = after_grace(services, immutable_id="first")
+    services.resource_manager.add({"id": CLASSIC_ID, "properties": {"uniqueId": "first"}})
+    services.dialer.answers[OLD_NAME] = RELAYS
+    run(services, replace(state, roll_back=RollBack(services.clock.now())))
+    assert record_now(services).target == OLD_NAME
+
+
+def test_records_that_lead_to_the_new_name_are_told_by_name() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    stands(services)
+    services.resource_manager.add({**record_body(NEW_NAME), "id": f"{RECORD_ID}-other"})
+    with pytest.raises(StepFailed) as failed:
+        to_the_end(services, replace(state, roll_back=RollBack(services.clock.now())))
+    assert "GraniteFalls-other" in failed.value.problem.detail
+    assert failed.value.problem.resource == MAKE.public_address
+
+
+def test_a_zone_of_others_is_left_alone_to_the_end() -> None:
+    services = FakeServices()
+    state = before_cut_over(services, migration(dns=None))
+    stands(services)
+    state = replace(state, roll_back=RollBack(services.clock.now()))
+    assert deleted(services) == set()
+    to_the_end(services, state)
+    assert deleted(services) == set(MAKE.ids)
+    assert not any(write.startswith("PUT") for write in services.resource_manager.writes)
+
+
+def test_a_record_whose_ttl_was_not_lowered_is_not_written_on_the_way_back() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    stands(services)
+    to_the_end(services, replace(state, roll_back=RollBack(services.clock.now())))
+    assert not any(write.startswith("PUT") for write in services.resource_manager.writes)
+
+
+def test_a_new_deployments_record_is_held_for_no_time() -> None:
+    services = FakeServices()
+    state = before_cut_over(services, deployment())
+    assert state.plan is not None
+    stands(services)
+    services.resource_manager.add(record_body(NEW_NAME))
+    for record, seen in ((None, (f"removed the record {SERVICE}",)), (state.plan.record, ())):
+        plan = state.plan.model_copy(update={"old_gateway": None, "record": record, "delete": ()})
+        services.dns.answers.clear()
+        with suppress(StepFailed):
+            outcome = run(services, replace(state, plan=plan, roll_back=RollBack(services.clock.now())))
+            assert outcome.told[: len(seen)] == seen
+            assert outcome.state.roll_back is not None and outcome.state.roll_back.ttl_at_change == timedelta()
