@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from cmg_core.domain.errors import UnreadableRow
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import MESSAGE, SCHEMA, Claim, Message, Status
+from cmg_core.domain.record import MESSAGE, SCHEMA, Claim, Message, Status, Waiting
 from cmg_core.services import ActiveRow, Stored
-from cmg_core.wake import AT_ONCE, WITHIN, Came, Tally, wake_due
+from cmg_core.wake import AT_ONCE, SENDS_WITHOUT_PROGRESS, WITHIN, Came, Tally, wake_due
 from local.inprocess.loop import run
 from local.inprocess.memory import MemoryLedger
 from tests.records import a_record, a_state
@@ -154,5 +156,109 @@ def test_the_message_of_a_deployment_carries_its_state() -> None:
         assert stored is not None
         sent = MESSAGE.validate_json(message.body)
         assert sent == Message("d0", "preflight", 1, stored.etag, stored.record.state)
+
+    played(story)
+
+
+@pytest.mark.parametrize("sends", [SENDS_WITHOUT_PROGRESS - 1, SENDS_WITHOUT_PROGRESS])
+def test_after_five_sends_without_progress_a_person_is_called_who_is_told_why(sends: int) -> None:
+    """architecture, invariant 2: it needs attention, with the reason, and can be resumed."""
+
+    async def story(services: MemoryServices) -> None:
+        waiting = Waiting("for the world", services.clock.now(), services.clock.now())
+        record = replace(a_record("d0", a_state(waiting=waiting)), wake_at=services.clock.now(), sends=sends)
+        await services.ledger.create(record, [])
+        tally = await woken(services)
+        stored = services.ledger.peek("d0")
+        assert stored is not None
+        if sends < SENDS_WITHOUT_PROGRESS:
+            assert tally.sent == 1 and stored.record.state == record.state
+            assert (stored.record.revision, stored.record.sends) == (1, sends + 1)
+            return
+        called, now = stored.record, services.clock.now()
+        assert tally.came == {Came.CALLED_FOR_ATTENTION: 1} and services.queues.waiting == []
+        assert (called.status, called.revision, called.step) == (Status.NEEDS_ATTENTION, 2, "preflight")
+        assert called.state.waiting is None and called.wake_at is None and called.saved_by.startswith("wake-due:")
+        problem = called.state.problem
+        assert problem is not None and (problem.code, problem.step, problem.at) == ("no-progress", "preflight", now)
+        [event] = services.ledger.history("d0")
+        assert (event.at, event.step, event.text, event.revision) == (now, "preflight", problem.title, 2)
+
+    played(story)
+
+
+def test_what_is_due_this_very_second_is_woken_and_what_has_no_moment_is_not() -> None:
+    async def story(services: MemoryServices) -> None:
+        now = services.clock.now()
+        for id, wake_at in (("now", now), ("later", now + timedelta(seconds=1)), ("never", None)):
+            await services.ledger.create(replace(a_record(id), wake_at=wake_at), [])
+        assert (await woken(services)).came == {Came.SENT: 1}
+        [message] = services.queues.waiting
+        assert MESSAGE.validate_json(message.body).deployment_id == "now"
+
+    played(story)
+
+
+def test_a_row_that_is_behind_its_record_wakes_nothing_too_early() -> None:
+    class Behind(MemoryLedger):
+        async def active(self) -> Sequence[ActiveRow]:
+            long_ago = a_record("d0").created_at - timedelta(days=1)
+            return [replace(row, wake_at=long_ago) for row in await super().active()]
+
+    async def story(services: MemoryServices) -> None:
+        services.ledger = Behind()
+        now = services.clock.now()
+        problem = replace(a_record("d1", a_state(problem=PROBLEM)), status=Status.NEEDS_ATTENTION)
+        await services.ledger.create(replace(a_record("d0"), wake_at=None), [])
+        await services.ledger.create(replace(problem, wake_at=now + timedelta(hours=1)), [])
+        assert (await woken(services)).came == {Came.NOT_DUE: 2}
+        assert services.queues.waiting == []
+
+    played(story)
+
+
+def test_a_reminder_is_due_to_the_second_and_carries_the_problems_code(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(services: MemoryServices) -> None:
+        now = services.clock.now()
+        for id, state in (("d0", a_state(problem=PROBLEM)), ("d1", a_state())):
+            await services.ledger.create(replace(a_record(id, state), status=Status.NEEDS_ATTENTION, wake_at=now), [])
+        assert (await woken(services)).came == {Came.REMINDED: 2}
+        codes = {vars(line)["deployment_id"]: vars(line)["code"] for line in caplog.records}
+        assert codes == {"d0": "scale-set-failed", "d1": ""}
+
+    played(story)
+
+
+def test_a_tally_is_told_in_words() -> None:
+    assert str(Tally(Counter({Came.SENT: 2, Came.NOT_DUE: 1}))) == f"1 {Came.NOT_DUE}, 2 {Came.SENT}"
+    assert str(Tally(Counter(), ("d0",))) == "1 records without a row"
+
+
+def test_rows_that_no_release_can_read_are_named_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(MemoryLedger):
+        async def read(self, deployment_id: str) -> Stored | None:
+            raise UnreadableRow("deployment d0", ["state"])
+
+    async def story(services: MemoryServices) -> None:
+        services.ledger = Broken()
+        await begun(services, 1)
+        for _ in range(60):
+            assert (await woken(services)).came == {Came.UNREADABLE: 1}
+            services.clock.pass_by(timedelta(minutes=1))
+        [line] = [line for line in caplog.records if line.levelno >= logging.WARNING]
+        assert "cannot be read (state)" in line.message and vars(line)["deployment_id"] == "d0"
+
+    played(story)
+
+
+def test_what_is_reported_is_given_back_as_well() -> None:
+    class ByHand(MemoryLedger):
+        async def unlisted(self) -> Sequence[str]:
+            return ("d7",)
+
+    async def story(services: MemoryServices) -> None:
+        services.ledger = ByHand()
+        services.clock.at = services.clock.at.replace(minute=0)
+        assert (await woken(services)).unlisted == ("d7",)
 
     played(story)

@@ -1,22 +1,31 @@
 """What belongs to an old gateway: properties over worlds in which anything may use anything."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cmg_core.domain.locks import locks_against_change, locks_against_deletion
 from cmg_core.domain.old_gateway import (
+    Parts,
+    Surroundings,
     first_references,
     further_references,
     immutable_id,
+    judge_also_delete,
     judge_confirmation,
+    judge_parking,
+    judge_shared,
     parts_of_scale_set,
     top_resource,
     users_of,
 )
 from cmg_core.domain.plans import Part
+from cmg_core.domain.requests import MigrationRequest
 from cmg_core.domain.values import JsonObject, text_at
-from tests.fakes import migration, resource_id
+from tests.fakes import CLASSIC_ID, migration, resource_id
 
 SCALE_SET = resource_id("Microsoft.Compute/virtualMachineScaleSets", "old")
 BALANCER = resource_id("Microsoft.Network/loadBalancers", "lb")
@@ -168,3 +177,161 @@ def test_a_scale_set_names_balancer_network_and_security_group(kind: str) -> Non
     profile: JsonObject = {"networkProfile": {"networkInterfaceConfigurations": [interface]}}
     scale_set: JsonObject = {"id": SCALE_SET, "properties": {"virtualMachineProfile": profile}}
     assert first_references(scale_set) == (BALANCER, NETWORK, GUARD)
+
+
+STORE = resource_id("Microsoft.Storage/storageAccounts", "old")
+VAULT = resource_id("Microsoft.KeyVault/vaults", "kv")
+DISK = resource_id("Microsoft.Compute/disks", "disk")
+ELSEWHERE = resource_id("Microsoft.Network/publicIPAddresses", "ip", "rg-elsewhere")
+
+
+def besides(*also_delete: str) -> MigrationRequest:
+    return migration(
+        old_gateway={"resource_id": SCALE_SET, "service_name": "a.contoso.com", "also_delete": [*also_delete]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("id", "body", "around", "code"),
+    [
+        (ADDRESS, {"id": ADDRESS}, {}, None),
+        (STORE, {"id": STORE}, {}, None),
+        (VAULT, {"id": VAULT}, {}, None),
+        (DISK, {"id": DISK}, {}, "also-delete-kind"),
+        (ELSEWHERE, {"id": ELSEWHERE}, {}, "also-delete-elsewhere"),
+        (ADDRESS, None, {}, "also-delete-missing"),
+        (ADDRESS, {"id": ADDRESS}, {"new_ids": (ADDRESS.upper(),)}, "also-delete-new"),
+        (VAULT, {"id": VAULT}, {"certificate_vault": "https://kv.vault.azure.net"}, "also-delete-certificate-vault"),
+        (VAULT, {"id": VAULT}, {"certificate_vault": "https://kv-cmg.vault.azure.net"}, None),
+        (STORE, {"id": STORE}, {"certificate_vault": "https://old.vault.azure.net"}, None),
+        (ADDRESS, _address([STRANGER]), {}, "also-delete-in-use"),
+        (ADDRESS, _address([BALANCER]), {"parts": (Part(id=BALANCER.upper()),)}, None),
+        (ADDRESS, _address([BALANCER]), {}, "also-delete-in-use"),
+        (ADDRESS, {"id": ADDRESS, "managedBy": STRANGER}, {}, "also-delete-in-use"),
+        (
+            STORE,
+            {"id": STORE},
+            {"group": ({"id": f"{SCALE_SET}2", "type": "Microsoft.Compute/virtualMachineScaleSets"},)},
+            "also-delete-maybe-in-use",
+        ),
+        (
+            ADDRESS,
+            {"id": ADDRESS},
+            {"group": ({"id": f"{SCALE_SET}2", "type": "Microsoft.Compute/virtualMachineScaleSets"},)},
+            None,
+        ),
+        (
+            STORE,
+            {"id": STORE},
+            {
+                "group": ({"id": SCALE_SET, "type": "Microsoft.Compute/virtualMachineScaleSets"},),
+                "parts": (Part(id=SCALE_SET),),
+            },
+            None,
+        ),
+    ],
+)
+def test_what_is_named_besides_goes_only_if_it_is_the_old_gateways_alone(
+    id: str, body: JsonObject | None, around: dict[str, Any], code: str | None
+) -> None:
+    nothing: dict[str, Any] = {"parts": (), "group": (), "certificate_vault": "https://another.net", "new_ids": ()}
+    findings = judge_also_delete(besides(id), id, body, Surroundings(**(nothing | around)))
+    assert [(each.code, each.resource, each.pointer) for each in findings] == (
+        [(code, id, "/old_gateway/also_delete")] if code else []
+    )
+    user = STRANGER if "managedBy" in (body or {}) else None
+    assert all(each.cure and (user is None or user in each.seen) for each in findings)
+
+
+def test_others_that_keep_a_resource_are_named() -> None:
+    around = Surroundings((), ({"id": f"{SCALE_SET}2", "type": "Microsoft.Compute/virtualMachineScaleSets"},), "", ())
+    [finding] = judge_also_delete(besides(STORE), STORE, {"id": STORE}, around)
+    assert f"{SCALE_SET}2" in finding.seen
+    [finding] = judge_also_delete(besides(ADDRESS), ADDRESS, _address([STRANGER]), replace(around, group=()))
+    assert STRANGER in finding.seen
+
+
+def test_what_is_named_besides_may_use_each_other() -> None:
+    request = besides(ADDRESS, BALANCER)
+    around = Surroundings((), (), "https://another.net", ())
+    assert judge_also_delete(request, ADDRESS, _address([BALANCER]), around) == ()
+
+
+def test_a_name_stays_parked_only_with_the_address_of_a_gateway_that_this_app_made() -> None:
+    tagged: JsonObject = {"cmg-deployment": "an-earlier-deployment"}
+    dns: JsonObject = {"dnsSettings": {"fqdn": "a.eastus.cloudapp.azure.com"}}
+    scale_set: JsonObject = {"id": SCALE_SET, "tags": tagged}
+    address: JsonObject = {"id": ADDRESS, "tags": tagged, "properties": dns}
+    [told] = judge_parking(Part(id=ADDRESS), scale_set, address)
+    assert (told.code, told.resource) == ("name-stays-parked", ADDRESS) and "a.eastus.cloudapp" in told.seen
+    strangers: list[tuple[Part | None, JsonObject, JsonObject]] = [
+        (None, scale_set, address),
+        (Part(id=ADDRESS), {"id": SCALE_SET}, {"id": ADDRESS}),
+        (Part(id=ADDRESS), scale_set, {"id": ADDRESS}),
+        (Part(id=ADDRESS), {"id": SCALE_SET}, address),
+        (Part(id=ADDRESS), scale_set, {**address, "tags": {"cmg-deployment": "another"}}),
+    ]
+    for part, old, body in strangers:
+        [refused] = judge_parking(part, old, body)
+        assert (refused.code, refused.pointer) == ("park-not-ours", "/park_old_name")
+
+
+def test_parts_that_stay_are_told_with_the_reason() -> None:
+    parts = Parts((), {ADDRESS: (STRANGER,)}, (ELSEWHERE,))
+    shared, elsewhere = judge_shared(parts)
+    assert (shared.code, shared.resource) == ("part-used-by-others", ADDRESS) and STRANGER in shared.seen
+    assert (elsewhere.code, elsewhere.resource) == ("part-elsewhere", ELSEWHERE)
+
+
+def test_a_part_in_another_group_stays_and_its_own_ids_are_noted() -> None:
+    scale_set: JsonObject = {"id": SCALE_SET, "properties": {"uniqueId": "u"}}
+    far: JsonObject = {"id": ELSEWHERE, "properties": {}}
+    found = parts_of_scale_set(scale_set, [far, {"id": ADDRESS, "properties": {"resourceGuid": "g"}}])
+    assert found.parts == (Part(id=SCALE_SET, immutable_id="u"), Part(id=ADDRESS, immutable_id="g"))
+    assert found.elsewhere == (ELSEWHERE,) and found.shared == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "others", "confirmed", "asks"),
+    [
+        (SCALE_SET, [], [], False),
+        (SCALE_SET, [STORE, VAULT], [], False),
+        (SCALE_SET, [f"{BALANCER}/backendAddressPools/one"], [], False),
+        (SCALE_SET, [STRANGER], [], True),
+        (SCALE_SET, [STRANGER], [SCALE_SET.upper(), BALANCER], False),
+        (SCALE_SET, [], [SCALE_SET], True),
+        (CLASSIC_ID, [STRANGER], [], False),
+        (CLASSIC_ID, [STRANGER], [SCALE_SET], True),
+    ],
+)
+def test_a_person_confirms_each_part_where_the_group_holds_more_than_the_gateway(
+    source: str, others: list[str], confirmed: list[str], asks: bool
+) -> None:
+    request = migration(
+        old_gateway={"resource_id": source, "service_name": "a.contoso.com", "confirmed_parts": confirmed}
+    )
+    parts = [Part(id=SCALE_SET), Part(id=BALANCER)]
+    group: list[JsonObject] = [{"id": id} for id in (SCALE_SET, BALANCER, *others)]
+    findings = judge_confirmation(request, parts, group)
+    assert [(each.code, each.pointer) for each in findings] == (
+        [("parts-not-confirmed", "/old_gateway/confirmed_parts")] if asks else []
+    )
+    assert all(SCALE_SET in each.cure and BALANCER in each.cure for each in findings)
+
+
+def test_a_part_that_stays_for_others_is_a_stranger_too() -> None:
+    request = besides()
+    [finding] = judge_confirmation(request, [Part(id=SCALE_SET)], [{"id": SCALE_SET}], shared=[ADDRESS])
+    assert ADDRESS in finding.seen
+
+
+def test_locks_are_told_by_their_own_id_and_level() -> None:
+    def lock(id: str, level: str) -> JsonObject:
+        return {"id": id, "properties": {"level": level}}
+
+    on_it = f"{SCALE_SET}/providers/Microsoft.Authorization/locks/x"
+    for level, name in (("CanNotDelete", "CanNotDelete"), ("readonly", "ReadOnly")):
+        [found] = locks_against_deletion([lock(on_it, level)], f"{SCALE_SET}/")
+        assert (found.id, found.scope, found.level) == (on_it, SCALE_SET, name)
+    beside = [lock(f"{SCALE_SET}2/providers/Microsoft.Authorization/locks/x", "CanNotDelete"), lock("odd", "ReadOnly")]
+    assert locks_against_deletion(beside, SCALE_SET) == ()

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmg_core.domain.errors import ChangedMeanwhile, StepFailed
-from cmg_core.domain.gates import GateName
+from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
-from cmg_core.domain.record import State
+from cmg_core.domain.record import State, Waiting
 from cmg_core.domain.record_sets import TTL_BEFORE, RecordSet, low_ttl
 from cmg_core.domain.values import at
 from cmg_core.services import NameView
 from cmg_core.steps.cut_over import cut_over
-from tests.fakes import FakeServices, context_of, deployment, leaf, migration
+from tests.fakes import NOW, FakeServices, context_of, deployment, leaf, migration
 from tests.stories import ALIVE, NEW_NAME, OLD_NAME, RECORD_ID, RELAYS, SERVICE, before_cut_over, opened, record_body
 
 
@@ -297,3 +297,185 @@ def test_a_lowered_ttl_is_shorter_never_zero_and_restored_exactly(seconds: int) 
     lowered = RecordSet.of({"id": "id", **record.with_ttl(low, before).body()})
     assert lowered.ttl_before == before and lowered.with_ttl_restored() == record
     assert at(lowered.body(), "properties", "metadata", "owner") == "dns team"
+
+
+def lowered(services: FakeServices) -> State:
+    """Right before the record may change, with the low TTL and nobody who still holds the old one."""
+    state = opened(before_cut_over(services), GateName.READY_TO_CUT_OVER, GateName.CONNECTION_POINT_CONNECTED)
+    noted = replace(state.cut_over, ttl_before=timedelta(), ttl_lowered_at=services.clock.now())
+    return replace(state, cut_over=noted)
+
+
+def test_each_change_of_the_record_is_told_with_what_was_and_what_is() -> None:
+    services = FakeServices()
+    [told] = run(services, before_cut_over(services)).told[:1]
+    assert all(word in told for word in (SERVICE, "300 s", "30 s"))
+    services = FakeServices()
+    told = run(services, lowered(services)).told[0]
+    assert all(word in told for word in (SERVICE, OLD_NAME, NEW_NAME))
+    services = FakeServices()
+    state = before_cut_over(services, deployment())
+    del services.resource_manager.resources[RECORD_ID.lower()]
+    services.dns.point(SERVICE, NEW_NAME)
+    outcome = run(services, state)
+    assert all(word in outcome.told[0] for word in (SERVICE, NEW_NAME))
+    noted = outcome.state.cut_over
+    assert (noted.flipped_at, noted.ttl_at_flip) == (services.clock.now(), timedelta())
+
+
+def test_gates_that_open_by_observation_say_when_and_what_was_seen() -> None:
+    services = FakeServices()
+    state = run(services, before_cut_over(services)).state
+    gate = state.gate(GateName.CONNECTION_POINT_CONNECTED)
+    assert gate is not None and (gate.opened_at, gate.opened_by) == (services.clock.now(), OBSERVATION)
+    assert "CMGConnector_Unauthorized" in gate.reason
+    state = replace(lowered(services), cut_over=replace(state.cut_over, flipped_at=NOW, ttl_at_flip=timedelta()))
+    closed = run(services, state)
+    assert isinstance(closed, Wait) and closed.gate is GateName.CNAME and OLD_NAME in closed.reason
+    services.dns.point(SERVICE, NEW_NAME)
+    services.clock.pass_by(timedelta(seconds=300))
+    shown = run(services, closed.state).state
+    services.clock.pass_by(timedelta(seconds=300))
+    gate = run(services, shown).state.gate(GateName.CNAME)
+    assert gate is not None and (gate.opened_at, gate.opened_by) == (services.clock.now(), OBSERVATION)
+    assert "192.0.2.53:53" in gate.reason and NEW_NAME in gate.reason
+
+
+def test_waits_for_a_moment_name_it() -> None:
+    services = FakeServices()
+    state = lowered(services)
+    noted = replace(state.cut_over, ttl_before=timedelta(seconds=300))
+    held = run(services, replace(state, cut_over=noted))
+    assert isinstance(held, Wait) and held.until == services.clock.now() + timedelta(seconds=300)
+    assert held.until.isoformat() in held.reason
+    moment = services.clock.now() + timedelta(hours=5)
+    state = opened(before_cut_over(services, migration(cut_over_not_before=moment)))
+    early = run(services, state)
+    assert isinstance(early, Wait) and early.until == moment and moment.isoformat() in early.reason
+    state = lowered(services)
+    flipped = replace(state.cut_over, flipped_at=services.clock.now(), ttl_at_flip=timedelta(seconds=30))
+    services.dns.point(SERVICE, NEW_NAME)
+    shown = run(services, replace(state, cut_over=flipped))
+    assert isinstance(shown, Wait) and shown.until == services.clock.now() + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("views", "open_"),
+    [
+        ([NameView("a", (NEW_NAME,)), NameView("b", (NEW_NAME,))], True),
+        ([NameView("a", (NEW_NAME,)), NameView("b", failure="timed out"), NameView("c", (NEW_NAME,))], True),
+        ([NameView("a", (NEW_NAME,)), NameView("b", failure="timed out")], False),
+        ([NameView("a", (NEW_NAME,)), *(NameView(name, failure="timed out") for name in "bc")], False),
+        ([NameView("a", failure="timed out")], False),
+        ([], False),
+    ],
+)
+def test_most_servers_have_to_answer_and_all_that_do_have_to_agree(views: list[NameView], open_: bool) -> None:
+    services = FakeServices()
+    state = lowered(services)
+    flipped = replace(state.cut_over, flipped_at=services.clock.now(), ttl_at_flip=timedelta())
+    services.dns.answers[SERVICE.lower()] = views
+    gate = run(services, replace(state, cut_over=flipped)).state.gate(GateName.CNAME)
+    assert gate is not None and gate.is_open is open_
+
+
+@pytest.mark.parametrize(("in_plan", "now", "held"), [(300, 60, 300), (60, 300, 300)])
+def test_a_ttl_that_was_not_lowered_is_waited_for_as_long_as_anybody_may_hold_it(
+    in_plan: int, now: int, held: int
+) -> None:
+    services = FakeServices()
+    state = lowered(services)
+    assert state.plan is not None and state.plan.record is not None
+    record = state.plan.record.model_copy(update={"ttl": timedelta(seconds=in_plan)})
+    services.resource_manager.add(record_body(OLD_NAME, ttl=now))
+    noted = replace(state.cut_over, ttl_lowered_at=None)
+    outcome = run(services, replace(state, plan=state.plan.model_copy(update={"record": record}), cut_over=noted))
+    assert record_now(services).target == NEW_NAME
+    assert outcome.state.cut_over.ttl_at_flip == timedelta(seconds=held)
+
+
+def test_a_low_ttl_that_was_waited_for_is_all_that_anybody_holds() -> None:
+    services = FakeServices()
+    state = lowered(services)
+    services.resource_manager.add(record_body(OLD_NAME, ttl=30))
+    services.dns.point(SERVICE, NEW_NAME)
+    assert run(services, state).state.cut_over.ttl_at_flip == timedelta(seconds=30)
+
+
+def test_a_record_that_is_low_enough_is_not_written() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    services.resource_manager.add(record_body(OLD_NAME, ttl=1))
+    assert run(services, state).state.cut_over.ttl_lowered_at == services.clock.now()
+    assert services.resource_manager.writes == []
+
+
+def test_the_ttl_of_others_is_noted_from_what_servers_show_before_the_change() -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services, migration(dns=None)), GateName.READY_TO_CUT_OVER)
+    services.dns.point(SERVICE, OLD_NAME, ttl=1800)
+    waiting = run(services, state)
+    assert waiting.state.cut_over.ttl_before == timedelta(seconds=1800)
+    services.dns.point(SERVICE, OLD_NAME, ttl=60)
+    waiting = run(services, waiting.state)
+    assert waiting.state.cut_over.ttl_before == timedelta(seconds=1800)
+    services.dns.point(SERVICE, NEW_NAME, ttl=60)
+    held = run(services, waiting.state)
+    assert held.state.cut_over.flipped_at == services.clock.now()
+    assert isinstance(held, Wait) and held.after == timedelta(seconds=1800)
+
+
+def test_a_record_that_points_nowhere_is_told_so() -> None:
+    for target, told in (("elsewhere.contoso.com", "elsewhere.contoso.com"), ("", "no name")):
+        services = FakeServices()
+        state = lowered(services)
+        services.resource_manager.add(record_body(target))
+        with pytest.raises(StepFailed) as failed:
+            run(services, state)
+        assert told in failed.value.problem.detail and SERVICE in failed.value.problem.detail
+
+
+def test_the_grace_period_begins_once_with_its_beginning_and_its_end() -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services))
+    state = replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta(), flipped_at=services.clock.now()))
+    services.dns.point(SERVICE, NEW_NAME)
+    began = run(services, state)
+    now = services.clock.now()
+    assert began.state.grace_started_at == now and began.state.grace_ends_at == now + timedelta(days=2)
+    assert SERVICE in began.told[-1] and (now + timedelta(days=2)).isoformat() in began.told[-1]
+    services.clock.pass_by(timedelta(days=1))
+    assert run(services, began.state).state.grace_ends_at == now + timedelta(days=2)
+
+
+def test_a_new_deployment_has_no_grace_period() -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services, deployment()))
+    state = replace(state, cut_over=replace(state.cut_over, flipped_at=services.clock.now()))
+    services.dns.point(SERVICE, NEW_NAME)
+    done = run(services, state)
+    assert isinstance(done, Done) and done.state.grace_ends_at is None
+
+
+def test_what_answers_without_a_certificate_is_told_by_what_it_says() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    services.dialer.answers[NEW_NAME] = replace(ALIVE, leaf=b"", status=0, status_text="", failure="timed out")
+    waiting = run(services, state)
+    assert isinstance(waiting, Wait) and "timed out" in waiting.reason
+
+
+def test_a_service_name_that_relays_already_is_waited_for_less_and_less_often() -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services))
+    since = services.clock.now() - timedelta(hours=3)
+    state = replace(
+        state,
+        cut_over=replace(state.cut_over, ttl_before=timedelta(), flipped_at=services.clock.now()),
+        waiting=Waiting("", since, since),
+    )
+    for answers in ({}, {SERVICE.lower(): ALIVE}):
+        services.dialer.answers |= answers
+        waiting = run(services, state)
+        assert isinstance(waiting, Wait) and waiting.after == timedelta(minutes=1)
+        services.dns.point(SERVICE, NEW_NAME)
