@@ -1,6 +1,7 @@
 """Runs with real processes: hosts that are killed at random instants, a storage that stands still, an Azure in trouble.
 
-The clock is the real one, so claims and the host's hold on messages are short here, and grace periods last seconds.
+Where libfaketime is on the machine, the programs' clock runs ``SPEED`` times as fast: Azure's operations, claims and
+the host's hold on messages last as long as in Azure. Elsewhere the clock is the real one, and all of these are short.
 """
 
 import asyncio
@@ -9,25 +10,30 @@ import json
 import os
 import re
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from random import Random
 
 import aiohttp
 
+from cmg_core.domain.old_gateway import at_object
 from cmg_core.domain.values import JsonObject, at, objects_at
 from local.chaos.campaign import SAMPLES
 from local.chaos.checker import KEYS
 from local.demo.display import Display
 from local.demo.run import MINIMUM_GRACE, Demo, DemoFailed
 from local.dev.environment import LocalAzure, Options
+from local.dev.faketime import HOW_TO_GET_IT, FastClock, library
 from local.dev.processes import ProcessError
-from local.sample import load
+from local.sample import Sample, load
 
 SAMPLE = SAMPLES / "s07-own-domain-from-classic.json"
+SPEED = 60
 TIME_SCALE = 0.01
+"""Of Azure's operations, by the real clock."""
 CLAIM_S, HOLD_S = 9, 12
-"""Claim and hold are one pair, claim < hold (engine-protocol, rule 1)."""
+"""By the real clock. Claim and hold are one pair, claim < hold (engine-protocol, rule 1)."""
 TROUBLES: tuple[JsonObject, ...] = (
     {"status": 503, "body": {"error": {"code": "ServerBusy", "message": "Made up."}}},
     {"status": 429, "headers": {"Retry-After": "1"}, "body": {"error": {"code": "TooManyRequests", "message": "."}}},
@@ -40,13 +46,17 @@ MADE = re.compile(r"/virtualMachineScaleSets/[^/]+$", re.IGNORECASE)
 
 async def campaign(runs: int, seed: int) -> list[JsonObject]:
     """So many runs, one after the other; a line a run as the command prints it."""
-    os.environ["CMG_CLAIM_SECONDS"] = str(CLAIM_S)
+    if library() is None:
+        os.environ["CMG_CLAIM_SECONDS"] = str(CLAIM_S)
+        told = f"libfaketime is not on this machine ({HOW_TO_GET_IT}): claims last {CLAIM_S} s instead of 5 minutes"
+        print(told, file=sys.stderr, flush=True)
     return [await _run(seed, number) for number in range(runs)]
 
 
 async def _run(seed: int, number: int) -> JsonObject:
     random, began = Random(f"real/{seed}/{number}"), time.monotonic()
-    azure = LocalAzure(Options(time_scale=TIME_SCALE, minimum_grace=MINIMUM_GRACE, message_hold_s=HOLD_S))
+    options = _options()
+    azure = LocalAzure(options)
     happened = list[str]()
     outcome, broken = "none", list[str]()
     try:
@@ -54,7 +64,8 @@ async def _run(seed: int, number: int) -> JsonObject:
         async with aiohttp.ClientSession() as session:
             mischief = _Mischief(azure, random, began, happened)
             await mischief.trouble_azure(session)
-            outcome, broken = await _tell(azure, session, mischief)
+            sample = load(SAMPLE) if options.clock is None else _at_full_length(load(SAMPLE))
+            outcome, broken = await _tell(sample, azure, session, mischief)
         broken += [f"the host's log holds {found[:12]}…" for found in KEYS.findall(_log(azure))]
     except (DemoFailed, ProcessError) as failed:
         broken.append(str(failed))
@@ -63,7 +74,7 @@ async def _run(seed: int, number: int) -> JsonObject:
         azure.forget()
     return {
         "run": f"real {number}",
-        "what": f"{SAMPLE.name} with processes: {', '.join(happened)}",
+        "what": f"{SAMPLE.name} with processes{f', x{SPEED}' if options.clock else ''}: {', '.join(happened)}",
         "outcome": outcome,
         "violations": [{"rule": "with real processes", "what": each} for each in broken],
         "happened": [*happened],
@@ -72,9 +83,32 @@ async def _run(seed: int, number: int) -> JsonObject:
     }
 
 
-async def _tell(azure: LocalAzure, session: aiohttp.ClientSession, mischief: "_Mischief") -> tuple[str, list[str]]:
+def _options() -> Options:
+    found = library()
+    if found is None:
+        return Options(time_scale=TIME_SCALE, minimum_grace=MINIMUM_GRACE, message_hold_s=HOLD_S)
+    return Options(time_scale=1.0, minimum_grace=MINIMUM_GRACE, clock=FastClock(found, SPEED))
+
+
+def _at_full_length(sample: Sample) -> Sample:
+    """The sample with spans as a company has them: its own seconds would be milliseconds by a fast clock."""
+    world: JsonObject = json.loads(json.dumps(sample.world))
+    for record in [
+        *objects_at(world, "inside_dns"),
+        *(record for zone in objects_at(world, "dns_zones") for record in objects_at(zone, "record_sets")),
+    ]:
+        record["ttl"] = 60
+    site = at_object(world, "site")
+    site["check_interval_s"] = 15
+    at_object(site, "clients").update(attempt_interval_s=SPEED / 10, location_interval_s=300)
+    return sample.model_copy(update={"world": world, "request": sample.request | {"grace_period": "PT10M"}})
+
+
+async def _tell(
+    sample: Sample, azure: LocalAzure, session: aiohttp.ClientSession, mischief: "_Mischief"
+) -> tuple[str, list[str]]:
     """The sample's story; its outcome, and where that is not what the sample expects."""
-    demo = Demo(load(SAMPLE), Display(io.StringIO()), azure, session, time.monotonic(), mischief.pause)
+    demo = Demo(sample, Display(io.StringIO()), azure, session, time.monotonic(), mischief.pause)
     await demo.begin()
     report, broken = await demo.play()
     async with session.get(f"{azure.sim}/_sim/requests?since=0") as response:

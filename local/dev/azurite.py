@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +74,7 @@ class Azurite:
         self.connection = connection
 
     @classmethod
-    async def start(cls, folder: Path, state: Path | None) -> "Azurite":
+    async def start(cls, folder: Path, state: Path | None, environment: Mapping[str, str] | None = None) -> "Azurite":
         """Starts it with its data in memory, or in the state folder. Its access log goes to a file of `folder`.
 
         Raises:
@@ -86,7 +87,7 @@ class Azurite:
             "Azurite",
             [*_program(), *ports, *data, "--skipApiVersionCheck", "--disableTelemetry"],
             folder / "azurite.log",
-            {**inherited(), "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
+            {**(environment or inherited()), "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
             talks=False,
         )
         try:

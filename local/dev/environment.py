@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from local.azure.seed_models import DEFAULT_CUSTOMER_APP, DEFAULT_TENANT
 from local.dev.azurite import Azurite
+from local.dev.faketime import FastClock
 from local.dev.processes import ROOT, Child, ProcessError, inherited, python
 
 RUN: Final = ROOT / ".dev" / "run"
@@ -42,6 +43,8 @@ class Options:
     minimum_grace: str | None = None
     cloud: str | None = None
     message_hold_s: int | None = None
+    clock: FastClock | None = None
+    """The programs' clock, where it is not the real one."""
 
 
 def free_port() -> int:
@@ -136,7 +139,7 @@ class LocalAzure:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _start_azurite(self) -> None:
-        self._azurite = await Azurite.start(self.folder, self._options.state)
+        self._azurite = await Azurite.start(self.folder, self._options.state, self._inherited())
         self.storage = self._azurite.connection
 
     async def _start_simulator(self) -> None:
@@ -153,10 +156,14 @@ class LocalAzure:
             command += [f"--{name}-port", str(port or free_port())]
         if options.state:
             command += ["--state", str(options.state / "azure.json")]
-        self._simulator = await Child.start("the simulator", command, self.folder / "simulator.log", inherited())
+        self._simulator = await Child.start("the simulator", command, self.folder / "simulator.log", self._inherited())
         said = await self._simulator.ready()
         self.proxy, self.ca, self.sim, self.dns = said["proxy"], said["ca"], said["sim"], said["dns"]
         self.identity_endpoint, self.identity_header = said["identity_endpoint"], said["identity_header"]
+
+    def _inherited(self) -> dict[str, str]:
+        clock = self._options.clock
+        return inherited() | (clock.environment() if clock else {})
 
     def environment(self) -> dict[str, str]:
         """The variables that the host gets besides those of this process: the app's settings, as in App Service."""
@@ -187,7 +194,8 @@ class LocalAzure:
     async def start_host(self) -> None:
         """Starts the app. Raises ProcessError when it cannot be indexed or the port is taken."""
         command = [*python(), "local.host", *self.host_arguments()]
-        self._host = await Child.start("the host", command, self.folder / "host.log", inherited() | self.environment())
+        environment = self._inherited() | self.environment()
+        self._host = await Child.start("the host", command, self.folder / "host.log", environment)
         await self._host.ready()
 
     async def kill_host(self) -> None:
