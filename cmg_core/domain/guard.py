@@ -53,19 +53,18 @@ def judge(state: State, plan: Plan, gates_before: Sequence[GateName], seen: Seen
     for.
     """
     leading = _leading_names(plan, seen.pointing_at_old_name)
-    has_two_names = plan.case is not None and not plan.case.moves_the_name
     return Verdict(
         passing=(
             *_time_and_gates(state, gates_before, seen),
             *_new_gateway(seen),
-            *(leading if has_two_names else ()),
+            *(leading if plan.has_two_names else ()),
         ),
         standing=(
             *_certificate_end(state, seen),
             *_locks(plan.delete, seen.locks),
             *_identities(plan.delete, seen.still_there),
             *_other_users(plan.delete, seen.still_there),
-            *(() if has_two_names else leading),
+            *(() if plan.has_two_names else leading),
             *_own_resources(state, plan),
         ),
     )

@@ -152,6 +152,12 @@ class Plan(Frozen):
     firewall: tuple[FirewallChange, ...] = ()
 
     @property
+    def has_two_names(self) -> bool:
+        """Whether clients dial the new gateway by another name than the old one."""
+        old, new = self.old_gateway, self.names
+        return bool(old and new and old.service_name.lower() != new.service_name.lower())
+
+    @property
     def blocked_by(self) -> tuple[Finding, ...]:
         """What keeps the plan from being carried out. A check that could not be made is never taken for fine."""
         return tuple(f for f in self.findings if f.severity in (Severity.BLOCKS, Severity.UNKNOWN))

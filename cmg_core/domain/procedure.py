@@ -118,7 +118,10 @@ def judge_gap(request: Request, gap: timedelta) -> tuple[Finding, ...]:
     """Whether the gap that is foretold is one that somebody has accepted."""
     if not gap or not isinstance(request, MigrationRequest) or request.accept_gap is None:
         return ()
-    how = "Until the connection point has followed the name to the new gateway, that one cannot relay:"
+    how = (
+        "Until the connection point has followed the name to the new gateway, that one cannot relay. Where the inside "
+        "view follows at the moment at which the record changes:"
+    )
     ways = (
         "Without `accept_gap` the gap is closed beforehand by a second connection point. Lower the inside view's TTL "
         "ahead and say so in `old_gateway.inside_ttl` to make it shorter."

@@ -311,8 +311,8 @@ _GATEWAY_REMOVED = (
 def _inside_view_back(state: State) -> str:
     return (
         f"Whoever holds the inside DNS lets {_service_name(state)} lead to {_old_name(state)} again on the original "
-        "connection point's server (a hosts entry does), and confirms it. The second connection point stays until the "
-        "rollback is over."
+        "connection point's server (a hosts entry does), and confirms it. A second connection point, where there is "
+        "one, stays until the rollback is over."
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.durations import in_words
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.plans import Plan
@@ -20,7 +21,6 @@ class WayBack:
 
 MADE_ON_THE_WAY = ("provision-network", "provision-scale-set")
 REMOVES = "retire-old-gateway"
-LEADS_CLIENTS = "cut-over"
 
 _NOT_LATER = (
     "From then on the old gateway's record in the site, its connection point or its resources may be gone: without "
@@ -28,16 +28,24 @@ _NOT_LATER = (
 )
 
 
+_NOTHING_LED_OVER = (
+    "The plan only removes: it leads nobody over and makes nothing. Until the removal begins it can be cancelled, and "
+    "the old gateway stays."
+)
+
+
 def way_back(plan: Plan) -> WayBack:
     """The way back that a plan leaves, by its steps and gates."""
+    if plan.case is Case.RETIREMENT:
+        return WayBack("", _NOTHING_LED_OVER)
+    if plan.old_gateway is not None and plan.old_gateway.gone:
+        return WayBack(
+            "the cut-over begins",
+            "The old gateway was gone before the plan was made: once clients are led over there is none to go back to.",
+            _made_goes(makes=any(step in plan.steps for step in MADE_ON_THE_WAY)),
+        )
     if not plan.steps:
         return WayBack("", "The plan has no steps: there is nothing to go back from.")
-    if LEADS_CLIENTS not in plan.steps:
-        return WayBack(
-            "",
-            "The plan only removes: there is no gateway to go back to. Before the first gate that confirms a removal "
-            "is opened, the deployment can be left waiting.",
-        )
     makes = any(step in plan.steps for step in MADE_ON_THE_WAY)
     if REMOVES not in plan.steps:
         return WayBack(
@@ -68,7 +76,14 @@ def _to_the_old_one(plan: Plan) -> tuple[str, ...]:
         "The service name's record leads to the old gateway again: the app changes it back, or the zone's holder does. "
         "Then the new answer's TTL runs out."
     )
+    if plan.has_two_names:
+        return (
+            "The app sees that the old gateway relays under its own service name: clients know both.",
+            *_record_away(plan),
+        )
+    gap = (f"Clients may find no gateway for up to {in_words(plan.foretold_gap)} again.",) if plan.foretold_gap else ()
     return (
+        *gap,
         *((inside,) if GateName.INSIDE_DNS in gates else ()),
         "The app sees that the old gateway is the one of the plan and relays.",
         *((public,) if GateName.CNAME in gates else ()),

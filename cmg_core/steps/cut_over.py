@@ -226,6 +226,16 @@ async def _start_grace(context: StepContext, state: State) -> Done | Wait:
     return Done(replace(state, grace_started_at=now, grace_ends_at=ends_at), (told,))
 
 
+_CONNECTION_POINT_FOLLOWS: tuple[Part, ...] = (
+    _ready,
+    _change_record,
+    _seen_publicly,
+    _ask_inside_view,
+    _connection_point,
+    _inside_view,
+    _public_view,
+    _start_grace,
+)
 ORDERS: dict[Case, tuple[Part, ...]] = {
     Case.GAP_CLOSED: (
         _lower_ttl,
@@ -237,28 +247,8 @@ ORDERS: dict[Case, tuple[Part, ...]] = {
         _inside_view,
         _start_grace,
     ),
-    Case.GAP_ACCEPTED: (
-        _lower_ttl,
-        _content,
-        _ready,
-        _change_record,
-        _seen_publicly,
-        _ask_inside_view,
-        _connection_point,
-        _inside_view,
-        _public_view,
-        _start_grace,
-    ),
-    Case.SAME_NAME_ALONE: (
-        _ready,
-        _change_record,
-        _seen_publicly,
-        _ask_inside_view,
-        _connection_point,
-        _inside_view,
-        _public_view,
-        _start_grace,
-    ),
+    Case.GAP_ACCEPTED: (_lower_ttl, _content, *_CONNECTION_POINT_FOLLOWS),
+    Case.SAME_NAME_ALONE: (_content, *_CONNECTION_POINT_FOLLOWS),
     Case.NEW_NAME: (_change_record, _public_view, _connection_point, _content, _ready, _start_grace),
     Case.NEW_DEPLOYMENT: (_ready, _change_record, _public_view, _connection_point),
     Case.RETIREMENT: (_connection_point, _content, _ready, _start_grace),

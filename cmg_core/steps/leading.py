@@ -1,5 +1,7 @@
 """Which names lead to a gateway, as far as the app can see: in the zone, and at the public servers."""
 
+from collections.abc import Sequence
+
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.plans import OldGateway
 from cmg_core.domain.record_sets import RecordSet
@@ -8,11 +10,15 @@ from cmg_core.steps.context import StepContext
 from cmg_core.steps.planned import names_of
 
 
-async def led_to(context: StepContext, old: OldGateway, *, by_records: bool = True) -> list[str]:
-    """What still leads to the old gateway's name: records of the request's zone (unless they do not matter), and each
-    service name at each public server. Raises TryAgain where no server answers for a name."""
+def both_names(context: StepContext, old: OldGateway) -> tuple[str, ...]:
+    """The names that clients dial, each once."""
+    return tuple(dict.fromkeys((names_of(context.state).service_name.lower(), old.service_name.lower())))
+
+
+async def led_to(context: StepContext, old: OldGateway, dialed: Sequence[str], *, by_records: bool = True) -> list[str]:
+    """What still leads to the old gateway's name: records of the request's zone (unless they do not matter), and the
+    names that are dialed, each at each public server. Raises TryAgain where no server answers for a name."""
     records = await _records_leading_to(context, old.deployment_name) if by_records else []
-    dialed = dict.fromkeys((names_of(context.state).service_name.lower(), old.service_name.lower()))
     return [*records, *[lead for name in dialed for lead in await _views_leading_to(context, name, old)]]
 
 

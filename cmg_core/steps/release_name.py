@@ -12,7 +12,7 @@ from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import State
 from cmg_core.domain.values import JsonObject
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.leading import led_to
+from cmg_core.steps.leading import both_names, led_to
 from cmg_core.steps.planned import plan_of
 from cmg_core.steps.removing import remove
 
@@ -27,7 +27,7 @@ async def release_name(context: StepContext) -> Outcome:
         raise ValueError("release-name needs a plan that parks a name")
 
     async def under_guard(_: State, body: JsonObject) -> Wait | None:
-        locks, leading = await asyncio.gather(context.azure.locks(), led_to(context, old))
+        locks, leading = await asyncio.gather(context.azure.locks(), led_to(context, old, both_names(context, old)))
         findings = judge_release(parked, body, locks, leading)
         if findings:
             raise StepFailed(

@@ -23,8 +23,8 @@ from cmg_core.domain.values import JsonObject
 from cmg_core.steps.clocks import azure_time, left_until
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
-from cmg_core.steps.leading import led_to
-from cmg_core.steps.planned import case_of_state, names_of, plan_of, target_of
+from cmg_core.steps.leading import both_names, led_to
+from cmg_core.steps.planned import names_of, plan_of, target_of
 from cmg_core.steps.removing import remove
 
 GATES_BEFORE_GRACE = (
@@ -139,13 +139,13 @@ async def _guard(
 
 
 async def _leading_to_old(context: StepContext, plan: Plan, old: OldGateway, *, about_to_delete: bool) -> Sequence[str]:
-    """Names that still lead to the old gateway and must not any more: clients that were led over by their record, at
-    every look; under two names clients may use the old one until the site has forgotten it, so only its deletion is
-    held up."""
-    is_led_over = case_of_state(context.state).moves_the_name
-    if not old.deployment_name or not (is_led_over or about_to_delete):
+    """Names that still lead to the old gateway and must not any more. Under two names clients may dial its own until
+    the site has forgotten it: that one holds up only what is deleted."""
+    if not old.deployment_name:
         return ()
-    return await led_to(context, old, by_records=plan.parked is None)
+    own_name_counts = about_to_delete or not plan.has_two_names
+    dialed = both_names(context, old) if own_name_counts else (names_of(context.state).service_name,)
+    return await led_to(context, old, dialed, by_records=own_name_counts and plan.parked is None)
 
 
 def _held_up(state: State, verdict: Verdict, context: StepContext) -> Wait:

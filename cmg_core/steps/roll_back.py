@@ -33,13 +33,27 @@ async def roll_back(context: StepContext) -> Outcome:
 
     Raises TryAgain, AzureRefused, ChangedMeanwhile, StepFailed, Superseded and ClaimRunsOut.
     """
-    return await take_in_turn(context, (_inside_view, _record_back, _old_gateway_serves, _remove_new, _restore_ttl))
+    parts = (_inside_view, _old_name_serves, _record_back, _old_gateway_serves, _remove_new, _restore_ttl)
+    return await take_in_turn(context, parts)
 
 
 async def _inside_view(context: StepContext, state: State) -> Done | Wait:
     """What was led over on the inside is led back first: the old gateway needs its connection point."""
     if _way(state).inside_view and is_closed(state, GateName.INSIDE_DNS):
         return wait_at(state, GateName.INSIDE_DNS, context.services.clock.now())
+    return Done(state)
+
+
+async def _old_name_serves(context: StepContext, state: State) -> Done | Wait:
+    """Under a new name clients may know both: nothing of the new one goes, its record neither, while the old gateway
+    does not relay under its own."""
+    gate, old = state.gate(GateName.CONNECTION_POINT_CONNECTED), plan_of(state).old_gateway
+    nobody_has_learned_of_the_new_one = gate is None or gate.asked_at is None
+    if old is None or case_of_state(state) is not Case.NEW_NAME or nobody_has_learned_of_the_new_one:
+        return Done(state)
+    dialed = await context.services.dialer.dial(old.service_name, old.service_name)
+    if not relays(dialed, state.relaying_attested):
+        return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {old.service_name}. {in_words(dialed)}")
     return Done(state)
 
 
@@ -86,8 +100,6 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
 async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait:
     """Nobody can hold the new gateway's name any more, and the old one relays under the public name."""
     way, names, old = _way(state), names_of(state), plan_of(state).old_gateway
-    if old is not None and case_of_state(state) is Case.NEW_NAME:
-        return await _old_name_serves(context, state, old)
     if way.record_back_at is None or old is None or not way.ttl_at_change:
         return Done(state)
     views = await context.services.dns.views(names.service_name)
@@ -104,17 +116,6 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
         dialed = await context.services.dialer.dial(host, names.service_name)
         if not relays(dialed, state.relaying_attested):
             return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {host}. {in_words(dialed)}")
-    return Done(state)
-
-
-async def _old_name_serves(context: StepContext, state: State, old: OldGateway) -> Done | Wait:
-    """Clients know both names: before the new gateway goes, the old one must relay under its own."""
-    gate = state.gate(GateName.CONNECTION_POINT_CONNECTED)
-    if gate is None or gate.asked_at is None:
-        return Done(state)  # no client can have learned of the new one
-    dialed = await context.services.dialer.dial(old.service_name, old.service_name)
-    if not relays(dialed, state.relaying_attested):
-        return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {old.service_name}. {in_words(dialed)}")
     return Done(state)
 
 

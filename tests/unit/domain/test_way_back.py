@@ -1,10 +1,12 @@
 """How to go back and until when, from the steps and gates of a plan."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from cmg_core import calls
+from cmg_core.domain.cases import Case
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.way_back import way_back
@@ -50,9 +52,33 @@ def test_a_gateway_that_was_not_made_here_stays() -> None:
     assert "did not make it" in way_back(MIGRATION.model_copy(update={"steps": steps})).how[-1]
 
 
-@pytest.mark.parametrize("steps", [("preflight", "retire-old-gateway"), ()])
-def test_a_plan_that_only_removes_or_does_nothing_has_no_way_back_and_says_why(steps: tuple[str, ...]) -> None:
-    back = way_back(MIGRATION.model_copy(update={"steps": steps}))
+@pytest.mark.parametrize("changes", [{"case": Case.RETIREMENT}, {"steps": ()}])
+def test_a_plan_that_only_removes_or_does_nothing_has_no_way_back_and_says_why(changes: dict[str, object]) -> None:
+    back = way_back(MIGRATION.model_copy(update=changes))
     assert back.possible_until == ""
     assert back.why_not
     assert back.how == ()
+
+
+def test_a_retirement_leads_nobody_over_so_there_is_nothing_to_go_back_from() -> None:
+    back = way_back(MIGRATION.model_copy(update={"case": Case.RETIREMENT}))
+    assert back.possible_until == "" and "cancelled" in back.why_not
+
+
+def test_to_a_gateway_that_was_gone_there_is_no_way_back_once_clients_are_led_over() -> None:
+    assert MIGRATION.old_gateway is not None
+    gone = MIGRATION.old_gateway.model_copy(update={"gone": True})
+    back = way_back(MIGRATION.model_copy(update={"old_gateway": gone}))
+    assert back.possible_until == "the cut-over begins" and "gone" in back.why_not
+
+
+def test_under_two_names_nothing_is_led_back_and_the_old_one_must_relay_first() -> None:
+    assert MIGRATION.old_gateway is not None
+    other = MIGRATION.old_gateway.model_copy(update={"service_name": "old.contoso.com"})
+    how = way_back(MIGRATION.model_copy(update={"old_gateway": other, "case": Case.NEW_NAME})).how
+    assert "own service name" in how[0] and "record goes" in how[1] and len(how) == 3
+
+
+def test_the_way_back_from_a_gap_has_the_same_gap() -> None:
+    how = way_back(MIGRATION.model_copy(update={"foretold_gap": timedelta(minutes=6)})).how
+    assert "6 min" in how[0]

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
@@ -41,7 +42,9 @@ from tests.stories import (
     after_grace,
     closed,
     healthy_instance,
+    opened,
     parking,
+    record_body,
 )
 
 
@@ -492,3 +495,47 @@ def test_a_last_gate_waits_with_patience_for_what_may_cure_itself() -> None:
     services.dialer.answers[NEW_NAME] = ALIVE
     since = services.clock.now() - timedelta(minutes=59)
     assert isinstance(run(services, replace(state, waiting=Waiting("", since, since))), Wait)
+
+
+def before_the_sites_record(services: FakeServices, case: Case, old_service_name: str = SERVICE) -> State:
+    """Everything stands as it should, and the site's record of the old gateway is about to go."""
+    state = closed(after_grace(services), GateName.SITE_RECORD_REMOVED)
+    assert state.plan is not None and state.plan.old_gateway is not None
+    old = state.plan.old_gateway.model_copy(update={"service_name": old_service_name})
+    return replace(state, plan=state.plan.model_copy(update={"case": case, "old_gateway": old}))
+
+
+def led_back_to_the_old_gateway(services: FakeServices, name: str = SERVICE) -> None:
+    services.resource_manager.add(record_body(OLD_NAME))
+    services.dns.point(name, OLD_NAME)
+
+
+@pytest.mark.parametrize("case", [Case.GAP_CLOSED, Case.GAP_ACCEPTED, Case.RETIREMENT])
+def test_under_one_name_the_sites_record_stays_while_clients_are_led_to_the_old_gateway(case: Case) -> None:
+    services = FakeServices()
+    state = before_the_sites_record(services, case)
+    asked = run(services, state).state.gate(GateName.SITE_RECORD_REMOVED)
+    assert asked is not None and asked.asked_at is not None
+    led_back_to_the_old_gateway(services)
+    assert "name-would-dangle" in stopped_by(services, state)
+
+
+def test_under_two_names_the_old_one_may_lead_there_until_something_is_deleted() -> None:
+    services = FakeServices()
+    state = before_the_sites_record(services, Case.NEW_NAME, "old.contoso.com")
+    services.dns.point("old.contoso.com", OLD_NAME)
+    asked = run(services, state).state.gate(GateName.SITE_RECORD_REMOVED)
+    assert asked is not None and asked.asked_at is not None
+    [waits] = stopped_by(services, opened(state))
+    assert "old.contoso.com" in waits
+    services.dns.point("old.contoso.com")
+    run(services, opened(state))
+    assert deleted(services) == [f"DELETE {CLASSIC_ID}"]
+
+
+def test_under_two_names_the_new_one_must_never_lead_to_the_old_gateway() -> None:
+    services = FakeServices()
+    state = before_the_sites_record(services, Case.NEW_NAME, "old.contoso.com")
+    services.dns.point(SERVICE, OLD_NAME)
+    [waits] = stopped_by(services, state)
+    assert SERVICE.lower() in waits.lower() and OLD_NAME not in deleted(services)

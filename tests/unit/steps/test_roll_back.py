@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
+from cmg_core.domain.plans import ServiceRecord
 from cmg_core.domain.record import RollBack, State
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.services import NameView
@@ -34,6 +36,20 @@ from tests.stories import (
 
 def run(services: FakeServices, state: State) -> Outcome:
     return asyncio.run(roll_back(context_of(services, state)))
+
+
+OTHER_NAME = "old.contoso.com"
+
+
+def rolling_back_to(services: FakeServices, old_service_name: str) -> State:
+    """On the way back to an old gateway with a name of its own, which relays under it."""
+    old_reference = {"resource_id": CLASSIC_ID, "service_name": old_service_name}
+    state = after_grace(services, migration(old_gateway=old_reference))
+    assert state.plan is not None and state.plan.old_gateway is not None
+    old = state.plan.old_gateway.model_copy(update={"service_name": old_service_name})
+    plan = state.plan.model_copy(update={"case": Case.NEW_NAME, "old_gateway": old, "record": None})
+    services.dialer.answers[old_service_name] = RELAYS
+    return replace(state, plan=plan, roll_back=RollBack(services.clock.now()))
 
 
 def to_the_end(services: FakeServices, state: State) -> State:
@@ -403,3 +419,35 @@ def test_a_new_deployments_record_is_held_for_no_time() -> None:
             outcome = run(services, replace(state, plan=plan, roll_back=RollBack(services.clock.now())))
             assert outcome.told[: len(seen)] == seen
             assert outcome.state.roll_back is not None and outcome.state.roll_back.ttl_at_change == timedelta()
+
+
+def under_a_new_name(services: FakeServices) -> State:
+    """Case 1 in its grace period: the record is this deployment's, and clients may know both names."""
+    state = rolling_back_to(services, OTHER_NAME)
+    services.resource_manager.add(record_body(NEW_NAME))
+    services.dns.point(SERVICE, NEW_NAME)
+    return state
+
+
+def test_under_a_new_name_nothing_goes_while_the_old_gateway_does_not_relay() -> None:
+    services = FakeServices()
+    state = under_a_new_name(services)
+    services.dialer.answers[OTHER_NAME] = ALIVE
+    outcome = run(services, state)
+    assert isinstance(outcome, Wait) and OTHER_NAME in outcome.reason
+    assert services.resource_manager.writes == []
+    services.dialer.answers[OTHER_NAME] = RELAYS
+    after = run(services, outcome.state)
+    assert services.resource_manager.writes[0] == f"DELETE {RECORD_ID}"
+    services.dialer.answers[OTHER_NAME] = ALIVE
+    written = list(services.resource_manager.writes)
+    assert isinstance(run(services, after.state), Wait) and services.resource_manager.writes == written
+
+
+def test_a_record_under_a_new_name_that_stood_before_stays() -> None:
+    services = FakeServices()
+    state = under_a_new_name(services)
+    assert state.plan is not None
+    stood = ServiceRecord(id=RECORD_ID, target=NEW_NAME, ttl=timedelta(minutes=5), etag="e1")
+    run(services, replace(state, plan=state.plan.model_copy(update={"record": stood})))
+    assert f"DELETE {RECORD_ID}" not in services.resource_manager.writes
