@@ -537,5 +537,18 @@ def test_under_two_names_the_new_one_must_never_lead_to_the_old_gateway() -> Non
     services = FakeServices()
     state = before_the_sites_record(services, Case.NEW_NAME, "old.contoso.com")
     services.dns.point(SERVICE, OLD_NAME)
-    [waits] = stopped_by(services, state)
-    assert SERVICE.lower() in waits.lower() and OLD_NAME not in deleted(services)
+    outcome = run(services, state)
+    assert isinstance(outcome, Wait) and outcome.gate is None
+    assert "still leads to the old gateway's name" in outcome.reason
+
+
+def test_under_one_name_a_forgotten_record_keeps_the_sites_record_under_two_names_only_what_is_deleted() -> None:
+    services = FakeServices()
+    services.resource_manager.add({**record_body(OLD_NAME), "id": f"{ZONE_ID}/CNAME/forgotten"})
+    one = before_the_sites_record(services, Case.RETIREMENT)
+    assert "name-would-dangle" in stopped_by(services, one)
+    two = before_the_sites_record(services, Case.NEW_NAME, "old.contoso.com")
+    asked = run(services, two).state.gate(GateName.SITE_RECORD_REMOVED)
+    assert asked is not None and asked.asked_at is not None
+    waits = run(services, opened(two))
+    assert isinstance(waits, Wait) and "forgotten" in waits.reason and deleted(services) == []
