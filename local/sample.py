@@ -10,6 +10,13 @@ from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.requests import Duration
 from cmg_core.domain.values import Json, JsonObject, at
 
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+
+
+def sample_names() -> list[str]:
+    """The samples of this project, by their file names."""
+    return sorted(file.name for file in SAMPLES.glob("*.json"))
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

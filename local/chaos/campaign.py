@@ -9,9 +9,8 @@ from local.chaos.checker import Violation, judge
 from local.chaos.mischief import PARKING, Draw, draw
 from local.chaos.stage import play
 from local.chaos.story import Story
-from local.sample import Sample, load
+from local.sample import SAMPLES, Sample, load
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 USUAL = (
     "s07-own-domain-from-classic.json",
     "s07-own-domain-from-classic.json",

@@ -19,14 +19,13 @@ import aiohttp
 
 from cmg_core.domain.old_gateway import at_object
 from cmg_core.domain.values import JsonObject, at, objects_at
-from local.chaos.campaign import SAMPLES
 from local.chaos.checker import KEYS
 from local.demo.display import Display
 from local.demo.run import MINIMUM_GRACE, Demo, DemoFailed
 from local.dev.environment import LocalAzure, Options
 from local.dev.faketime import HOW_TO_GET_IT, FastClock, library
 from local.dev.processes import ProcessError
-from local.sample import Sample, load
+from local.sample import SAMPLES, Sample, load
 
 SAMPLE = SAMPLES / "s07-own-domain-from-classic.json"
 SPEED = 60

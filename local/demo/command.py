@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from cmg_core.domain.values import JsonObject
 from local.demo.display import Display
 from local.demo.run import DemoFailed, run
+from local.dev.arguments import time_scale
 from local.dev.processes import ProcessError
-from local.sample import load
+from local.sample import SAMPLES, load, sample_names
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 DEFAULT = SAMPLES / "s07-own-domain-from-classic.json"
 
 
@@ -33,28 +33,17 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         default=DEFAULT,
         metavar="SAMPLE",
-        help=f"one of samples/: {', '.join(_samples())}, or your own (docs/simulator.md)",
+        help=f"one of samples/: {', '.join(sample_names())}, or your own (docs/simulator.md)",
     )
     parser.add_argument("--keep", action="store_true", help="leave all running at the end and print the addresses")
     parser.add_argument(
         "--time-scale",
-        type=_scale,
+        type=time_scale,
         default=0.01,
         metavar="FACTOR",
         help="how long Azure's operations take: 1 as in Azure, 0.01 (the default) a hundredth of it",
     )
     return parser.parse_args()
-
-
-def _samples() -> list[str]:
-    return sorted(file.name for file in SAMPLES.glob("*.json"))
-
-
-def _scale(text: str) -> float:
-    scale = float(text)
-    if not 0 <= scale <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
-    return scale
 
 
 def _unreadable(file: Path, error: Exception) -> str:
@@ -67,7 +56,7 @@ def _unreadable(file: Path, error: Exception) -> str:
             why = f"{error.strerror or error}"
         case _:
             why = f"it is no sample: {error}"
-    more = f"The samples of this project: {', '.join(_samples())}. docs/simulator.md says how to write one."
+    more = f"The samples of this project: {', '.join(sample_names())}. docs/simulator.md says how to write one."
     return f"{file.absolute()}: {why}\n{more}"
 
 

@@ -18,11 +18,11 @@ from cmg_core.domain.validation import InvalidRequest, kind_of_request, read_req
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.views import plan_view
+from local.dev.arguments import time_scale
 from local.inprocess.harness import InProcess, Settings
 from local.inprocess.tape import Tape
-from local.sample import Expect, Sample
+from local.sample import Expect, Sample, sample_names
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 DURATION = TypeAdapter[timedelta](Duration)
 
 
@@ -77,7 +77,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "file",
         type=Path,
         metavar="FILE",
-        help=f"a sample (world and request), one of samples/: {', '.join(_samples())}; or a request, with --world",
+        help=f"a sample (world and request), one of samples/: {', '.join(sample_names())}; or a request, with --world",
     )
     parser.add_argument(
         "--world", type=Path, metavar="FILE", help="the world to plan against: a world alone, or a sample that has one"
@@ -85,7 +85,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="the plan as JSON, as POST /api/plans gives it otherwise")
     parser.add_argument(
         "--time-scale",
-        type=_scale,
+        type=time_scale,
         default=0.01,
         metavar="FACTOR",
         help="how long operations take that run in the world: 1 as in Azure, 0.01 (the default) a hundredth of it",
@@ -99,17 +99,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "the rule in Azure",
     )
     return parser.parse_args(arguments)
-
-
-def _samples() -> list[str]:
-    return sorted(file.name for file in SAMPLES.glob("*.json"))
-
-
-def _scale(text: str) -> float:
-    scale = float(text)
-    if not 0 <= scale <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
-    return scale
 
 
 def _duration(text: str) -> timedelta:
