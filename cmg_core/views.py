@@ -30,7 +30,7 @@ _WAY_BACK = TypeAdapter(WayBack)
 
 def plan_view(plan: Plan, request: Request) -> Json:
     """The plan as ``POST /api/plans`` answers it: with how long it takes, what it costs, and the way back."""
-    cost = parallel_cost(request, plan.gates) if isinstance(request, ReplacementRequest) else None
+    cost = parallel_cost(request, plan.gates)
     besides = {
         "can_start": not plan.blocked_by,
         "durations": _TIMETABLE.dump_python(timetable(request, plan), mode="json"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from enum import StrEnum
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.gates import Gate, Opener
 from cmg_core.domain.kinds import kind_of_resource
 from cmg_core.domain.plans import Part, Plan
@@ -167,9 +168,14 @@ def _network(step: str, request: Request, plan: Plan) -> Iterator[Line]:
 
 
 def _scale_set(step: str, request: Request, plan: Plan) -> Iterator[Line]:
-    yield _azure(step, "Azure makes the scale set", MAKING[SCALE_SET])
-    if request.provisioned_by == "automation":
-        yield Line(step, "The gateway software is installed", Kind.NOT_MEASURED)
+    match request.provisioned_by:
+        case "automation":
+            yield _azure(step, "Azure makes the scale set", MAKING[SCALE_SET])
+            yield Line(step, "The gateway software is installed", Kind.NOT_MEASURED)
+        case "site":
+            yield Line(step, "The site makes the gateway", Kind.NOT_MEASURED)
+        case "existing":
+            yield from _calls(step, request, plan)
 
 
 def _verify(step: str, request: Request, plan: Plan) -> Iterator[Line]:
@@ -180,7 +186,7 @@ def _cut_over(step: str, request: Request, plan: Plan) -> Iterator[Line]:
     if request.cut_over_not_before is not None:
         moment = request.cut_over_not_before.astimezone(UTC)
         yield Line(step, f"Not before {moment:%Y-%m-%d %H:%M} UTC", Kind.PEOPLE)
-    if not plan.record_ttl:
+    if not plan.record_ttl or plan.case is Case.RETIREMENT:
         yield Line(step, "Calls to DNS and to the gateway", Kind.CALLS)
     elif plan.record is not None:
         yield _wait(step, "The old TTL runs out before the record changes", plan.record_ttl)

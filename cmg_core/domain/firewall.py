@@ -9,7 +9,7 @@ from cmg_core.domain.clouds import domains_of
 from cmg_core.domain.gateway_resources import FIRST_CONNECTION_POINT_PORT, HTTPS
 from cmg_core.domain.names import first_label_of
 from cmg_core.domain.plans import FirewallChange, Names, OldGateway
-from cmg_core.domain.requests import Request, is_made_by_site
+from cmg_core.domain.requests import Request, RetirementRequest, is_made_by_site
 
 CLASSIC_PORTS = "10140-10155"
 """TCP-TLS, which a connection point tries first with a classic gateway and never with a scale set."""
@@ -20,9 +20,13 @@ CLIENTS = "clients behind a firewall or proxy"
 type Protocol = Literal["HTTPS", "TCP-TLS"]
 
 
-def firewall_changes(request: Request, names: Names, old: OldGateway | None) -> tuple[FirewallChange, ...]:
-    """What to open before the new gateway can relay, then what to close when the old one is gone."""
-    return (*_needed(request, names), *(_needless(old, names) if old else ()))
+def firewall_changes(
+    request: Request, names: Names, old: OldGateway | None, instances: int
+) -> tuple[FirewallChange, ...]:
+    """What to open before the new gateway, of so many instances, can relay; then what to close when the old one is
+    gone. A gateway that serves already has what it needs."""
+    needed = [] if isinstance(request, RetirementRequest) else _needed(request, names, instances)
+    return (*needed, *(_needless(old, names) if old else ()))
 
 
 def connection_point_ports(instances: int) -> str:
@@ -32,13 +36,13 @@ def connection_point_ports(instances: int) -> str:
     return f"{FIRST_CONNECTION_POINT_PORT}-{FIRST_CONNECTION_POINT_PORT + instances - 1}"
 
 
-def _needed(request: Request, names: Names) -> list[FirewallChange]:
-    several = request.instances > 1
+def _needed(request: Request, names: Names, instances: int) -> list[FirewallChange]:
+    several = instances > 1
     found = [
         _open(
             CONNECTION_POINTS,
             names.deployment_name,
-            connection_point_ports(request.instances),
+            connection_point_ports(instances),
             "Each instance of several has a port of its own." if several else "One instance is dialed at 443.",
         ),
         _open(CLIENTS, names.deployment_name, str(HTTPS), "Clients dial the service name, which leads there."),

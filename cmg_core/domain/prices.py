@@ -12,7 +12,7 @@ from typing import Literal
 
 from cmg_core.domain.durations import people_gates
 from cmg_core.domain.gates import Gate, GateName
-from cmg_core.domain.requests import GatewayRequest, ReplacementRequest
+from cmg_core.domain.requests import GatewayRequest, ReplacementRequest, Request
 
 REGION = "East US"
 COLLECTED = "November 2026"
@@ -134,11 +134,13 @@ class ParallelCost:
         )
 
 
-def parallel_cost(request: ReplacementRequest, gates: tuple[Gate, ...]) -> ParallelCost:
-    """What the new gateway costs until the old one is gone.
+def parallel_cost(request: Request, gates: tuple[Gate, ...]) -> ParallelCost | None:
+    """What the new gateway costs until the old one is gone; None where none is made to take another one's place.
 
     From when it stands: the gate ``approval`` is opened before, and so is ``gateway-created``.
     """
+    if not isinstance(request, ReplacementRequest) or request.provisioned_by == "existing":
+        return None
     before = (GateName.APPROVAL, GateName.GATEWAY_CREATED)
     waiting = people_gates(tuple(gate for gate in gates if gate.name not in before))
     grace = ceil(request.grace_period / timedelta(hours=1))

@@ -42,8 +42,8 @@ def _new_in(release: str) -> str:
 class Circumstances:
     """What a release's rules depend on, besides the release."""
 
-    made_by_site: bool = False
-    """Whether the site makes or has made the gateway (`provisioned_by` «site» or «existing»)."""
+    site_makes_it: bool = False
+    """Whether the site is still to make the gateway (`provisioned_by` «site»)."""
     has_scale_set: bool = False
     """Whether the site has a gateway on a scale set already: so old a release is ruled out then."""
     from_classic: bool = False
@@ -164,7 +164,7 @@ TABLE = (
         Severity.TELLS,
         since=FIRST_WITH_SCALE_SETS_FOR_ALL,
         until=FIRST_WITH_GOVERNMENT,
-        applies=lambda told: told.made_by_site,
+        applies=lambda told: told.site_makes_it,
         seen="The gateway reaches its storage with TLS 1.2 only with update rollup KB11121541, and storage accounts "
         "take nothing older.",
         cure="Install the rollup, or update the site.",
@@ -185,7 +185,7 @@ TABLE = (
         Severity.WARNS,
         since=FIRST_WITH_SCALE_SETS,
         until=FIRST_WITH_SIZE_IN_CMDLET,
-        applies=lambda told: told.made_by_site,
+        applies=lambda told: told.site_makes_it,
         seen="New-CMCloudManagementGateway takes no size for a scale set in this release.",
         cure="Make the gateway in the console, or let the site change the size afterwards.",
         source="Configuration Manager PowerShell release notes, version 2207",
@@ -195,7 +195,7 @@ TABLE = (
         Severity.TELLS,
         since="2309",
         until="",
-        applies=lambda told: told.made_by_site,
+        applies=lambda told: told.site_makes_it,
         seen="Signing in to make a gateway uses the tenant's own app. A site updated from an earlier release must have "
         "its application settings updated once (redirect URI http://localhost).",
         cure="Run «Update application settings» in the console, or Set-UpdateServerApplication.",
@@ -226,7 +226,7 @@ TABLE = (
         Severity.TELLS,
         since="2409",
         until="",
-        applies=lambda told: told.made_by_site,
+        applies=lambda told: told.site_makes_it,
         seen="New gateways reach their storage by managed identity, with account keys off. The server app's secret "
         "can be renewed unless it was made to last more than 800 days.",
         cure="See that no policy forbids managed identities, and look when the secret ends.",
@@ -237,7 +237,7 @@ TABLE = (
         Severity.WARNS,
         since="2503",
         until="2509",
-        applies=lambda told: told.made_by_site and told.zonal,
+        applies=lambda told: told.site_makes_it and told.zonal,
         seen="The site's maintenance of a gateway whose public address lies in zones fails every 20 minutes; clients "
         "are served nevertheless.",
         cure="Install KB35958849, or update the site to 2509.",
@@ -248,7 +248,7 @@ TABLE = (
         Severity.WARNS,
         since=FIRST_WITH_SCALE_SETS,
         until="2603",
-        applies=lambda told: told.made_by_site and told.group_exists,
+        applies=lambda told: told.site_makes_it and told.group_exists,
         seen="New-CMCloudManagementGateway cannot sign in without a person and use a resource group that exists.",
         cure="Name a resource group that does not exist, or make the gateway in the console.",
         source=_new_in("2603"),
@@ -258,7 +258,7 @@ TABLE = (
         Severity.TELLS,
         since=FIRST_WITH_SCALE_SETS,
         until="2603",
-        applies=lambda told: told.made_by_site,
+        applies=lambda told: told.site_makes_it,
         seen="Under Azure Policy the site's template can fail on the size's capacity type, and conditions on role "
         "assignments are not named where they refuse.",
         cure="Look at policies and conditions before the site makes the gateway.",

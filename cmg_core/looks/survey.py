@@ -123,7 +123,9 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     gap = foretold_gap(request, case, max(record.ttl if record else timedelta(), public_ttl))
     notes.add(judge_gap(request, gap))
     is_replacement = isinstance(request, ReplacementRequest)
-    gates = gates_of(request, names, connection_ports(request.instances)) if names else ()
+    instances = standing.instances if standing else request.instances
+    gates = gates_of(request, names, connection_ports(instances)) if names else ()
+    cost = parallel_cost(request, gates)
     plan = Plan(
         findings=notes.told(),
         case=case,
@@ -141,8 +143,8 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         grace_period=request.grace_period if isinstance(request, ReplacementRequest) else None,
         minimum_grace=limits.minimum_grace if is_replacement else None,
         foretold_gap=gap,
-        cost_of_parallel_days=parallel_cost(request, gates).in_words if isinstance(request, ReplacementRequest) else "",
-        firewall=firewall_changes(request, names, old) if names else (),
+        cost_of_parallel_days=cost.in_words if cost else "",
+        firewall=firewall_changes(request, names, old, instances) if names else (),
     )
     return Surveyed(plan, tuple(notes.busy))
 
@@ -199,7 +201,7 @@ def _circumstances(request: Request, facts: Facts, offer: Offer | None) -> Circu
     """What the rules of the releases depend on."""
     source = type_of(request.old_gateway.resource_id) if isinstance(request, MigrationRequest) else ""
     return Circumstances(
-        made_by_site=is_made_by_site(request),
+        site_makes_it=request.provisioned_by == "site",
         has_scale_set=source == SCALE_SET or request.provisioned_by == "existing",
         from_classic=source == CLASSIC,
         to_classic=request.deployment_model == "classic",

@@ -48,6 +48,9 @@ def cost_section(request: Request, plan: Plan) -> Iterator[str]:
         yield "There are none: the new gateway takes nobody's place."
         return
     cost = parallel_cost(request, plan.gates)
+    if cost is None:
+        yield "Nothing more than now: both gateways stand already, until the old one is removed."
+        return
     yield f"**About {cost.usd} USD** for {cost.hours} h on which both gateways stand, beside what the old one costs."
     yield ""
     rows = [

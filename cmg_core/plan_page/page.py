@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cmg_core import __version__
+from cmg_core.domain.cases import Case
 from cmg_core.domain.durations import in_words
-from cmg_core.domain.gates import Gate, GateName
 from cmg_core.domain.kinds import kind_of_resource
-from cmg_core.domain.plans import Plan
+from cmg_core.domain.plans import OldGateway, Plan
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.record_sets import low_ttl
 from cmg_core.domain.requests import ReplacementRequest, Request
@@ -19,7 +19,7 @@ from cmg_core.domain.values import Json, ResourceId
 from cmg_core.domain.way_back import way_back
 from cmg_core.plan_page.figures import cost_section, time_section
 from cmg_core.plan_page.markdown import code, table, text
-from cmg_core.plan_page.words import HAVE_THEIR_PLACE, MADE_BY, OPENERS, STEPS, WEIGHTS
+from cmg_core.plan_page.words import CASES, HAVE_THEIR_PLACE, MADE_BY, OPENERS, STEPS, TAKING_OVER, WEIGHTS
 from cmg_core.steps.cut_over import NEW_RECORD_TTL
 
 FINDINGS_PAGE = "docs/findings.md"
@@ -42,11 +42,12 @@ def plan_page(page: PlanPage) -> str:
         _verdict(plan),
         _about(page),
         _findings(plan),
-        _resources(plan),
-        _steps(plan),
+        _resources(page),
+        _steps(page),
         _gates(plan),
         _gap(page),
         _dns(page),
+        _firewall(plan),
         time_section(request, plan),
         cost_section(request, plan),
         _back(plan),
@@ -98,15 +99,20 @@ def _about(page: PlanPage) -> Iterator[str]:
     yield f"- External reference: {text(request.external_reference) if request.external_reference else 'none'}"
     yield f"- Plan made on {_moment(page.made_at)} by version {__version__}; the world may have changed since."
     yield f"- New gateway made by {MADE_BY[request.provisioned_by]}"
-    size = f"{_counted(request.instances, 'instance')} of {code(request.size)}"
+    if plan.case is not None:
+        yield f"- Case: {CASES[plan.case]}"
+    if plan.standing is not None:
+        size = f"{_counted(plan.standing.instances, 'instance')} of {code(plan.standing.scale_set.id)}"
+    else:
+        size = f"{_counted(request.instances, 'instance')} of {code(request.size)}"
     yield f"- New gateway: {size} in {code(request.region)}, resource group {code(request.resource_group)}"
     yield f"- Subscription {code(request.subscription_id)} of tenant {code(request.tenant_id)}"
     if isinstance(request, ReplacementRequest):
-        model = f" ({plan.old_gateway.model}, in {code(plan.old_gateway.region)})" if plan.old_gateway else ""
-        yield f"- Old gateway: {code(request.old_gateway.resource_id)}{model}"
+        yield f"- Old gateway: {code(request.old_gateway.resource_id)}{_model(plan.old_gateway)}"
     if plan.certificate is not None:
         found = plan.certificate
-        marks = f"version {code(found.version)}, thumbprint {code(found.thumbprint)}"
+        version = f"version {code(found.version)}, " if found.version else ""
+        marks = f"{version}thumbprint {code(found.thumbprint)}"
         yield f"- Certificate: {text(found.subject)}, valid until {_moment(found.not_after)}, {marks}"
     if request.configmgr_release is not None:
         yield f"- Release of the site: {code(request.configmgr_release)}"
@@ -141,12 +147,29 @@ def _finding_link(found: str) -> str:
     return f"[{text(found)}]({FINDINGS_PAGE}#{''.join(c for c in found if c.isascii() and (c.isalnum() or c == '-'))})"
 
 
-def _resources(plan: Plan) -> Iterator[str]:
+def _model(old: OldGateway | None) -> str:
+    if old is None:
+        return ""
+    return f" ({old.model}, gone)" if old.gone else f" ({old.model}, in {code(old.region)})"
+
+
+def _why_nothing_is_made(page: PlanPage) -> str:
+    match page.request.provisioned_by:
+        case "existing":
+            return "Nothing: the new gateway stands already."
+        case "site":
+            return "Nothing by this app: the site makes the new gateway."
+        case _:
+            return "Nothing is named yet."
+
+
+def _resources(page: PlanPage) -> Iterator[str]:
+    plan = page.plan
     yield "## What is made, kept and deleted"
     yield ""
     yield "Made, in this order:"
     yield ""
-    yield from _ids(plan.make.ids if plan.make else (), "Nothing is named yet.")
+    yield from _ids(plan.make.ids if plan.make else (), _why_nothing_is_made(page))
     if plan.make and plan.make.zones:
         yield ""
         yield f"The instances spread over the zones {text(', '.join(plan.make.zones))}."
@@ -177,13 +200,19 @@ def _id(id: str) -> str:
     return f"{text(kind)}: {code(id)}"
 
 
-def _steps(plan: Plan) -> Iterator[str]:
+def _steps(page: PlanPage) -> Iterator[str]:
+    plan, maker = page.plan, page.request.provisioned_by
+    words = dict(STEPS)
+    if maker in TAKING_OVER:
+        words["provision-scale-set"] = TAKING_OVER[maker]
+    if plan.case is Case.RETIREMENT:
+        words["cut-over"] = "See the new gateway relay under its public name; then the grace period starts."
     if not plan.steps:
         return
     yield "## Steps, in order"
     yield ""
     for number, step in enumerate(plan.steps, 1):
-        about = STEPS.get(step)
+        about = words.get(step)
         yield f"{number}. {code(step)}{f': {about}' if about else ''}"
 
 
@@ -209,18 +238,22 @@ def _gap(page: PlanPage) -> Iterator[str]:
     elif not plan.gates:
         yield "Not known: the plan does not come so far."
     else:
-        yield f"**None.** {_why_no_gap(plan.gates)}"
+        yield f"**None.** {_why_no_gap(plan)}"
 
 
-def _why_no_gap(gates: Sequence[Gate]) -> str:
-    order = [gate.name for gate in gates]
-    points, cname = GateName.CONNECTION_POINT_CONNECTED, GateName.CNAME
-    if points in order and cname in order and order.index(points) < order.index(cname):
-        return (
-            "The new gateway must relay before the record changes, and both gateways relay until the old answer has "
-            "run out everywhere."
-        )
-    return "The old gateway goes on relaying until the new one relays and clients know it."
+def _why_no_gap(plan: Plan) -> str:
+    match plan.case:
+        case Case.GAP_CLOSED:
+            return (
+                "The new gateway must relay before the record changes, and both gateways relay until the old answer "
+                "has run out everywhere."
+            )
+        case Case.SAME_NAME_ALONE:
+            return "Clients find no gateway by this name now: there is nothing that could be cut off."
+        case Case.RETIREMENT:
+            return "The new gateway serves already, and must relay at every step of the removal."
+        case _:
+            return "The old gateway goes on relaying until the new one relays and clients know it."
 
 
 def _dns(page: PlanPage) -> Iterator[str]:
@@ -233,6 +266,9 @@ def _dns(page: PlanPage) -> Iterator[str]:
     if not plan.names.has_own_domain:
         yield "None: the service name is Azure's own name of the address."
         return
+    if plan.case is Case.RETIREMENT:
+        yield f"Stays as it is: {code(plan.names.service_name)} leads to {code(plan.names.deployment_name)} already."
+        return
     name, target = plan.names.service_name, plan.names.deployment_name
     rows: list[tuple[str, str, timedelta | None]] = []
     if plan.record is not None:
@@ -244,7 +280,8 @@ def _dns(page: PlanPage) -> Iterator[str]:
         yield f"The app makes it in {code(request.dns.zone_id)}."
         rows = [("after the change", target, NEW_RECORD_TTL)]
     else:
-        yield "Whoever holds the zone changes it when the deployment waits for it, and lowers its TTL ahead."
+        ahead = ", and lowers its TTL ahead" if plan.case is not None and plan.case.moves_the_name else ""
+        yield f"Whoever holds the zone changes it when the deployment waits for it{ahead}."
         if plan.public_ttl:
             yield f"Servers let its present answer be held for {in_words(plan.public_ttl)}."
         rows = [("after the change", target, None)]
@@ -253,6 +290,19 @@ def _dns(page: PlanPage) -> Iterator[str]:
     kept = "the holder's choice"
     told = [(when, code(name), "CNAME", code(to), _seconds(ttl) if ttl else kept) for when, to, ttl in rows]
     yield from table(head, told)
+
+
+def _firewall(plan: Plan) -> Iterator[str]:
+    if not plan.firewall:
+        return
+    yield "## Openings in firewalls"
+    yield ""
+    head = ("Becomes", "From", "To", "Ports", "Protocol", "Why")
+    rows = [
+        (each.change, text(each.source), code(each.target), each.ports, each.protocol, text(each.why))
+        for each in plan.firewall
+    ]
+    yield from table(head, rows)
 
 
 def _back(plan: Plan) -> Iterator[str]:

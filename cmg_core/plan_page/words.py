@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.gates import Opener
 from cmg_core.domain.problems import Severity
 
@@ -31,6 +32,22 @@ OPENERS: Mapping[Opener, str] = {
     Opener.APP_OR_PERSON: "the app, by what it sees; where it cannot tell, a person vouches",
 }
 
+TAKING_OVER: Mapping[str, str] = {
+    "site": "Wait until somebody has had the site make the new gateway, and look at it; the app changes nothing of it.",
+    "existing": "Look at the new gateway that stands; the app changes nothing of it.",
+}
+"""What provision-scale-set is where the app does not make the gateway, by who does."""
+
+CASES: Mapping[Case, str] = {
+    Case.NEW_NAME: "another service name: both gateways serve side by side, and clients learn the new name from the "
+    "site",
+    Case.GAP_CLOSED: "the same service name: the new gateway relays before the record changes",
+    Case.GAP_ACCEPTED: "the same service name, with a gap that was accepted: the connection point follows the record",
+    Case.SAME_NAME_ALONE: "the same service name, whose old gateway Azure holds no more",
+    Case.NEW_DEPLOYMENT: "a new gateway, which takes nobody's place",
+    Case.RETIREMENT: "only the old gateway goes: another one serves already",
+}
+
 MADE_BY: Mapping[str, str] = {
     "automation": "this app, resource by resource (`automation`). **Microsoft does not support such a gateway.**",
     "existing": "somebody, before this deployment (`existing`)",
@@ -55,6 +72,9 @@ HAVE_THEIR_PLACE = frozenset(
         "minimum_grace",
         "foretold_gap",
         "cost_of_parallel_days",
+        "case",
+        "standing",
+        "firewall",
     }
 )
 """The parts of a plan that have their place on the page; any other is shown as it is, under its own name."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cmg_core.domain.firewall import CLIENTS, CONNECTION_POINTS, SERVICE_CONNECTION_POINT, firewall_changes
 from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.plans import Names, OldGateway
-from cmg_core.domain.requests import Request
+from cmg_core.domain.requests import Request, RetirementRequest
 from cmg_core.domain.target import new_resources
 from cmg_core.domain.values import Json
 from tests.fakes import deployment, migration
@@ -24,7 +24,7 @@ CLASSIC_NAME = "granitefalls.cloudapp.net"
 
 
 def listed(request: Request, gateway: OldGateway | None = None) -> set[tuple[str, str, str, str, str]]:
-    changes = firewall_changes(request, NAMES, gateway)
+    changes = firewall_changes(request, NAMES, gateway, request.instances)
     assert all(each.why for each in changes) and len(set(changes)) == len(changes)
     return {(each.change, each.source, each.target, each.ports, each.protocol) for each in changes}
 
@@ -105,5 +105,18 @@ def test_nothing_that_is_made_uses_a_port_of_classic_gateways(instances: int, la
     found = [ports for body in bodies for ports in numbers(body)]
     assert 443 in {ports[0] for ports in found}
     assert not [ports for ports in found if ports[0] <= 10155 and ports[-1] >= 10140]
-    needed_ports = [each.ports for each in firewall_changes(request, names, None)]
+    needed_ports = [each.ports for each in firewall_changes(request, names, None, request.instances)]
     assert not [ports for text in needed_ports for ports in numbers(text) if ports[-1] >= 10140]
+
+
+def test_a_gateway_that_serves_already_needs_nothing_more() -> None:
+    body = migration().model_dump(mode="json", by_alias=True, exclude={"kind", "accept_gap"})
+    request = RetirementRequest.model_validate(body | {"provisioned_by": "existing"})
+    gateway = old(**CLASSIC | {"deployment_name": CLASSIC_NAME})
+    assert {change for change, *_ in listed(request, gateway)} == {"needless"}
+
+
+def test_what_stands_is_counted_not_what_the_request_says() -> None:
+    request = migration(provisioned_by="existing", instances=1)
+    [first, *_] = firewall_changes(request, NAMES, None, 3)
+    assert first.ports == "10124-10126"

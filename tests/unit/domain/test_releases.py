@@ -13,7 +13,7 @@ from cmg_core.domain.releases import LAST_KNOWN, RELEASE, TABLE, Circumstances, 
 RELEASES = [f"{year:02}{month:02}" for year in range(15, 28) for month in range(1, 13)]
 ANY_CIRCUMSTANCES = st.builds(
     Circumstances,
-    made_by_site=st.booleans(),
+    site_makes_it=st.booleans(),
     has_scale_set=st.booleans(),
     from_classic=st.booleans(),
     to_classic=st.booleans(),
@@ -24,7 +24,7 @@ ANY_CIRCUMSTANCES = st.builds(
     group_exists=st.booleans(),
 )
 CSP = {"csp": True, "hierarchy": "standalone-primary"}
-SITE = {"made_by_site": True}
+SITE = {"site_makes_it": True}
 
 
 def codes(release: str | None, told: Circumstances, *severities: Severity) -> set[str]:

@@ -14,15 +14,17 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from cmg_core import __version__, calls
+from cmg_core.domain.cases import Case
 from cmg_core.domain.gates import Gate, GateName, Opener
-from cmg_core.domain.plans import Names, Part, Plan
+from cmg_core.domain.plans import Names, Part, Plan, StandingGateway
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.requests import Request
 from cmg_core.plan import STEPS
 from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.plan_page.markdown import code, table, text
+from cmg_core.plan_page.words import CASES
 from tests.fakes import NOW, deployment, migration
-from tests.worlds import CLASSIC_NAME, SERVICE_NAME, base, classic
+from tests.worlds import CLASSIC_NAME, OLD_SCALE_SET, SERVICE_NAME, base, classic
 
 READER = MarkdownIt("commonmark", {"linkify": False}).enable("table")
 NEW_NAME = "granitefalls.eastus.cloudapp.azure.com"
@@ -60,11 +62,10 @@ def test_the_page_answers_what_a_change_board_asks_in_order() -> None:
         "Gates: where it waits, and who opens them",
         "Time without a gateway that relays",
         "DNS record",
+        "Openings in firewalls",
         "How long it takes",
         "What the parallel days cost",
         "How to go back, and until when",
-        "Case",
-        "Firewall",
         "Limits and assumptions",
     ]
 
@@ -361,3 +362,48 @@ def test_a_table_stands_in_line_in_plain_text() -> None:
     made = table(("A", "Longer"), [("something", "x"), ("y", "z")])
     assert len({len(line) for line in made}) == 1
     assert made[2] == "| something | x      |"
+
+
+# --- Cases and makers ------------------------------------------------------------------------------------------------
+
+STANDING = StandingGateway(
+    scale_set=Part(id=OLD_SCALE_SET, immutable_id="set-guid"),
+    address="203.0.113.9",
+    deployment_name=NEW_NAME,
+    instances=3,
+    health_extension=False,
+    parts=(OLD_SCALE_SET,),
+)
+
+
+def test_a_gateway_that_stands_is_told_as_it_stands() -> None:
+    assert PLAN.certificate is not None
+    shown = PLAN.certificate.model_copy(update={"version": ""})
+    plan = PLAN.model_copy(update={"standing": STANDING, "make": None, "certificate": shown})
+    page = page_of(plan, migration(provisioned_by="existing"))
+    about = section(page, "What and why")
+    assert "3 instances of" in about and ", version" not in about
+    assert "stands already" in section(page, "What is made, kept and deleted")
+    assert "Look at the new gateway that stands" in section(page, "Steps, in order")
+    assert "USD" not in section(page, "What the parallel days cost")
+    assert "Azure makes the scale set" not in section(page, "How long it takes")
+
+
+def test_a_retirement_changes_no_record_and_has_no_way_back() -> None:
+    page = page_of(PLAN.model_copy(update={"case": Case.RETIREMENT}))
+    assert "leads to" in section(page, "DNS record") and "already" in section(page, "DNS record")
+    assert "serves already" in section(page, "Time without a gateway that relays")
+    assert "There is no way back" in section(page, "How to go back, and until when")
+
+
+def test_of_a_gateway_that_is_gone_the_page_promises_no_relaying() -> None:
+    told = section(
+        page_of(PLAN.model_copy(update={"case": Case.SAME_NAME_ALONE})), "Time without a gateway that relays"
+    )
+    assert "goes on relaying" not in told and "no gateway" in told
+
+
+def test_each_case_has_its_words() -> None:
+    assert set(CASES) == set(Case)
+    for case in Case:
+        assert CASES[case] in page_of(PLAN.model_copy(update={"case": case}))
