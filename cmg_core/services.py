@@ -115,6 +115,39 @@ class ResourceManager(Protocol):
         """Compute usages and limits in a region."""
         ...
 
+    async def network_usages(self, region: str) -> Sequence[JsonObject]:
+        """Usages and limits of network resources in a region."""
+        ...
+
+    async def permissions(self, scope: str) -> Sequence[JsonObject]:
+        """What the app's identity may do at a scope: one entry (``actions``, ``notActions``) for each role it holds."""
+        ...
+
+    async def role_assignments(self) -> Sequence[JsonObject]:
+        """The role assignments of the app's identity and of its groups in the subscription, with their conditions."""
+        ...
+
+    async def policy_assignments(self) -> Sequence[JsonObject]:
+        """Every policy assignment that reaches the subscription or anything in it."""
+        ...
+
+    async def policy_restrictions(self, scope: str, content: JsonObject) -> JsonObject:
+        """What policies say of a resource that would be made in a scope (a resource group or the subscription).
+        ``content`` is its body with ``type`` and ``name``."""
+        ...
+
+    async def vault_name(self, name: str) -> JsonObject:
+        """Whether a name for a vault is free in all of Azure: ``nameAvailable``, ``reason``, ``message``."""
+        ...
+
+    async def storage_name(self, name: str) -> JsonObject:
+        """The same of a storage account's name."""
+        ...
+
+    async def deleted_vault(self, name: str) -> JsonObject | None:
+        """The subscription's soft-deleted vault of that name in whatever region, or None."""
+        ...
+
     async def label_is_free(self, region: str, label: str) -> bool:
         """Whether a DNS label for a public address is free in a region."""
         ...

@@ -76,6 +76,18 @@ class FakeAzure:
     """Lower-case scale set ID to instances."""
     taken_labels: set[str] = field(default_factory=set)
     lock_list: list[JsonObject] = field(default_factory=list)
+    network_usage_list: list[JsonObject] = field(default_factory=list)
+    granted: dict[str, list[JsonObject]] = field(default_factory=dict)
+    """Scope in lower case to what is allowed there; everything at scopes that are not there."""
+    assignment_list: list[JsonObject] = field(default_factory=list)
+    policy_list: list[JsonObject] = field(default_factory=list)
+    denied: dict[str, list[str]] = field(default_factory=dict)
+    """Resource type to the policy assignments that refuse it."""
+    taken_vaults: set[str] = field(default_factory=set)
+    taken_stores: set[str] = field(default_factory=set)
+    deleted_vaults: dict[str, JsonObject] = field(default_factory=dict)
+    checked: list[JsonObject] = field(default_factory=list)
+    """What policies were asked about."""
     faults: dict[str, Exception] = field(default_factory=dict)
     finishes: dict[str, OperationLook] = field(default_factory=dict)
     """Resource ID in lower case to what its operation comes to, where that is not success."""
@@ -179,6 +191,46 @@ class FakeAzure:
     async def label_is_free(self, region: str, label: str) -> bool:
         self._called("label_is_free", label)
         return label not in self.taken_labels
+
+    async def network_usages(self, region: str) -> Sequence[JsonObject]:
+        self._called("network_usages", region)
+        return self.network_usage_list
+
+    async def permissions(self, scope: str) -> Sequence[JsonObject]:
+        self._called("permissions", scope)
+        return self.granted.get(scope.lower(), [{"actions": ["*"], "notActions": []}])
+
+    async def role_assignments(self) -> Sequence[JsonObject]:
+        self._called("role_assignments")
+        return self.assignment_list
+
+    async def policy_assignments(self) -> Sequence[JsonObject]:
+        self._called("policy_assignments")
+        return self.policy_list
+
+    async def policy_restrictions(self, scope: str, content: JsonObject) -> JsonObject:
+        self._called("policy_restrictions", scope)
+        self.checked.append(content)
+        return {
+            "contentEvaluationResult": {
+                "policyEvaluations": [
+                    {"policyInfo": {"policyAssignmentId": assignment}, "evaluationResult": "NonCompliant"}
+                    for assignment in self.denied.get(text_at(content, "type"), [])
+                ]
+            }
+        }
+
+    async def vault_name(self, name: str) -> JsonObject:
+        self._called("vault_name", name)
+        return {"nameAvailable": name not in self.taken_vaults}
+
+    async def storage_name(self, name: str) -> JsonObject:
+        self._called("storage_name", name)
+        return {"nameAvailable": name not in self.taken_stores}
+
+    async def deleted_vault(self, name: str) -> JsonObject | None:
+        self._called("deleted_vault", name)
+        return self.deleted_vaults.get(name)
 
     async def records(self, zone_id: str) -> Sequence[JsonObject]:
         self._called("records", zone_id)

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from cmg_core.azure.clients import Clients
+from cmg_core.azure.clients import RESOURCES_API, Clients
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.errors import clean, document_of, json_of, meaning, moment_of, told_plainly
 from cmg_core.azure.operations import look, started
-from cmg_core.azure.routes import COMPUTE_API, DNS_API, NETWORK_API, Call, Route, route_to
+from cmg_core.azure.routes import COMPUTE_API, DNS_API, GENERIC_APIS, NETWORK_API, Call, Route, route_to
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.errors import AzureRefused, Throttled
 from cmg_core.domain.record import Claim
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 SIZES_API = "2021-07-01"
 LOCKS_API = "2020-05-01"
 SUBSCRIPTIONS_API = "2022-12-01"
+AUTHORIZATION_API = "2022-04-01"
+"""The first version that shows conditions ("List Azure role assignments using the REST API")."""
+POLICIES_API = "2022-06-01"
+POLICY_CHECK_API = "2023-03-01"
+CONTENT_APIS = {
+    "microsoft.resources": RESOURCES_API,
+    "microsoft.network": NETWORK_API,
+    "microsoft.compute": COMPUTE_API,
+}
+"""In which version the content is written that policies are asked about: the one in which it will be sent."""
+VAULTS_API = GENERIC_APIS["microsoft.keyvault"]
+STORAGE_API = GENERIC_APIS["microsoft.storage"]
 
 COARSENESS = timedelta(seconds=2)
 """``Date`` is cut to whole seconds and has travelled: of moments this close the latest is nearest to the truth."""
@@ -153,13 +165,47 @@ class AzureResourceManager:
         )
 
     async def locks(self) -> Sequence[JsonObject]:
-        where = f"{self._root}/providers/Microsoft.Authorization/locks"
-        page = await self._by_id(where, LOCKS_API)
-        found = objects_at(page, "value")
-        while address := text_at(page, "nextLink"):
-            page = await self._page(address)
-            found += objects_at(page, "value")
-        return found
+        return await self._values(f"{self._root}/providers/Microsoft.Authorization/locks", LOCKS_API)
+
+    async def network_usages(self, region: str) -> Sequence[JsonObject]:
+        return await self._values(f"{self._root}/providers/Microsoft.Network/locations/{region}/usages", NETWORK_API)
+
+    async def permissions(self, scope: str) -> Sequence[JsonObject]:
+        return await self._values(f"{scope}/providers/Microsoft.Authorization/permissions", AUTHORIZATION_API)
+
+    async def role_assignments(self) -> Sequence[JsonObject]:
+        where = f"{self._root}/providers/Microsoft.Authorization/roleAssignments"
+        async with self._calling(where):  # signing in may fail as a call may
+            principal = await self._clients.principal()
+        if not principal:
+            message = "The identity's token does not say whose it is."
+            raise AzureRefused(status=400, code="PrincipalUnknown", message=message, target=where)
+        # Group memberships count, transitively ("List Azure role assignments using the REST API").
+        return await self._values(where, AUTHORIZATION_API, **{"$filter": f"assignedTo('{principal}')"})
+
+    async def policy_assignments(self) -> Sequence[JsonObject]:
+        return await self._values(f"{self._root}/providers/Microsoft.Authorization/policyAssignments", POLICIES_API)
+
+    async def policy_restrictions(self, scope: str, content: JsonObject) -> JsonObject:
+        where = f"{scope}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
+        version = CONTENT_APIS[text_at(content, "type").split("/", 1)[0].lower()]
+        details: JsonObject = {"resourceDetails": {"resourceContent": content, "apiVersion": version}}
+        return await self._document("POST", self._address(where, POLICY_CHECK_API), details)
+
+    async def vault_name(self, name: str) -> JsonObject:
+        where = f"{self._root}/providers/Microsoft.KeyVault/checkNameAvailability"
+        asked: JsonObject = {"name": name, "type": "Microsoft.KeyVault/vaults"}
+        return await self._document("POST", self._address(where, VAULTS_API), asked)
+
+    async def storage_name(self, name: str) -> JsonObject:
+        where = f"{self._root}/providers/Microsoft.Storage/checkNameAvailability"
+        asked: JsonObject = {"name": name, "type": "Microsoft.Storage/storageAccounts"}
+        return await self._document("POST", self._address(where, STORAGE_API), asked)
+
+    async def deleted_vault(self, name: str) -> JsonObject | None:
+        # One of them by name would have to be asked for region by region.
+        deleted = await self._values(f"{self._root}/providers/Microsoft.KeyVault/deletedVaults", VAULTS_API)
+        return next((body for body in deleted if text_at(body, "name").lower() == name.lower()), None)
 
     def _route(self, id: str) -> Route:
         return route_to(self._clients, ResourceId.parse(id))
@@ -190,21 +236,34 @@ class AzureResourceManager:
         self._hear(answers[-1])
         return answers[-1]
 
-    async def _page(self, address: str) -> JsonObject:
-        """A further page of a list. Raises what a refusal means: a shortened list could pass for a whole one."""
+    def _address(self, where: str, api_version: str, **query: str) -> str:
+        """The full address of a call that no client of ours has."""
+        return f"{self._cloud.resource_manager}{where}?{urlencode({'api-version': api_version, **query})}"
+
+    async def _values(self, where: str, api_version: str, **query: str) -> list[JsonObject]:
+        """The items of all pages of a list that no client of ours has."""
+        page = await self._document("GET", self._address(where, api_version, **query))
+        found = objects_at(page, "value")
+        while address := text_at(page, "nextLink"):
+            page = await self._document("GET", address)
+            found += objects_at(page, "value")
+        return found
+
+    async def _document(self, method: str, address: str, body: JsonObject | None = None) -> JsonObject:
+        """What answers at a full address. Raises what a refusal means: a shortened list could pass for a whole one."""
         where = self._path_of(address)
         async with self._calling(where):
-            answer = await self._send(address)
-            body = answer.text()
+            answer = await self._send(address, method, body)
+            text = answer.text()
             if answer.status_code >= 400:
                 raise meaning(
                     status=answer.status_code,
                     headers=answer.headers,
-                    body=json_of(body),
+                    body=json_of(text),
                     where=where,
                     now=self._clock.now(),
                 )
-            return document_of(body)
+            return document_of(text)
 
     @asynccontextmanager
     async def _calling(self, where: str) -> AsyncIterator[None]:
@@ -221,11 +280,11 @@ class AzureResourceManager:
                 await self._backpressure.note(subscription_id, throttled.after)
             raise
 
-    async def _send(self, address: str) -> "AsyncHttpResponse":
-        """The raw answer at a full address that Azure gave, whatever its status."""
+    async def _send(self, address: str, method: str = "GET", body: JsonObject | None = None) -> "AsyncHttpResponse":
+        """The raw answer at a full address, whatever its status."""
         from azure.core.rest import HttpRequest
 
-        answer = await self._clients.resources.send_request(HttpRequest("GET", address))
+        answer = await self._clients.resources.send_request(HttpRequest(method, address, json=body))
         self._hear(answer)
         return answer
 

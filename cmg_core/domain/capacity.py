@@ -1,14 +1,25 @@
-"""Whether a region offers what a gateway needs: size, zones and cores (Compute API: resource SKUs and usages)."""
+"""Whether a region offers what a gateway needs: size, zones, image generation, cores, addresses.
+
+Sources: Compute API, resource SKUs and usages; Network API, "Usages - List" (names of the counters as it gives them).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cmg_core.domain.findings import blocks
+from cmg_core.domain.findings import blocks, warns
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 
 ALL_CORES = "cores"
 """The usage that counts all cores of a region."""
+GENERATION = "V1"
+"""The gateway's image is of generation 1 ("Support for generation 2 VMs": Av2 sizes take no other)."""
+ADDRESSES = frozenset({"publicipaddresses", "standardskupublicipaddresses"})
+NETWORK_PARTS = frozenset(
+    {*ADDRESSES, "loadbalancers", "standardskuloadbalancers", "virtualnetworks", "networksecuritygroups"}
+)
+"""The counters of Microsoft.Network (lower case) that each new gateway raises by one. ``StaticPublicIPAddresses`` is
+left out: whether Standard addresses count there is not documented."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,8 @@ class Offer:
     family: str
     cores: int
     zones: tuple[str, ...]
+    generations: tuple[str, ...] = ()
+    """Image generations that it boots; empty where Azure does not say."""
 
 
 def _texts(found: Json) -> list[str]:
@@ -37,14 +50,30 @@ def offer_of(sizes: Sequence[JsonObject], size: str, region: str) -> Offer | Non
         if text_at(place, "location").lower() == region.lower()
         for zone in _texts(at(place, "zones"))
     }
-    cores = next(
-        (text_at(item, "value") for item in objects_at(body, "capabilities") if text_at(item, "name") == "vCPUs"), ""
+    can = {text_at(item, "name"): text_at(item, "value") for item in objects_at(body, "capabilities")}
+    cores = can.get("vCPUs", "")
+    generations = tuple(part.strip() for part in can.get("HyperVGenerations", "").split(",") if part.strip())
+    return Offer(
+        text_at(body, "family"),
+        int(cores) if cores.isdecimal() else 0,
+        tuple(sorted(offered - closed)),
+        generations,
     )
-    return Offer(text_at(body, "family"), int(cores) if cores.isdecimal() else 0, tuple(sorted(offered - closed)))
 
 
 def judge_offer(offer: Offer | None, size: str, region: str) -> tuple[Finding, ...]:
-    """Whether the size is to be had at all."""
+    """Whether the size is to be had at all, and boots the gateway's image."""
+    if offer is not None and offer.generations and GENERATION not in offer.generations:
+        return (
+            blocks(
+                "size-without-generation-1",
+                f"{size} boots images of generation {', '.join(offer.generations)} in {region}; the gateway's image is "
+                "of generation 1.",
+                "Choose another size or region.",
+                pointer="/size",
+                applies_to=("automation",),
+            ),
+        )
     if offer is not None:
         return ()
     return (
@@ -75,3 +104,33 @@ def judge_quota(usages: Sequence[JsonObject], offer: Offer, instances: int, regi
                 )
             )
     return tuple(found)
+
+
+def judge_network_quota(usages: Sequence[JsonObject], region: str) -> tuple[Finding, ...]:
+    """Whether one more public address, load balancer, network and security group fit beside what stands already."""
+    found: list[Finding] = []
+    for body in usages:
+        name, used, limit = text_at(body, "name", "value"), at(body, "currentValue"), at(body, "limit")
+        counts = name.lower() in NETWORK_PARTS
+        if counts and isinstance(used, int) and isinstance(limit, int) and used + 1 > limit:
+            found.append(
+                blocks(
+                    "address-quota-too-small" if name.lower() in ADDRESSES else "network-quota-too-small",
+                    f"The gateway needs one more in {region}; of {limit} for «{name}» {used} are in use.",
+                    f"Ask for a limit of at least {used + 1} (portal: Quotas), or remove what nobody needs.",
+                    resource=text_at(body, "id"),
+                    pointer="/region",
+                )
+            )
+    return tuple(found)
+
+
+def network_quota_not_seen(why: str) -> Finding:
+    """That limits are not shown before the provider is registered: no obstacle, for the deployment registers it."""
+    return warns(
+        "network-quota-not-seen",
+        f"Whether another public address and load balancer fit into the quota could not be seen. {why}",
+        "The deployment registers the provider, and fails where a limit does not allow the gateway; the old one is "
+        "untouched then.",
+        pointer="/region",
+    )

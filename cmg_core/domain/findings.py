@@ -2,13 +2,30 @@
 
 from functools import partial
 
-from cmg_core.domain.problems import Finding, Severity
+from cmg_core.domain.problems import Finding, Severity, section_of
 
 
 def _say(
-    severity: Severity, code: str, seen: str, cure: str, *, resource: str = "", pointer: str = "", link: str = ""
+    severity: Severity,
+    code: str,
+    seen: str,
+    cure: str,
+    *,
+    resource: str = "",
+    pointer: str = "",
+    link: str = "",
+    applies_to: tuple[str, ...] = (),
 ) -> Finding:
-    return Finding(code=code, severity=severity, seen=seen, cure=cure, resource=resource, pointer=pointer, link=link)
+    return Finding(
+        code=code,
+        severity=severity,
+        seen=seen,
+        cure=cure,
+        resource=resource,
+        pointer=pointer,
+        link=link or section_of(code),
+        applies_to=applies_to,
+    )
 
 
 blocks = partial(_say, Severity.BLOCKS)

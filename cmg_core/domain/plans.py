@@ -123,6 +123,14 @@ class FirewallChange(Frozen):
     why: str
 
 
+class Look(Frozen):
+    """One look that a plan was made from: how long it took, and whether it brought an answer."""
+
+    name: str
+    seconds: float
+    answered: bool = True
+
+
 class Plan(Frozen):
     """What will happen, in which order, and everything that was found."""
 
@@ -150,6 +158,7 @@ class Plan(Frozen):
     """How long clients may find no gateway that relays, at the longest."""
     cost_of_parallel_days: str = ""
     firewall: tuple[FirewallChange, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     @property
     def has_two_names(self) -> bool:

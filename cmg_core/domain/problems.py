@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from cmg_core.domain.values import Frozen, JsonObject, Moment
 
 
@@ -14,6 +16,11 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
 
 
+def section_of(code: str) -> str:
+    """Where a finding's code has its section."""
+    return f"docs/findings.md#{code}"
+
+
 class Finding(Frozen):
     """One thing that a look found: what was seen, where, and the cure."""
 
@@ -24,7 +31,10 @@ class Finding(Frozen):
     resource: str = ""
     pointer: str = ""
     """JSON pointer (RFC 6901) into the request, where the finding is about the request."""
-    link: str = ""
+    link: str = Field(default_factory=lambda given: section_of(given["code"]))
+    """Where more is said of it."""
+    applies_to: tuple[str, ...] = ()
+    """The values of ``provisioned_by`` that it is about; empty for all."""
 
 
 class Problem(Frozen):

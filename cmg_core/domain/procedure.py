@@ -6,7 +6,7 @@ from cmg_core.domain.cases import Case, case_of
 from cmg_core.domain.findings import blocks, tells, warns
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.gateway_resources import FIRST_CONNECTION_POINT_PORT, HTTPS
-from cmg_core.domain.names import NameKind, first_label_of, kind_of
+from cmg_core.domain.names import NameKind, kind_of
 from cmg_core.domain.plans import Names
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.record_sets import low_ttl
@@ -23,7 +23,7 @@ def judge_case(request: Request, service_name: str) -> tuple[Finding, ...]:
     if not isinstance(request, ReplacementRequest):
         return ()
     case, old = case_of(request, service_name), request.old_gateway.service_name
-    found = [*_judge_site_names(request, service_name)]
+    found: list[Finding] = []
     if case is None:
         found.append(
             blocks(
@@ -82,23 +82,6 @@ def _tell_new_name(request: ReplacementRequest, service_name: str) -> list[Findi
             )
         )
     return found
-
-
-def _judge_site_names(request: ReplacementRequest, service_name: str) -> list[Finding]:
-    """Configuration Manager derives vault, storage account, label and deployment name from the first label
-    (internet-endpoints-cloud-services, server-auth-cert): two gateways of the site's cannot share it."""
-    label, old = first_label_of(service_name), request.old_gateway
-    if request.provisioned_by != "site" or old.gone or label != first_label_of(old.service_name):
-        return []
-    return [
-        blocks(
-            "first-label-held-by-old-gateway",
-            f"The site names everything of a gateway by the first label, and the old gateway holds «{label}».",
-            "Use a certificate whose name has another first label. Or, only where another gateway serves the clients "
-            "meanwhile, delete the old one first and ask with `old_gateway.gone`.",
-            pointer="/old_gateway/service_name",
-        )
-    ]
 
 
 def foretold_gap(request: Request, case: Case | None, record_ttl: timedelta) -> timedelta:

@@ -89,26 +89,48 @@ def _managing_tenants(body: JsonObject) -> set[str]:
     return {text_at(tenant, "tenantId").lower() for tenant in objects_at(body, "managedByTenants")}
 
 
+def unregistered(states: Mapping[str, str], needed: Sequence[str]) -> tuple[str, ...]:
+    """The namespaces that the deployment has to register: what is being unregistered will have to be, too."""
+    known = {namespace.lower(): state.lower() for namespace, state in states.items()}
+    return tuple(namespace for namespace in needed if known.get(namespace.lower()) not in ("registered", "registering"))
+
+
 def judge_providers(states: Mapping[str, str], needed: Sequence[str]) -> tuple[Finding, ...]:
-    """Tell which resource providers will be registered, and warn of those that somebody is taking away."""
-    known = {namespace.lower(): state for namespace, state in states.items()}
-    missing = [namespace for namespace in needed if known.get(namespace.lower()) != "Registered"]
-    going = [namespace for namespace in missing if known.get(namespace.lower()) == "Unregistering"]
+    """Tell which resource providers will be registered, and which are between two states.
+
+    How long each takes is what recorded sessions show: registering about 80 seconds, unregistering about 10. Whether
+    the app may register is a matter of its permissions.
+    """
+    known = {namespace.lower(): state.lower() for namespace, state in states.items()}
+
+    def are(*wanted: str) -> str:
+        return ", ".join(name for name in needed if known.get(name.lower(), "notregistered") in wanted)
+
     found: list[Finding] = []
-    if missing:
+    if missing := are("notregistered", "unregistered"):
         found.append(
             tells(
                 "providers-to-register",
-                f"Not registered in the subscription: {', '.join(missing)}.",
-                "Nothing to do: they are registered before anything is made.",
+                f"Not registered in the subscription: {missing}.",
+                "Nothing to do: they are registered before anything is made, which takes a minute or two.",
             )
         )
-    if going:
+    if coming := are("registering"):
+        found.append(
+            tells(
+                "providers-registering",
+                f"Being registered in the subscription just now: {coming}.",
+                "Nothing to do: the deployment waits for it, usually a minute or two. One that says so for hours "
+                "hangs: unregister it and register it again.",
+            )
+        )
+    if going := are("unregistering"):
         found.append(
             warns(
                 "providers-being-unregistered",
-                f"Somebody unregisters {', '.join(going)} at this moment.",
-                "Find out who and why: the deployment waits until it is done, and registers them again.",
+                f"Somebody unregisters {going} at this moment.",
+                "Find out who and why. The deployment waits until that is over, usually some seconds, and registers "
+                "them again.",
             )
         )
     return tuple(found)
@@ -161,11 +183,25 @@ def judge_existing(contents: Sequence[JsonObject], make: NewResources, deploymen
     )
 
 
-def judge_vault(body: JsonObject | None, request: Request) -> tuple[Finding, ...]:
+def judge_vault(body: JsonObject | None, request: Request, deleted: JsonObject | None = None) -> tuple[Finding, ...]:
     """Whether instances can take the certificate from its vault: same subscription, same region, enabled for deployment
-    (virtual machine API, ``osProfile.secrets``)."""
+    (virtual machine API, ``osProfile.secrets``). ``deleted`` is the soft-deleted vault of that name, where it is."""
     if request.certificate is None:
         return ()
+    if body is None and deleted is not None:
+        name, place = text_at(deleted, "name"), text_at(deleted, "properties", "location") or request.region
+        when = text_at(deleted, "properties", "deletionDate")
+        return (
+            blocks(
+                "vault-soft-deleted",
+                f"The vault {request.certificate.vault} was deleted{f' at {when}' if when else ''} and can still be "
+                "recovered.",
+                f"Run: az keyvault recover --name {name} --location {place}. Or import the certificate into "
+                "another vault.",
+                resource=text_at(deleted, "id"),
+                pointer="/certificate/vault",
+            ),
+        )
     if body is None:
         return (
             blocks(
@@ -202,6 +238,32 @@ def judge_vault(body: JsonObject | None, request: Request) -> tuple[Finding, ...
             )
         )
     return tuple(found)
+
+
+def judge_vault_access(body: JsonObject, request: Request) -> tuple[Finding, ...]:
+    """Why a vault that did not let the app in keeps it out: public access is off, or its firewall lets nobody else pass
+    (Key Vault docs, "Configure networking settings"). Azure's own fabric, which brings instances the certificate, is
+    let in by the bypass for trusted services."""
+    id = text_at(body, "id")
+    is_private = text_at(body, "properties", "publicNetworkAccess").lower() == "disabled"
+    is_walled = text_at(body, "properties", "networkAcls", "defaultAction").lower() == "deny"
+    if not (is_private or is_walled):
+        return ()
+    if is_private:
+        seen = "The vault's public network access is disabled: only private endpoints reach it."
+        cure = "Give the app's network a private endpoint of the vault, or"
+    else:
+        seen = "The vault's firewall lets the app's address not pass."
+        cure = "Let the app's outbound address or its subnet pass the vault's firewall, or"
+    return (
+        blocks(
+            "vault-closed",
+            f"{seen} The app could not read the certificate's public part.",
+            f"{cure} import the certificate into a vault that the app reaches.",
+            resource=id,
+            pointer="/certificate/vault",
+        ),
+    )
 
 
 def judge_locks_on_target(locks: Sequence[JsonObject], request: Request) -> tuple[Finding, ...]:

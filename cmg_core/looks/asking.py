@@ -1,11 +1,13 @@
 """Asking without falling over: a look that fails becomes a finding, so that all the others still tell theirs."""
 
+import asyncio
 import re
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from cmg_core.domain.errors import AzureRefused, TryAgain, UnreadableRow
 from cmg_core.domain.findings import blocks, unknown
+from cmg_core.domain.plans import Look
 from cmg_core.domain.problems import Finding
 
 ACTION = re.compile(r"action '([\w./*-]+)'", re.IGNORECASE)
@@ -31,8 +33,22 @@ class Busy(Missed):
     reason: TryAgain
 
 
-async def ask[T](what: str, permission: str, look: Awaitable[T]) -> T | Missed:
-    """What a look finds. ``what`` names it to a person; ``permission`` is what it needs."""
+@dataclass
+class Asking:
+    """Asks, and notes of each look how long it took by the running loop's clock and whether it brought an answer."""
+
+    looks: list[Look] = field(default_factory=list)
+
+    async def ask[T](self, what: str, permission: str, look: Awaitable[T]) -> T | Missed:
+        """What a look finds. ``what`` names it to a person; ``permission`` is what it needs."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        found = await _answer(what, permission, look)
+        self.looks.append(Look(name=what, seconds=round(clock() - began, 3), answered=not isinstance(found, Missed)))
+        return found
+
+
+async def _answer[T](what: str, permission: str, look: Awaitable[T]) -> T | Missed:
     try:
         return await look
     except TryAgain as busy:

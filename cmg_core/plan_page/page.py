@@ -12,7 +12,7 @@ from cmg_core.domain.cases import Case
 from cmg_core.domain.durations import in_words
 from cmg_core.domain.kinds import kind_of_resource
 from cmg_core.domain.plans import OldGateway, Plan
-from cmg_core.domain.problems import Finding, Severity
+from cmg_core.domain.problems import Finding, Severity, section_of
 from cmg_core.domain.record_sets import low_ttl
 from cmg_core.domain.requests import ReplacementRequest, Request
 from cmg_core.domain.values import Json, ResourceId
@@ -52,6 +52,7 @@ def plan_page(page: PlanPage) -> str:
         cost_section(request, plan),
         _back(plan),
         _further(plan),
+        _looks(plan),
         _limits(request),
     )
     written = [lines for section in sections if (lines := list(section))]
@@ -139,7 +140,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     if finding.pointer:
         yield f"  - In the request: {code(finding.pointer)}"
     yield f"  - What to do: {text(finding.cure)}"
-    if finding.link:
+    if finding.link != section_of(finding.code):
         yield f"  - More: {code(finding.link)}"
 
 
@@ -303,6 +304,18 @@ def _firewall(plan: Plan) -> Iterator[str]:
         for each in plan.firewall
     ]
     yield from table(head, rows)
+
+
+def _looks(plan: Plan) -> Iterator[str]:
+    if not plan.looks:
+        return
+    slowest = max(plan.looks, key=lambda look: look.seconds)
+    missed = [look.name for look in plan.looks if not look.answered]
+    yield "## What was looked at"
+    yield ""
+    how_long = f"the slowest, {text(slowest.name)}, took {slowest.seconds:.1f} s"
+    yield f"- {_counted(len(plan.looks), 'look')}, side by side; {how_long}."
+    yield f"- Without an answer: {text(', '.join(missed)) if missed else 'none'}."
 
 
 def _back(plan: Plan) -> Iterator[str]:

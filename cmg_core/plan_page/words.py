@@ -75,6 +75,7 @@ HAVE_THEIR_PLACE = frozenset(
         "case",
         "standing",
         "firewall",
+        "looks",
     }
 )
 """The parts of a plan that have their place on the page; any other is shown as it is, under its own name."""

@@ -1,9 +1,17 @@
 """What goes in and out of the simulator: one HTTP request, one HTTP response, or a cut connection."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+_LOOKS_BY_POST = re.compile(r"/(checkPolicyRestrictions|checkNameAvailability)$", re.IGNORECASE)
+
+
+def is_change(method: str, path: str) -> bool:
+    """Whether a call asks for something to be changed: some looks are asked for by POST."""
+    return method not in ("GET", "HEAD") and not (method == "POST" and _LOOKS_BY_POST.search(path.rstrip("/")))
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,21 @@ def references(resource: Resource) -> frozenset[str]:
     """The IDs (lower case) of other resources, or of parts of them, that this resource's body points at."""
     own = resource.id.lower()
     return frozenset(
-        found for found in map(str.lower, _ids(resource.body)) if found != own and not found.startswith(own + "/")
+        found for found in map(str.lower, ids_in(resource.body)) if found != own and not found.startswith(own + "/")
     )
 
 
-def _ids(value: Any) -> Iterator[str]:
+def ids_in(value: Any) -> Iterator[str]:
+    """Every resource ID that a body names as an `id`."""
     if isinstance(value, dict):
         for key, member in value.items():
             if key == "id" and isinstance(member, str) and member.startswith("/"):
                 yield member
             else:
-                yield from _ids(member)
+                yield from ids_in(member)
     elif isinstance(value, list):
         for member in value:
-            yield from _ids(member)
+            yield from ids_in(member)
 
 
 def users_of(world: World, resource_id: str) -> Iterator[tuple[Resource, str]]:

@@ -1,6 +1,7 @@
 """Builds a world from its JSON description (`seed_models.WorldSeed`)."""
 
 import random
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from local.azure.seed_gateways import add_scale_set_gateway
 from local.azure.seed_models import (
     DEFAULT_TENANT,
     ClassicServiceSeed,
+    RoleAssignmentSeed,
     SubscriptionSeed,
     VaultSeed,
     WorldSeed,
@@ -30,8 +32,10 @@ from local.azure.world import (
     Identity,
     InsideRecord,
     Instance,
+    PolicyAssignment,
     ProviderRegistration,
     ResourceGroup,
+    RoleAssignment,
     Subscription,
     World,
 )
@@ -73,8 +77,12 @@ def build_world(seed: Mapping[str, Any], *, time_scale: float, now: datetime) ->
         InsideRecord(record.name, record.type, record.value, record.ttl) for record in wanted.inside_dns
     ]
     world.operations.clear()
+    for subscription in wanted.subscriptions:
+        # Only now: what is there already was made when the subscription took writes.
+        world.subscriptions[subscription.id.lower()].state = subscription.state
     for changing in world.subscriptions.values():
         subscriptions.begin_seeded_changes(world, changing, now)
+    _add_governance(world, wanted, now)
     world.seed_site = wanted.site or {}
     if wanted.site is not None:
         world.site = site.site_from_seed(world, wanted.site, now)
@@ -112,7 +120,68 @@ def _empty_world(wanted: WorldSeed, time_scale: float, now: datetime) -> World:
         durations=dict(wanted.durations),
         skus={name.lower(): sku.model_dump() for name, sku in wanted.skus.items()},
         quotas=dict(wanted.quotas),
+        # What is there already was made by others: the app's own roles come last.
+        roles=[RoleAssignment("builders", "/", ("*",))],
     )
+
+
+# "Azure built-in roles": actions and notActions, as far as what is simulated goes.
+_ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Owner": (("*",), ()),
+    "Contributor": (
+        ("*",),
+        (
+            "Microsoft.Authorization/*/Delete",
+            "Microsoft.Authorization/*/Write",
+            "Microsoft.Authorization/elevateAccess/Action",
+        ),
+    ),
+    "Reader": (("*/read",), ()),
+    "Network Contributor": (
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Network/*",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+        ),
+        (),
+    ),
+    "DNS Zone Contributor": (
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Network/dnsZones/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+        ),
+        (),
+    ),
+}
+
+
+def _add_governance(world: World, wanted: WorldSeed, now: datetime) -> None:
+    """Roles, policies, others' names, deleted vaults, and registrations that are under way."""
+    owner = tuple(RoleAssignmentSeed(scope=f"/subscriptions/{s.id}", role="Owner") for s in wanted.subscriptions)
+    world.roles.clear()
+    for number, role in enumerate(owner if wanted.role_assignments is None else wanted.role_assignments):
+        actions, not_actions = _ROLES[role.role] if role.role else ((), ())
+        world.roles.append(
+            RoleAssignment(
+                str(uuid.uuid5(uuid.NAMESPACE_URL, f"{number}{role.scope}")),
+                role.scope.rstrip("/"),
+                (*actions, *role.actions),
+                (*not_actions, *role.not_actions),
+                role.condition,
+                role.condition_met,
+            )
+        )
+    world.policies = [
+        PolicyAssignment(p.name, p.scope.rstrip("/"), p.rule, p.effect, p.display_name, p.enforced)
+        for p in wanted.policies
+    ]
+    world.taken_names = {
+        kind: frozenset(name.lower() for name in names) for kind, names in wanted.taken_names.model_dump().items()
+    }
+    for vault in wanted.deleted_vaults:
+        vaults.bury(world, vault.id, vault.location, purge_protection=vault.purge_protection, now=now)
 
 
 def _add_subscription(world: World, wanted: SubscriptionSeed) -> None:
@@ -126,7 +195,7 @@ def _add_subscription(world: World, wanted: SubscriptionSeed) -> None:
             raise SeedError(f"subscriptions: the namespace '{namespace}' is not simulated.")
         providers[namespace.lower()] = ProviderRegistration(known.namespace, state)
     world.subscriptions[wanted.id.lower()] = Subscription(
-        wanted.id, tenant, wanted.name, wanted.state, wanted.managed_by, providers, wanted.quota_id
+        wanted.id, tenant, wanted.name, "Enabled", wanted.managed_by, providers, wanted.quota_id
     )
 
 

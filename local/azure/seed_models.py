@@ -164,6 +164,46 @@ class SkuSeed(_Part):
     locations: tuple[str, ...] | None = None
     zones: tuple[str, ...] | None = None
     restricted: bool | list[str] = False
+    generations: str | None = None
+
+
+class RoleAssignmentSeed(_Part):
+    """A role of the app's identity: a built-in one by `role`, or what `actions` and `not_actions` say. A `condition`
+    lets calls through unless `condition_met` is false."""
+
+    scope: str
+    role: Literal["Owner", "Contributor", "Reader", "Network Contributor", "DNS Zone Contributor"] | None = None
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    condition: str | None = None
+    condition_met: bool = True
+
+
+class PolicySeed(_Part):
+    """A policy assignment; `rule` is what its definition has under `if`."""
+
+    name: str
+    scope: str
+    rule: dict[str, Any]
+    effect: Literal["Deny", "Audit"] = "Deny"
+    display_name: str = ""
+    enforced: bool = True
+
+
+class DeletedVaultSeed(_Part):
+    """A vault that was deleted and can be recovered or purged; `id` is what it had."""
+
+    id: ResourceIdText
+    location: str = "eastus"
+    purge_protection: bool = False
+
+
+class TakenNamesSeed(_Part):
+    """Names that somebody else in Azure holds; `labels` as `label.region`."""
+
+    vaults: tuple[str, ...] = ()
+    storage_accounts: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class WorldSeed(_Part):
@@ -183,6 +223,10 @@ class WorldSeed(_Part):
     locks: tuple[LockSeed, ...] = ()
     skus: dict[str, SkuSeed] = {}
     quotas: dict[str, int] = {}
+    role_assignments: tuple[RoleAssignmentSeed, ...] | None = None
+    policies: tuple[PolicySeed, ...] = ()
+    deleted_vaults: tuple[DeletedVaultSeed, ...] = ()
+    taken_names: TakenNamesSeed = TakenNamesSeed()
     durations: dict[str, float] = {}
     random_seed: int = 1
     site: dict[str, Any] | None = None

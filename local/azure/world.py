@@ -46,6 +46,30 @@ class ProviderRegistration:
     ready_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class RoleAssignment:
+    """A role of the app's identity at a scope. `condition_met` is whether its condition, if any, lets calls through."""
+
+    name: str
+    scope: str
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+    condition: str | None = None
+    condition_met: bool = True
+
+
+@dataclass(frozen=True)
+class PolicyAssignment:
+    """A policy at a scope; `rule` is what its definition has under `if`."""
+
+    name: str
+    scope: str
+    rule: "Body"
+    effect: str = "Deny"
+    display_name: str = ""
+    enforced: bool = True
+
+
 @dataclass
 class ResourceGroup:
     """A resource group; `deleting` is the ID of the operation that removes it."""
@@ -250,6 +274,11 @@ class World:
     durations: dict[str, float] = field(default_factory=dict)
     skus: dict[str, Body] = field(default_factory=dict)
     quotas: dict[str, int] = field(default_factory=dict)
+    roles: list[RoleAssignment] = field(default_factory=list)
+    policies: list[PolicyAssignment] = field(default_factory=list)
+    taken_names: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Names that others hold, lower case: `vaults`, `storage_accounts`, `labels` (as `label.region`)."""
+    deleted_vaults: dict[str, Body] = field(default_factory=dict)
     inside_dns: list[InsideRecord] = field(default_factory=list)
     dns_log: "list[DnsLogEntry]" = field(default_factory=list)
     seed_site: Body = field(default_factory=dict)

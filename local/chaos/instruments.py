@@ -10,12 +10,11 @@ from random import Random
 
 from cmg_core.domain.record import Record
 from cmg_core.services import Clock
-from local.azure.messages import Request, Response
+from local.azure.messages import Request, Response, is_change
 from local.azure.simulator import Simulator
 from local.azure.world import World
 from local.chaos.story import Look, Write
 from local.inprocess.memory import MemoryLedger, MemoryQueues
-from local.inprocess.outside import READS
 from local.inprocess.tape import IDLE, RUNNING, Call, Harm, Port, Tape
 
 LOUD = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.LOST_ANSWER, Harm.REPEATED)
@@ -112,7 +111,7 @@ class WatchedSimulator(Simulator):
 
     def handle(self, request: Request, now: datetime) -> Response:
         self.secrets.update(_secrets(request))
-        if request.method in READS or (request.method == "POST" and not request.path.endswith("/register")):
+        if not is_change(request.method, request.path) or _is_other_post(request):
             return super().handle(request, now)
         look = self._look(request) if request.method == "DELETE" else None
         status = None
@@ -125,6 +124,11 @@ class WatchedSimulator(Simulator):
             path = request.path.lower()
             self.writes.append(Write(next(self._numbers), now, request.method, path, status, invocation, look))
         return response
+
+
+def _is_other_post(request: Request) -> bool:
+    """A call by POST that concerns sign-in or the simulator: the one that changes Azure registers a provider."""
+    return request.method == "POST" and not request.path.endswith("/register")
 
 
 def _secrets(request: Request) -> set[str]:

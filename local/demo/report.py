@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
+from local.azure.messages import is_change
 from local.demo.display import Display
 from local.demo.story import short
 from local.sample import Expect
 
 TOP_LEVEL = 9
 """Parts of «/subscriptions/S/resourceGroups/G/providers/N/type/name», the empty one before the first slash included."""
-READS = {"GET", "HEAD"}
+LOOK = "POST (look)"
+"""How a call by POST is counted that changes nothing."""
+READS = {"GET", "HEAD", LOOK}
 RESOURCE_MANAGERS = ("management.azure.com", "management.usgovcloudapi.net")
 PROOF = (
     "Real in this run: the app, Microsoft's worker library, queues and table, DNS answers, TLS handshakes. Simulated: "
@@ -47,7 +50,7 @@ def make_report(watched: Watched) -> JsonObject:
     deployment = watched.deployment
     calls = [entry for entry in objects_at(watched.requests, "requests") if _is_resource_manager_call(entry)]
     before, after = _ids(watched.before), _ids(watched.after)
-    methods = [text_at(call, "request", "method") for call in calls]
+    methods = [_method(call) for call in calls]
     return {
         "outcome": deployment["status"],
         "deployment_id": deployment["id"],
@@ -144,6 +147,11 @@ def _clients(tally: Json) -> str:
 
 def _is_resource_manager_call(entry: JsonObject) -> bool:
     return text_at(entry, "request", "host") in RESOURCE_MANAGERS
+
+
+def _method(entry: JsonObject) -> str:
+    method, path = text_at(entry, "request", "method"), text_at(entry, "request", "path")
+    return LOOK if method == "POST" and not is_change(method, path) else method
 
 
 def _step(line: JsonObject, calls: list[JsonObject], watched: Watched) -> JsonObject:

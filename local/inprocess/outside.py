@@ -19,13 +19,12 @@ from local.azure import site
 from local.azure.clients import METADATA_PATH
 from local.azure.dns import resolve
 from local.azure.gateways import reach, relay
-from local.azure.messages import Request
+from local.azure.messages import Request, is_change
 from local.azure.simulator import Simulator
 from local.azure.world import World
 from local.inprocess.tape import Harm, Harmed, Port, Tape
 from local.inprocess.transport import SimulatorTransport
 
-READS = ("GET", "HEAD")
 RETRY_AFTER_SECONDS = 7
 SERVER = "simulated"
 """The name of the one DNS server that there is."""
@@ -56,7 +55,7 @@ class TapedTransport(SimulatorTransport):
         """As the parent; a harmed request is answered as a troubled Azure would."""
         parts = urlsplit(request.url)
         where = f"{parts.hostname}{unquote(parts.path)}"
-        writes = request.method not in READS
+        writes = is_change(request.method, parts.path)
 
         async def pass_on() -> AsyncHttpResponse:
             answer = await super(TapedTransport, self).send(request, stream=stream)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from local.azure import identity
 from local.azure.arm.call import Caller
 from local.azure.errors import AzureError
-from local.azure.messages import Request
+from local.azure.messages import Request, is_change
 from local.azure.world import Subscription, World
 
 WRITES = frozenset({"PUT", "PATCH", "DELETE", "POST"})
@@ -83,7 +83,11 @@ def find_subscription(world: World, request: Request, caller: Caller, subscripti
         )
     if subscription.state == "Deleted" and request.path.strip("/").count("/") > 1:
         raise AzureError(404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found.")
-    if request.method in WRITES - {"DELETE"} and subscription.state in READ_ONLY_STATES:
+    if (
+        is_change(request.method, request.path)
+        and request.method != "DELETE"
+        and subscription.state in READ_ONLY_STATES
+    ):
         raise AzureError(
             409,
             "ReadOnlyDisabledSubscription",

@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 
 from local.azure.arm.locks import check_locks
+from local.azure.arm.policies import refuse_denied
 from local.azure.arm.sizes import REGIONS
 from local.azure.arm.storing import normal_location
 from local.azure.errors import AzureError, group_not_found, json_response
@@ -87,6 +88,8 @@ def _put(
             f"The provided resource group name '{name}' has these invalid characters or length. The name can only be a "
             "letter, digit, '-', '.', '(', ')' or '_'.",
         )
+    content = {**given, "name": name, "type": "Microsoft.Resources/subscriptions/resourceGroups"}
+    refuse_denied(world, f"/subscriptions/{subscription.id}", content)
     if group is None:
         group = ResourceGroup(f"/subscriptions/{subscription.id}/resourceGroups/{name}", name, location, {})
         world.groups[group.id.lower()] = group

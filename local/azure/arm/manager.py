@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from local.azure.arm import groups, locks, subscriptions
+from local.azure.arm import authorization, groups, locks, policies, subscriptions
 from local.azure.arm.admission import WRITES, authenticate, find_subscription
 from local.azure.arm.call import Call, Caller, ResourceType
 from local.azure.arm.registry import PROVIDERS, SKU_VERSIONS, TYPES
@@ -53,6 +53,7 @@ def handle(world: World, request: Request, now: datetime) -> Response:
         mine = [s for s in world.subscriptions.values() if caller.tenant in (s.tenant, *s.managed_by)]
         return json_response(200, {"value": [subscriptions.subscription_body(s) for s in mine]})
     subscription = find_subscription(world, request, caller, parts[1])
+    authorization.check(world, request, caller)
     return _below_subscription(world, request, now, caller, subscription, parts[2:])
 
 
@@ -112,6 +113,11 @@ def _provider_call(
         names = rest.split("/")[2:]
         _require_scope(world, scope)
         return locks.handle_locks(world, request, scope, names[0] if names else None, now)
+    if rest.lower() in _GOVERNANCE:
+        kind, versions = _GOVERNANCE[rest.lower()]
+        _check_version(request, kind, versions)
+        _require_scope(world, scope)
+        return _governance(world, caller, request, kind, scope)
     target = parse(request.path)
     if target is None or not target.types:
         raise AzureError(404, "NotFound", f"The path '{request.path}' names nothing that is known.")
@@ -130,7 +136,34 @@ def _provider_call(
         if request.method == "HEAD":
             return Response(404, (("x-ms-failure-cause", "gateway"),))
         raise group_not_found(target.group)
+    if target.type.lower() == "microsoft.policyinsights/checkpolicyrestrictions":
+        _check_version(request, target.type, policies.CHECK_VERSIONS)
+        if request.method != "POST":
+            raise _method_not_allowed(request.method)
+        subscriptions.require_registered(subscription, target.namespace)
+        return policies.check_restrictions(call)
     return _typed_call(call)
+
+
+_GOVERNANCE = {
+    kind.lower(): (kind, versions)
+    for kind, versions in (
+        (authorization.PERMISSIONS, authorization.VERSIONS),
+        (authorization.ASSIGNMENTS, authorization.VERSIONS),
+        (policies.ASSIGNMENTS, policies.VERSIONS),
+    )
+}
+"""What is only listed, at any scope."""
+
+
+def _governance(world: World, caller: Caller, request: Request, kind: str, scope: str) -> Response:
+    if request.method != "GET":
+        raise _method_not_allowed(request.method)
+    if kind == authorization.PERMISSIONS:
+        return authorization.list_permissions(world, scope)
+    if kind == authorization.ASSIGNMENTS:
+        return authorization.list_assignments(world, caller, request, scope)
+    return policies.list_assignments(world, request, scope)
 
 
 def _require_scope(world: World, scope: str) -> None:
@@ -241,7 +274,12 @@ def _check_write(call: Call, resource_id: str, operation: str) -> None:
         raise groups.being_deleted(call.group)
     locks.check_locks(call.world, resource_id, operation)
     if call.request.method == "PUT":
-        location = call.json().get("location")
+        given = call.json()
+        action = f"{call.id.type}/write"
+        authorization.check_links(call.world, call.caller, resource_id, action, given)
+        content = {**given, "name": call.id.name, "type": call.id.type}
+        policies.refuse_denied(call.world, policies.scope_of(call.subscription.id, call.id.group), content)
+        location = given.get("location")
         if isinstance(location, str) and location.replace(" ", "").lower() not in REGIONS | {"global"}:
             raise AzureError(
                 400,

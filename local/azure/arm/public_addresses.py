@@ -47,6 +47,7 @@ def put_public_address(call: Call) -> Response:
     if existing:
         properties["ipAddress"] = existing.properties["ipAddress"]
     else:
+        _check_quota(call, body["location"], body["sku"]["name"])
         properties["ipAddress"] = free_address(call.world)
     return finish_put(call, body, "publicIPAddresses", wait=1)
 
@@ -84,8 +85,8 @@ def check_label(call: Call, label: str, region: str, own_id: str | None) -> None
 
 
 def label_taken(world: World, label: str, region: str, own_id: str | None) -> bool:
-    """Whether another public address of the region holds the label."""
-    return any(
+    """Whether another public address of the region holds the label, in this world or elsewhere in Azure."""
+    return f"{label}.{region}".lower() in world.taken_names.get("labels", ()) or any(
         address.location == region
         and address.properties.get("dnsSettings", {}).get("domainNameLabel", "").lower() == label.lower()
         and address.id.lower() != (own_id or "").lower()
@@ -133,22 +134,53 @@ def check_dns_name(call: Call) -> Response:
     return json_response(200, {"available": not label_taken(call.world, label, region, None)})
 
 
-def network_usages(call: Call) -> Response:
-    """GET locations/{location}/usages: public addresses against their limit."""
-    region = call.id.names[0].lower()
-    count = sum(
-        address.location == region and address.id.lower().startswith(f"/subscriptions/{call.subscription.id}".lower())
-        for address in call.world.of_type("Microsoft.Network/publicIPAddresses")
+DEFAULT_LIMIT = 1000
+_COUNTED = {
+    "PublicIPAddresses": ("Microsoft.Network/publicIPAddresses", None),
+    "StandardSkuPublicIpAddresses": ("Microsoft.Network/publicIPAddresses", "Standard"),
+    "LoadBalancers": ("Microsoft.Network/loadBalancers", None),
+    "StandardSkuLoadBalancers": ("Microsoft.Network/loadBalancers", "Standard"),
+    "VirtualNetworks": ("Microsoft.Network/virtualNetworks", None),
+    "NetworkSecurityGroups": ("Microsoft.Network/networkSecurityGroups", None),
+}
+"""The counters of GET usages, each with the type that it counts and the SKU that it counts alone."""
+
+
+def _used(call: Call, counter: str, region: str) -> int:
+    kind, sku = _COUNTED[counter]
+    inside = f"/subscriptions/{call.subscription.id}/".lower()
+    return sum(
+        resource.location == region
+        and resource.id.lower().startswith(inside)
+        and sku in (None, (resource.body.get("sku") or {}).get("name"))
+        for resource in call.world.of_type(kind)
     )
+
+
+def _check_quota(call: Call, region: str, sku: str) -> None:
+    """Refuses one address more than the subscription may have in a region (text: public issues)."""
+    counters = ["PublicIPAddresses", *(["StandardSkuPublicIpAddresses"] if sku == "Standard" else [])]
+    for counter in counters:
+        limit = call.world.quotas.get(counter, DEFAULT_LIMIT)
+        if _used(call, counter, region) + 1 > limit:
+            raise network_error(
+                "PublicIPCountLimitReached",
+                f"Cannot create more than {limit} public IP addresses for this subscription in this region.",
+            )
+
+
+def network_usages(call: Call) -> Response:
+    """GET locations/{location}/usages: what stands against its limit. Only addresses are refused beyond theirs."""
+    region = call.id.names[0].lower()
     rows: list[Body] = [
         {
             "id": f"{call.id.text}/{name}",
             "unit": "Count",
-            "currentValue": count,
-            "limit": call.world.quotas.get(name, limit),
+            "currentValue": _used(call, name, region),
+            "limit": call.world.quotas.get(name, DEFAULT_LIMIT),
             "name": {"value": name, "localizedValue": name},
         }
-        for name, limit in (("PublicIPAddresses", 1000), ("StandardSkuPublicIpAddresses", 1000))
+        for name in _COUNTED
     ]
     return json_response(200, {"value": rows})
 

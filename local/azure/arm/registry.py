@@ -1,5 +1,7 @@
 """The table of everything that the simulator serves, by namespace and type."""
 
+import re
+
 from local.azure.arm import (
     classic,
     dns_zones,
@@ -13,6 +15,7 @@ from local.azure.arm import (
     vaults,
 )
 from local.azure.arm.call import Call, Handler, Provider, ResourceType
+from local.azure.errors import json_response
 from local.azure.messages import Response
 from local.azure.operations import forget
 
@@ -30,6 +33,23 @@ def delete_at_once(call: Call) -> Response:
         return Response(204)
     forget(call.world, existing)
     return Response(200)
+
+
+def check_storage_name(call: Call) -> Response:
+    """POST checkNameAvailability: a storage account's name, in all of Azure."""
+    name = str(call.json().get("name", ""))
+    if not re.fullmatch(r"[a-z0-9]{3,24}", name):
+        message = (
+            f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in "
+            "length and use numbers and lower-case letters only."
+        )
+        return json_response(200, {"nameAvailable": False, "reason": "AccountNameInvalid", "message": message})
+    kinds = ("Microsoft.Storage/storageAccounts", "Microsoft.ClassicStorage/storageAccounts")
+    standing = any(account.name.lower() == name for kind in kinds for account in call.world.of_type(kind))
+    if standing or name in call.world.taken_names.get("storage_accounts", ()):
+        message = f"The storage account named {name} is already taken."
+        return json_response(200, {"nameAvailable": False, "reason": "AlreadyExists", "message": message})
+    return json_response(200, {"nameAvailable": True})
 
 
 def _record_type(kind: str) -> ResourceType:
@@ -112,16 +132,19 @@ PROVIDERS = {
         Provider(
             "Microsoft.Storage",
             (ResourceType("Microsoft.Storage/storageAccounts", STORAGE_VERSIONS, "arm", delete=delete_at_once),),
+            {"checknameavailability": check_storage_name},
         ),
         Provider(
             "Microsoft.KeyVault",
             (
                 ResourceType(
                     vaults.TYPE, vaults.VERSIONS, "arm", put=vaults.put_vault, patch=vaults.patch_vault,
-                    delete=delete_at_once,
+                    delete=vaults.delete_vault,
                 ),
             ),
+            vaults.CALLS,
         ),
+        Provider("Microsoft.PolicyInsights", ()),
         Provider("Microsoft.Automation", ()),
         Provider("Microsoft.Insights", ()),
         Provider("Microsoft.ManagedIdentity", ()),

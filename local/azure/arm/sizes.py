@@ -96,6 +96,7 @@ def _sku(world: World, size: Size, region: str) -> Body:
                 "reasonCode": "NotAvailableForSubscription",
             }
         ]
+    generations = world.skus.get(size.name.lower(), {}).get("generations") or size.generations
     return {
         "resourceType": "virtualMachines",
         "name": size.name,
@@ -107,7 +108,7 @@ def _sku(world: World, size: Size, region: str) -> Body:
         "capabilities": [
             {"name": "vCPUs", "value": str(size.cores)},
             {"name": "MemoryGB", "value": str(size.memory_gb)},
-            {"name": "HyperVGenerations", "value": size.generations},
+            {"name": "HyperVGenerations", "value": generations},
         ],
         "restrictions": restrictions,
     }

@@ -1,11 +1,14 @@
 """The Resource Manager port over Microsoft's own clients, against a scripted Azure."""
 
 import asyncio
+import base64
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
 from azure.identity import CredentialUnavailableError
@@ -262,6 +265,75 @@ def test_questions_about_a_region_and_a_name() -> None:
     assert asyncio.run(azure.find("Microsoft.KeyVault/vaults", "kv-cmg")) is None
     assert transport.asked[2].query == {"api-version": "2021-07-01", "$filter": "location eq 'westeurope'"}
     assert transport.asked[3].query["$filter"] == "resourceType eq 'Microsoft.KeyVault/vaults' and name eq 'kv-cmg'"
+
+
+def token_of(claims: JsonObject) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"head.{payload}.signature"
+
+
+class Known(Credential):
+    """Signs in with a token that says what it is told."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self._token = token
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        return AccessToken(self._token, int(NOW.timestamp()) + 10_000_000)
+
+
+def test_what_preflight_asks_of_rights_policies_and_names() -> None:
+    def script(asked: Asked) -> Answer:
+        if asked.path.endswith("/deletedVaults"):
+            return Answer(body={"value": [{"name": "another"}, {"name": "Kv-Cmg", "id": "/d"}]})
+        if asked.query.get("page") == "2":
+            return Answer(body={"value": [{"actions": ["b"]}]})
+        if asked.path.endswith("/permissions"):
+            next_page = f"https://management.azure.com{asked.path}?page=2"
+            return Answer(body={"value": [{"actions": ["a"]}], "nextLink": next_page})
+        return Answer(body={"value": [{"asked": asked.path}], "nameAvailable": True})
+
+    azure, transport = resource_manager(script, credential=Known(token_of({"oid": "me", "appid": "app"})))
+    content: JsonObject = {"type": "Microsoft.Network/publicIPAddresses"}
+    assert asyncio.run(azure.permissions(ZONE)) == [{"actions": ["a"]}, {"actions": ["b"]}]
+    asyncio.run(azure.role_assignments())
+    asyncio.run(azure.policy_assignments())
+    asyncio.run(azure.network_usages("westeurope"))
+    asyncio.run(azure.policy_restrictions(GROUP, content))
+    assert asyncio.run(azure.vault_name("kv"))["nameAvailable"] is True
+    assert asyncio.run(azure.storage_name("store"))["nameAvailable"] is True
+    assert asyncio.run(azure.deleted_vault("kv-cmg")) == {"name": "Kv-Cmg", "id": "/d"}
+    assert asyncio.run(azure.deleted_vault("none")) is None
+    providers = f"{ROOT}/providers"
+    assert [(asked.method, asked.path, asked.query.get("api-version")) for asked in transport.asked[2:9]] == [
+        ("GET", f"{providers}/Microsoft.Authorization/roleAssignments", "2022-04-01"),
+        ("GET", f"{providers}/Microsoft.Authorization/policyAssignments", "2022-06-01"),
+        ("GET", f"{providers}/Microsoft.Network/locations/westeurope/usages", "2024-05-01"),
+        ("POST", f"{GROUP}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions", "2023-03-01"),
+        ("POST", f"{providers}/Microsoft.KeyVault/checkNameAvailability", "2023-07-01"),
+        ("POST", f"{providers}/Microsoft.Storage/checkNameAvailability", "2023-05-01"),
+        ("GET", f"{providers}/Microsoft.KeyVault/deletedVaults", "2023-07-01"),
+    ]
+    assert transport.asked[2].query["$filter"] == "assignedTo('me')"
+    assert transport.asked[5].body == {"resourceDetails": {"resourceContent": content, "apiVersion": "2024-05-01"}}
+    assert transport.asked[6].body == {"name": "kv", "type": "Microsoft.KeyVault/vaults"}
+    assert transport.asked[7].body == {"name": "store", "type": "Microsoft.Storage/storageAccounts"}
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.!.c", token_of({"appid": "app"}), "head.W10.signature"])
+def test_an_identity_that_does_not_say_who_it_is_asks_nothing(token: str) -> None:
+    azure, transport = resource_manager(always(Answer(body={"value": []})), credential=Known(token))
+    with pytest.raises(AzureRefused, match="PrincipalUnknown"):
+        asyncio.run(azure.role_assignments())
+    assert transport.asked == []
+
+
+def test_a_look_by_post_that_is_refused_says_so() -> None:
+    refusal = {"error": {"code": "MissingSubscriptionRegistration", "message": "namespace 'Microsoft.PolicyInsights'"}}
+    azure, _ = resource_manager(always(Answer(409, refusal)))
+    with pytest.raises(AzureRefused, match="MissingSubscriptionRegistration"):
+        asyncio.run(azure.policy_restrictions(GROUP, {"type": "Microsoft.Compute/virtualMachineScaleSets"}))
 
 
 LOOKS = [

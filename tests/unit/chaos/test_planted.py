@@ -28,7 +28,7 @@ from local.sample import Sample, load
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 FENCE = "no write with an old revision"
 GUARD = "nothing deleted but under the guard"
-STANDSTILLS = tuple(Mischief(Kind.FROZEN, at, 3) for at in range(101, 140, 5))
+STANDSTILLS = tuple(Mischief(Kind.FROZEN, at, 3) for at in range(101, 150, 5))
 """So many that one meets a run between its claim and its write."""
 type Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -133,7 +133,7 @@ PLANTED: list[tuple[Plant, str, tuple[Mischief, ...], str]] = [
     (
         claims_never_run_out,
         "PT4S",
-        (Mischief(Kind.FROZEN, 121, 3), Mischief(Kind.FROZEN, 126, 3)),
+        (Mischief(Kind.FROZEN, 127, 3), Mischief(Kind.FROZEN, 132, 3)),
         FENCE,
     ),
     (relaying_taken_for_granted, "PT4S", (Mischief(Kind.CONNECTION_POINT_LOST, 60, 1),), "a gateway relayed"),

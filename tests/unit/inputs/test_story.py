@@ -19,12 +19,12 @@ from cmg_core.plan import STEPS
 from cmg_core.triggers.queues import run_step
 from cmg_core.triggers.timers import run_wake_due
 from cmg_core.views import status_view
+from local.azure.messages import is_change
 from local.azure.site import apply_site
 from local.inprocess.harness import LEFTOVERS, InProcess, Settings, ask
 from local.inprocess.hosting import MOST_TRIES, Host
 from local.inprocess.loop import run as run_virtually
 from local.inprocess.memory import MemoryLedger, MemoryQueues
-from local.inprocess.outside import READS
 from local.inprocess.tape import Tape
 from local.sample import Sample, load
 from tests.unit.inputs.odd import examples, texts, values
@@ -150,7 +150,7 @@ async def play(sample: Sample, told: Sequence[Bad | Copied]) -> Told:
     requests = [entry.request for entry in stage.world.log]
     return Told(
         stored.record.status,
-        tuple(sorted(f"{sent.method} {sent.path}" for sent in requests if sent.method not in READS)),
+        tuple(sorted(f"{sent.method} {sent.path}" for sent in requests if is_change(sent.method, sent.path))),
         frozenset(stage.world.resources),
         len(stage.queues.waiting),
         tuple(message.dequeued for message in stage.queues.poison),

@@ -66,6 +66,7 @@ def test_the_page_answers_what_a_change_board_asks_in_order() -> None:
         "How long it takes",
         "What the parallel days cost",
         "How to go back, and until when",
+        "What was looked at",
         "Limits and assumptions",
     ]
 

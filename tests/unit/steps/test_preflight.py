@@ -24,6 +24,7 @@ from tests.fakes import (
     GROUP,
     NOW,
     OLD_GROUP,
+    SUBSCRIPTION,
     VAULT,
     VAULT_ID,
     ZONE_ID,
@@ -104,7 +105,7 @@ def test_a_migration_from_classic_is_planned() -> None:
     ]
     assert plan.foretold_gap == timedelta()
     assert "for 168 h with two gateways: 48 h of grace period" in plan.cost_of_parallel_days
-    assert sum(services.resource_manager.calls.values()) <= 14
+    assert sum(services.resource_manager.calls.values()) <= 18
 
 
 def test_the_plan_knows_for_how_long_public_answers_may_be_held() -> None:
@@ -360,7 +361,7 @@ def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> N
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
-        ("first-label-held-by-old-gateway", {"provisioned_by": "site"}),
+        ("names-held-by-old-gateway", {"provisioned_by": "site"}),
         ("gap-longer-than-accepted", {"accept_gap": "PT1M"}),
         (
             "old-gateway-not-gone",
@@ -683,3 +684,168 @@ def test_approval_is_waited_for_with_the_plan_that_was_shown() -> None:
     assert isinstance(done, Done)
     assert done.state.plan == waiting.state.plan
     assert sum(services.resource_manager.calls.values()) == calls
+
+
+READS = [{"actions": ["*/read"], "notActions": []}]
+ROOT = f"/subscriptions/{SUBSCRIPTION}"
+
+
+def test_a_role_in_the_subscription_is_enough_for_everything_in_it() -> None:
+    services = classic()
+    plan = planned(from_classic(), services)
+    assert services.resource_manager.calls["permissions"] == 1
+    assert services.resource_manager.calls["policy_restrictions"] == 0
+    assert plan.blocked_by == ()
+
+
+def test_what_the_subscription_does_not_grant_is_asked_for_where_it_is_needed() -> None:
+    services = classic()
+    azure = services.resource_manager
+    azure.groups[GROUP] = {"name": GROUP, "location": "eastus"}
+    azure.granted = {ROOT: READS, VAULT_ID.lower(): READS}
+    plan = planned(from_classic(), services)
+    missing = [found for found in plan.findings if found.code == "permissions-missing"]
+    assert [found.resource for found in missing] == [VAULT_ID]
+    assert azure.calls["permissions"] == 5
+
+
+def test_who_may_not_register_is_told_before_anything_begins() -> None:
+    services = classic()
+    azure = services.resource_manager
+    azure.provider_states["Microsoft.Storage"] = "NotRegistered"
+    azure.granted = {ROOT: READS}
+    found = finding(planned(from_classic(), services), "permissions-missing")
+    assert found.resource == ROOT
+    assert "Microsoft.Storage/register/action" in found.seen
+    assert "Microsoft.Resources/subscriptions/resourceGroups/write" in found.seen
+
+
+def test_permissions_that_cannot_be_seen_are_unknown_only_where_they_are_needed() -> None:
+    refused = AzureRefused(status=403, code="AuthorizationFailed", message="no", target=ROOT)
+    services = classic()
+    services.resource_manager.faults[f"permissions {ROOT}"] = refused
+    assert finding(planned(from_classic(), services), "look-not-permitted").severity is Severity.UNKNOWN
+    services.resource_manager.groups[GROUP] = {"name": GROUP, "location": "eastus"}
+    assert planned(from_classic(), services).blocked_by == (), "the group's own roles are enough"
+
+
+def test_conditions_are_told_and_do_not_stand_in_the_way() -> None:
+    services = classic()
+    services.resource_manager.assignment_list = [{"id": "/r", "properties": {"condition": "(a)"}}]
+    plan = planned(from_classic(), services)
+    assert finding(plan, "role-assignment-condition").severity is Severity.WARNS
+    refused = AzureRefused(status=403, code="AuthorizationFailed", message="no", target="/x")
+    services.resource_manager.faults["role_assignments"] = refused
+    plan = planned(from_classic(), services)
+    assert finding(plan, "role-conditions-not-seen").severity is Severity.WARNS
+    assert plan.blocked_by == ()
+
+
+def with_policy(services: FakeServices) -> FakeServices:
+    scope = {"scope": ROOT, "displayName": "No addresses"}
+    services.resource_manager.policy_list = [{"id": "/p", "name": "p", "properties": scope}]
+    return services
+
+
+def test_what_a_policy_denies_blocks_and_names_the_policy_and_the_part() -> None:
+    services = with_policy(classic())
+    services.resource_manager.denied = {"Microsoft.Network/publicIPAddresses": ["/P"]}
+    found = finding(planned(from_classic(), services), "policy-denies")
+    assert found.severity is Severity.BLOCKS
+    assert found.resource.endswith("/publicIPAddresses/granitefalls-ip")
+    assert "«No addresses»" in found.seen
+    assert len(services.resource_manager.checked) == 6, "the parts, and the group that will be made"
+    assert "adminPassword" not in json.dumps(services.resource_manager.checked)
+
+
+def test_policies_that_azure_does_not_check_yet_are_a_warning_and_a_refusal_is_unknown() -> None:
+    services = with_policy(classic())
+    message = "The subscription is not registered to use namespace 'Microsoft.PolicyInsights'."
+    services.resource_manager.faults["policy_restrictions"] = AzureRefused(
+        status=409, code="MissingSubscriptionRegistration", message=message, target="/x"
+    )
+    plan = planned(from_classic(), services)
+    assert [found.code for found in plan.findings].count("policies-not-seen") == 1
+    assert plan.blocked_by == ()
+    services.resource_manager.faults["policy_restrictions"] = AzureRefused(
+        status=403, code="AuthorizationFailed", message="no", target="/x"
+    )
+    assert finding(planned(from_classic(), services), "look-not-permitted").severity is Severity.UNKNOWN
+
+
+def test_a_site_made_gateway_needs_its_first_label_in_every_space() -> None:
+    services = base()
+    azure = services.resource_manager
+    azure.taken_labels.add("granitefalls")
+    azure.taken_stores.add("granitefalls")
+    azure.deleted_vaults["granitefalls"] = {"id": "/d", "name": "granitefalls", "properties": {}}
+    plan = planned(deployment(provisioned_by="site"), services)
+    codes = {found.code for found in plan.findings}
+    assert {"deployment-name-taken", "storage-name-taken", "vault-name-soft-deleted"} <= codes
+    assert azure.calls["label_is_free"] == 1
+
+
+def test_an_old_gateway_of_the_same_first_label_is_told_as_that() -> None:
+    services = classic()
+    plan = planned(migration(provisioned_by="site"), services)
+    assert finding(plan, "names-held-by-old-gateway").applies_to == ("site",)
+    assert services.resource_manager.calls["vault_name"] == 0
+
+
+def test_a_gateway_that_the_app_makes_needs_its_label_alone() -> None:
+    services = classic()
+    planned(from_classic(), services)
+    asked = services.resource_manager.calls
+    assert (asked["vault_name"], asked["storage_name"], asked["deleted_vault"]) == (0, 0, 0)
+
+
+def test_the_certificates_vault_is_looked_for_among_the_deleted_ones() -> None:
+    services = classic()
+    del services.resource_manager.resources[VAULT_ID.lower()]
+    services.resource_manager.deleted_vaults["kv-cmg"] = {"id": "/d", "name": "kv-cmg", "properties": {}}
+    plan = planned(from_classic(), services)
+    assert finding(plan, "vault-soft-deleted").resource == "/d"
+    assert "vault-not-in-subscription" not in [found.code for found in plan.findings]
+
+
+def test_a_closed_vault_is_told_instead_of_a_missing_right() -> None:
+    services = classic()
+    services.vaults.fault = AzureRefused(status=403, code="Forbidden", message="ForbiddenByConnection", target="/x")
+    plan = planned(from_classic(), services)
+    assert finding(plan, "look-not-permitted").severity is Severity.UNKNOWN
+    services.resource_manager.add(
+        {
+            "id": VAULT_ID,
+            "location": "eastus",
+            "properties": {"enabledForDeployment": True, "publicNetworkAccess": "Disabled"},
+        }
+    )
+    plan = planned(from_classic(), services)
+    assert finding(plan, "vault-closed").severity is Severity.BLOCKS
+    assert "look-not-permitted" not in [found.code for found in plan.findings]
+
+
+def test_network_limits_that_are_not_shown_yet_are_a_warning() -> None:
+    services = classic()
+    services.resource_manager.faults["network_usages"] = AzureRefused(
+        status=409, code="MissingSubscriptionRegistration", message="namespace 'Microsoft.Network'", target="/x"
+    )
+    plan = planned(from_classic(), services)
+    assert finding(plan, "network-quota-not-seen").severity is Severity.WARNS
+    assert plan.blocked_by == ()
+
+
+def test_the_plan_says_how_long_each_look_took_and_which_brought_nothing() -> None:
+    services = classic()
+    services.resource_manager.faults["locks"] = TryAgain("busy")
+    plan = planned(from_classic(), services)
+    answered = {taken.name: taken.answered for taken in plan.looks}
+    assert answered["the resource locks"] is False
+    assert answered["the subscription"] is True
+    assert all(taken.seconds >= 0 for taken in plan.looks)
+
+
+def test_every_finding_of_a_plan_leads_to_its_section() -> None:
+    plan = planned(migration(size="Standard_B2s"), base())
+    assert plan.findings
+    assert all(found.link == f"docs/findings.md#{found.code}" for found in plan.findings)
