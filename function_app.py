@@ -4,7 +4,8 @@ import azure.functions as func
 
 from cmg_core.ledger.queues import queue_name
 from cmg_core.plan import STEPS
-from cmg_core.triggers.http import ROUTES, answering
+from cmg_core.triggers.answering import answering
+from cmg_core.triggers.http import ROUTES
 from cmg_core.triggers.masking import mask_logs
 from cmg_core.triggers.queues import running
 from cmg_core.triggers.timers import EACH_MINUTE, waking

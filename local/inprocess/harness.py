@@ -35,7 +35,8 @@ from cmg_core.services import (
     Stored,
     Vaults,
 )
-from cmg_core.triggers.http import ROUTES, answering
+from cmg_core.triggers.answering import answering
+from cmg_core.triggers.http import ROUTES
 from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.clients import KINDS, SyntheticClient, Tally, WorldTransport, run_clients

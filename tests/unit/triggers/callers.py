@@ -11,7 +11,8 @@ import azure.functions as func
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Limits
-from cmg_core.triggers.http import ROUTES, Handler, answering
+from cmg_core.triggers.answering import Handler, answering
+from cmg_core.triggers.http import ROUTES
 from local.inprocess.memory import MemoryLedger, MemoryQueues
 from local.inprocess.tape import Tape
 from tests.fakes import FakeAzure, FakeClock, FakeDialer, FakeDns, FakeVaults

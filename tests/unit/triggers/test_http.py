@@ -18,7 +18,8 @@ from cmg_core.domain.record import Claim, Event, State, Status, Waiting
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Limits, Save, Stored
 from cmg_core.settings import SettingProblem, SettingsError
-from cmg_core.triggers.http import ROUTES, answering
+from cmg_core.triggers.answering import answering
+from cmg_core.triggers.http import ROUTES
 from local.inprocess.memory import MemoryLedger
 from tests.fakes import NOW, migration
 from tests.fakes import deployment as new_deployment

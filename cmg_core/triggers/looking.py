@@ -1,0 +1,99 @@
+"""Calls that only look: at one deployment, at lists of them, at the app's health."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import azure.functions as func
+
+from cmg_core import __version__, calls, listing, views
+from cmg_core.domain.findings import blocks, warns
+from cmg_core.domain.problems import Finding
+from cmg_core.domain.record import Status
+from cmg_core.domain.validation import InvalidRequest, repeated
+from cmg_core.domain.values import Json, JsonObject
+from cmg_core.settings import SettingsError
+from cmg_core.triggers.answering import GUID, Call, accepted, answer
+from cmg_core.triggers.problems import findings_of
+
+_KEY_PARAMETERS = ("code", "clientId")
+"""How a function key comes in an address ("Work with access keys in Azure Functions")."""
+
+
+async def show_operation(call: Call) -> func.HttpResponse:
+    """An operation as pollers see it: 202 until its end, then 200."""
+    services = call.services()
+    record = (await calls.find(services, call.deployment_id)).record
+    if views.operation_has_ended(record):
+        return answer(views.operation_view(record))
+    return accepted(call.request, services, record)
+
+
+async def show_deployment(call: Call) -> func.HttpResponse:
+    """Where a deployment is."""
+    return answer(views.status_view((await calls.find(call.services(), call.deployment_id)).record))
+
+
+async def show_events(call: Call) -> func.HttpResponse:
+    """A deployment's history."""
+    return answer({"events": views.events_view(tuple(await calls.history(call.services(), call.deployment_id)))})
+
+
+async def list_deployments(call: Call) -> func.HttpResponse:
+    """A page of deployments."""
+    given = {name: value for name, value in call.request.params.items() if name not in _KEY_PARAMETERS}
+    filters = _filters(given)
+    page = await listing.page(call.services(), filters, given.get("continuation", ""))
+    rows: list[Json] = [views.row_view(row) for row in page.rows]
+    return answer({"deployments": rows, "continuation": page.continuation or None})
+
+
+_LIST_PARAMETERS = ("status", "gateway", "subscription", "external_reference", "continuation")
+
+
+def _filters(given: Mapping[str, str]) -> listing.Filters:
+    """The filters of a list. Raises InvalidRequest with a finding for each parameter that cannot be."""
+    findings: list[Finding] = []
+    known = ", ".join(f"`{name}`" for name in _LIST_PARAMETERS)
+    for name in [name for name in given if name not in _LIST_PARAMETERS][:20]:
+        seen = f"`{repeated(name)}` is not a parameter of this list."
+        findings.append(blocks("unknown-parameter", seen, f"Leave it out. Known here: {known}."))
+    status, subscription = given.get("status"), given.get("subscription", "").lower()
+    if status is not None and status not in [*Status]:
+        cure = f"Give one of {', '.join(Status)}."
+        findings.append(blocks("bad-parameter", "`status` is none that a deployment has.", cure))
+    if subscription and not GUID.fullmatch(subscription):
+        findings.append(blocks("bad-parameter", "`subscription` is no GUID.", "Give the subscription's ID."))
+    if findings:
+        raise InvalidRequest(findings)
+    return listing.Filters(
+        Status(status) if status is not None else None,
+        given.get("gateway", ""),
+        subscription,
+        given.get("external_reference", ""),
+    )
+
+
+async def show_health(call: Call) -> func.HttpResponse:
+    """Whether the app can work, as far as it knows without asking anybody."""
+    try:
+        limits = call.services().limits
+    except SettingsError as error:
+        return answer(_health("unhealthy", None, findings_of(error)), 503)
+    return answer(_health("healthy", limits.minimum_grace, () if limits.gateway_software else (_NO_SOFTWARE,)))
+
+
+_NO_SOFTWARE = warns(
+    "no-gateway-software",
+    "The setting CMG_GATEWAY_SOFTWARE is not set: this app cannot make gateways (`provisioned_by: automation`).",
+    "Give the VM extension that makes a gateway of an instance, as JSON.",
+    resource="CMG_GATEWAY_SOFTWARE",
+)
+
+
+def _health(status: str, minimum_grace: timedelta | None, findings: Sequence[Finding]) -> JsonObject:
+    return {
+        "status": status,
+        "version": __version__,
+        "minimum_grace": None if minimum_grace is None else views.duration_view(minimum_grace),
+        "problems": [finding.model_dump(mode="json", exclude_defaults=True) for finding in findings],
+    }

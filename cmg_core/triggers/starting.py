@@ -1,0 +1,92 @@
+"""Calls that ask for a plan, or for a deployment to begin."""
+
+import hashlib
+import json
+import os
+
+import azure.functions as func
+
+from cmg_core import calls, views
+from cmg_core.calls import Asked, CallRefused
+from cmg_core.domain.problems import Problem
+from cmg_core.domain.validation import Kind, kind_of_request, read_request
+from cmg_core.domain.values import Json
+from cmg_core.plan_page import PlanPage, plan_page
+from cmg_core.triggers.answering import Call, accepted, answer
+from cmg_core.triggers.bodies import read_json
+from cmg_core.triggers.negotiation import chosen_type
+
+LONGEST_IDEMPOTENCY_KEY = 255
+JSON, MARKDOWN = "application/json", "text/markdown"
+"""The forms of a plan; the first where the caller has no wish."""
+
+
+async def make_plan(call: Call) -> func.HttpResponse:
+    """The plan of a request, as JSON or as a page."""
+    kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, MARKDOWN))
+    body = read_json(call.request.get_body())
+    request, services = read_request(body, kind_of_request(body)), call.services()
+    plan = await calls.make_plan(services, request)
+    varies = {"Vary": "Accept"}
+    if kind == JSON:
+        return answer(views.plan_view(plan, request), headers=varies)
+    page = plan_page(PlanPage(request, plan, services.clock.now()))
+    return func.HttpResponse(page, headers=varies, mimetype=MARKDOWN, charset="utf-8")
+
+
+async def start_migration(call: Call) -> func.HttpResponse:
+    """Begin a migration."""
+    return await _start(call, "migration")
+
+
+async def start_deployment(call: Call) -> func.HttpResponse:
+    """Begin a new deployment."""
+    return await _start(call, "deployment")
+
+
+async def start_retirement(call: Call) -> func.HttpResponse:
+    """Begin a retirement."""
+    return await _start(call, "retirement")
+
+
+async def _start(call: Call, kind: Kind) -> func.HttpResponse:
+    body = read_json(call.request.get_body())
+    request = read_request(body, kind)
+    asked = Asked(_caller(call.request), _idempotency_key(call.request), _hash(body))
+    services = call.services()
+    return accepted(call.request, services, await calls.accept(services, request, asked))
+
+
+def _caller(request: func.HttpRequest) -> str:
+    """Who calls, for telling one caller's Idempotency-Key from another's.
+
+    The signed-in principal where App Service's authentication is on; only then nobody else can set that header. Else
+    the function key stands for its holder. The host never tells the app a key's name, only the key itself reaches it,
+    so a part of the key's hash takes the name's place: the key cannot be had from it, and it is stored nowhere.
+    """
+    if os.environ.get("WEBSITE_AUTH_ENABLED") == "True" and (
+        principal := request.headers.get("X-MS-CLIENT-PRINCIPAL-ID")
+    ):
+        return f"principal:{principal}"
+    key = request.headers.get("x-functions-key") or request.params.get("code", "")
+    return f"key:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _idempotency_key(request: func.HttpRequest) -> str:
+    key: str = request.headers.get("Idempotency-Key", "").strip()
+    if len(key) > LONGEST_IDEMPOTENCY_KEY or not key.isprintable():
+        raise CallRefused(
+            Problem(
+                code="bad-idempotency-key",
+                title="The Idempotency-Key cannot be used",
+                detail=f"A key is a text of at most {LONGEST_IDEMPOTENCY_KEY} printable characters.",
+                cure="Choose a key of your own for each new request, such as a GUID or the ticket's number.",
+                status=400,
+            )
+        )
+    return key
+
+
+def _hash(body: Json) -> str:
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
