@@ -1,6 +1,7 @@
 """What the product tells a person: findings of a look, and problems that stop a deployment."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -37,6 +38,60 @@ class Finding(Frozen):
     """The values of ``provisioned_by`` that it is about; empty for all."""
 
 
+def _is_empty(value: object) -> bool:
+    return not value
+
+
+class BriefFinding(Finding):
+    """A finding as a problem tells it: what is empty is left out."""
+
+    resource: Annotated[str, Field(exclude_if=_is_empty)] = ""
+    pointer: Annotated[str, Field(exclude_if=_is_empty)] = ""
+    """JSON pointer (RFC 6901) into the request, where the finding is about the request."""
+    applies_to: Annotated[tuple[str, ...], Field(exclude_if=_is_empty)] = ()
+    """The values of ``provisioned_by`` that it is about; left out for all."""
+
+
+def brief(finding: Finding) -> BriefFinding:
+    """The finding without what is empty."""
+    return BriefFinding.model_validate(dict(finding))
+
+
+PROBLEM_TYPES = "/api/problems/"
+"""Where the app itself says more of each problem. A relative reference with its full path, as RFC 9457, section 3.1.1
+recommends: it leads to the release that answered, at any address and without the internet."""
+
+
+def problem_type(code: str) -> str:
+    """The ``type`` of a problem: an address that leads to what the page of errors says of it."""
+    return f"{PROBLEM_TYPES}{code}"
+
+
+class ProblemDetails(Frozen):
+    """Why a call or a deployment stopped, and the cure (RFC 9457). What is empty is left out."""
+
+    type: str
+    """Stable: branch on it. GET it to read what it means and what to do."""
+    title: str
+    status: int
+    """The HTTP status; 409 where a deployment stopped."""
+    detail: str
+    """What happened this time."""
+    instance: str
+    """The path that was called, or the deployment that stopped."""
+    cure: str
+    """What to do next."""
+    retried: bool
+    """Whether the app itself will try again."""
+    step: Annotated[str, Field(exclude_if=_is_empty)] = ""
+    resource: Annotated[str, Field(exclude_if=_is_empty)] = ""
+    """The Azure resource that it is about, by full ID."""
+    findings: Annotated[tuple[BriefFinding, ...], Field(exclude_if=_is_empty)] = ()
+    """Every mistake or obstacle, all at once."""
+    correlation_id: Annotated[str, Field(exclude_if=_is_empty)] = ""
+    """By which the app's log is searched."""
+
+
 class Problem(Frozen):
     """Why something stopped, as RFC 9457 problem details carry it."""
 
@@ -52,14 +107,22 @@ class Problem(Frozen):
     correlation_id: str = ""
     at: Moment | None = None
 
+    def details(self, instance: str) -> ProblemDetails:
+        """The body of RFC 9457 (``application/problem+json``)."""
+        return ProblemDetails(
+            type=problem_type(self.code),
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            instance=instance,
+            cure=self.cure,
+            retried=self.retried,
+            step=self.step,
+            resource=self.resource,
+            findings=tuple(brief(finding) for finding in self.findings),
+            correlation_id=self.correlation_id,
+        )
+
     def as_problem_details(self, instance: str) -> JsonObject:
-        """The RFC 9457 body (``application/problem+json``); ``type`` leads to the docs' page of errors."""
-        body: JsonObject = self.model_dump(mode="json", exclude={"code", "at"}, exclude_defaults=True)
-        body |= {
-            "type": f"docs/errors.md#{self.code}",
-            "title": self.title,
-            "status": self.status,
-            "instance": instance,
-            "retried": self.retried,
-        }
-        return body
+        """``details`` as JSON."""
+        return self.details(instance).model_dump(mode="json")

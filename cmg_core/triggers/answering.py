@@ -15,7 +15,7 @@ from cmg_core import calls, views
 from cmg_core.calls import CallRefused
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Record
-from cmg_core.domain.values import Json
+from cmg_core.domain.values import Frozen, JsonObject
 from cmg_core.services import Services
 from cmg_core.triggers.problems import in_seconds, problem_of, retry_after, unknown_problem
 
@@ -95,17 +95,20 @@ def _refusal(error: Exception, request: func.HttpRequest, correlation_id: str) -
         problem = unknown_problem()
     else:
         log.info("a call was refused: %s, correlation %s", problem.code, correlation_id, extra=told)
-    body = problem.model_copy(update=told).as_problem_details(_address(request).path)
+    body = problem.model_copy(update=told).details(_address(request).path)
     pause = retry_after(error)
     headers = {} if pause is None else {"Retry-After": str(pause)}
     return answer(body, problem.status, headers, "application/problem+json")
 
 
 def answer(
-    body: Json, status: int = 200, headers: Mapping[str, str] | None = None, mimetype: str = "application/json"
+    body: Frozen | JsonObject,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    mimetype: str = "application/json",
 ) -> func.HttpResponse:
     """An answer in JSON."""
-    text = json.dumps(body, ensure_ascii=False)
+    text = json.dumps(body.model_dump(mode="json") if isinstance(body, Frozen) else body, ensure_ascii=False)
     return func.HttpResponse(text, status_code=status, headers=headers, mimetype=mimetype)
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Literal
 
 import azure.functions as func
 
 from cmg_core import __version__, calls, listing, views
+from cmg_core.answers import DeploymentsAnswer, HealthAnswer
 from cmg_core.domain.findings import blocks, warns
-from cmg_core.domain.problems import Finding
+from cmg_core.domain.problems import Finding, brief
 from cmg_core.domain.record import Status
 from cmg_core.domain.validation import InvalidRequest, repeated
-from cmg_core.domain.values import Json, JsonObject
 from cmg_core.settings import SettingsError
 from cmg_core.triggers.answering import GUID, Call, accepted, answer
 from cmg_core.triggers.problems import findings_of
@@ -35,7 +36,7 @@ async def show_deployment(call: Call) -> func.HttpResponse:
 
 async def show_events(call: Call) -> func.HttpResponse:
     """A deployment's history."""
-    return answer({"events": views.events_view(tuple(await calls.history(call.services(), call.deployment_id)))})
+    return answer(views.events_view(tuple(await calls.history(call.services(), call.deployment_id))))
 
 
 async def list_deployments(call: Call) -> func.HttpResponse:
@@ -43,8 +44,8 @@ async def list_deployments(call: Call) -> func.HttpResponse:
     given = {name: value for name, value in call.request.params.items() if name not in _KEY_PARAMETERS}
     filters = _filters(given)
     page = await listing.page(call.services(), filters, given.get("continuation", ""))
-    rows: list[Json] = [views.row_view(row) for row in page.rows]
-    return answer({"deployments": rows, "continuation": page.continuation or None})
+    rows = tuple(views.row_view(row) for row in page.rows)
+    return answer(DeploymentsAnswer(deployments=rows, continuation=page.continuation or None))
 
 
 _LIST_PARAMETERS = ("status", "gateway", "subscription", "external_reference", "continuation")
@@ -90,10 +91,12 @@ _NO_SOFTWARE = warns(
 )
 
 
-def _health(status: str, minimum_grace: timedelta | None, findings: Sequence[Finding]) -> JsonObject:
-    return {
-        "status": status,
-        "version": __version__,
-        "minimum_grace": None if minimum_grace is None else views.duration_view(minimum_grace),
-        "problems": [finding.model_dump(mode="json", exclude_defaults=True) for finding in findings],
-    }
+def _health(
+    status: Literal["healthy", "unhealthy"], minimum_grace: timedelta | None, findings: Sequence[Finding]
+) -> HealthAnswer:
+    return HealthAnswer(
+        status=status,
+        version=__version__,
+        minimum_grace=minimum_grace,
+        problems=tuple(brief(finding) for finding in findings),
+    )

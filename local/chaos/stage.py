@@ -336,7 +336,7 @@ class _Stage(InProcess):
         """Do the first thing whose moment has come, if it has not passed again by then; whether there was one."""
 
         def due() -> Then | None:
-            view = status_view(self._record())
+            view = status_view(self._record()).model_dump(mode="json")
             return next((then for then in left if then.when.has_come(view)), None)
 
         then = due()
@@ -449,7 +449,8 @@ class _Stage(InProcess):
 
     def _note(self, record: Record) -> None:
         content = RECORD.dump_python(record, mode="json")
-        self._ledger_states.append(LedgerState(next(self._numbers), self.clock.now(), content, status_view(record)))
+        view = status_view(record).model_dump(mode="json")
+        self._ledger_states.append(LedgerState(next(self._numbers), self.clock.now(), content, view))
 
     def _look(self, request: Request) -> Look | None:
         """How the world stands as a DELETE comes in."""

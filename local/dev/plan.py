@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  {where}{finding.seen} {finding.cure} ({finding.code})", file=sys.stderr)
         return 1
     if options.json:
-        print(json.dumps(plan_view(plan, request), ensure_ascii=False, indent=2))
+        print(json.dumps(plan_view(plan, request).model_dump(mode="json"), ensure_ascii=False, indent=2))
     else:
         print(plan_page(PlanPage(request, plan, made_at)), end="")
     return 1 if plan.blocked_by else 0

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
+from cmg_core.domain.problems import PROBLEM_TYPES
 from cmg_core.domain.record import Event, Record, Status
 from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.values import Json, JsonObject, text_at
@@ -334,7 +335,7 @@ class _Story:
             rests = status.is_end or status is Status.NEEDS_ATTENTION
             if rests and (following is None or following.status != status):
                 return stored
-            if following is not None and following.has_come(status_view(stored.record)):
+            if following is not None and following.has_come(status_view(stored.record).model_dump(mode="json")):
                 await self._do(self._left.pop(0))
                 continue
             await ledger.changed.wait()
@@ -432,7 +433,7 @@ def _body(answer: func.HttpResponse) -> Json:
 
 def _code(answer: func.HttpResponse) -> str:
     """The code of the problem that an answer tells; empty where it tells none."""
-    return text_at(_body(answer), "type").rpartition("#")[2]
+    return text_at(_body(answer), "type").removeprefix(PROBLEM_TYPES)
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -95,7 +95,7 @@ async def tell(sample: Sample, clocks: Sequence[timedelta], seed: int = 0, twice
                 assert stored is not None
                 if stored.record.status.is_end or stored.record.status is Status.NEEDS_ATTENTION:
                     break
-                if left and left[0].when.has_come(status_view(stored.record)):
+                if left and left[0].when.has_come(status_view(stored.record).model_dump(mode="json")):
                     then = left.pop(0)
                     if then.world is not None:
                         apply_site(stage.world, then.world, stage.clock.now())

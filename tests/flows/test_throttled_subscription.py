@@ -85,7 +85,7 @@ async def tell(samples: Sequence[Sample], throttle: str = "") -> Told:
             assert stored is not None
             if stored.record.status.is_end or stored.record.status is Status.NEEDS_ATTENTION:
                 return stored.record
-            while left and left[0].when.has_come(status_view(stored.record)):
+            while left and left[0].when.has_come(status_view(stored.record).model_dump(mode="json")):
                 then = left.pop(0)
                 assert then.world is not None
                 apply_site(stage.world, then.world, stage.clock.now())

@@ -58,7 +58,7 @@ class App:
         told = json.loads(text)
         assert told["status"] == status
         assert told["correlation_id"] == headers["x-correlation-id"]
-        return status, told["type"].removeprefix("docs/errors.md#")
+        return status, told["type"].removeprefix("/api/problems/")
 
 
 @pytest.fixture(scope="module")

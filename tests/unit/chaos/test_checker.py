@@ -19,7 +19,7 @@ PARKED = load(Path(__file__).resolve().parents[3] / "samples" / "parked-name.jso
 NEVER = 10_000
 """A call that does not come: what is to happen there does not happen on the way."""
 STORAGE = next(id for id in SAMPLE.expect.kept if "storageAccounts" in id).lower()
-NOTHING_TO_SAY = {"type": "docs/errors.md#x", "title": "It stopped", "detail": "", "cure": " "}
+NOTHING_TO_SAY = {"type": "/api/problems/x", "title": "It stopped", "detail": "", "cure": " "}
 
 
 @cache

@@ -115,8 +115,8 @@ def test_a_changed_row_holds_up_no_other_and_is_not_destroyed(record: dict[str, 
         body = MIGRATION if route.name in ("make-plan", "start-migration") else WISH
         answer = call(services, route.name, body, path=path)
         assert answer.status < 500 or answer.body["type"] in (
-            "docs/errors.md#unreadable-row",
-            "docs/errors.md#newer-release",
+            "/api/problems/unreadable-row",
+            "/api/problems/newer-release",
         ), answer.text
         assert MARK not in answer.text or answer.status < 400 or not unreadable
         assert "Traceback" not in answer.text

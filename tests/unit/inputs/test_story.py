@@ -141,7 +141,7 @@ async def play(sample: Sample, told: Sequence[Bad | Copied]) -> Told:
         assert stored is not None
         if stored.record.status.is_end:
             break
-        while then and then[0].when.has_come(status_view(stored.record)):
+        while then and then[0].when.has_come(status_view(stored.record).model_dump(mode="json")):
             apply_site(stage.world, then.pop(0).world or {}, stage.clock.now())
         await stage.ledger.changed.wait()
     await asyncio.sleep(LEFTOVERS.total_seconds())

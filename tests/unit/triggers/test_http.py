@@ -60,7 +60,7 @@ def problem_of(answer: Answer, status: int, code: str) -> JsonObject:
     """The problem of an answer, which is one as every problem is."""
     assert answer.status == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.body["type"] == f"docs/errors.md#{code}"
+    assert answer.body["type"] == f"/api/problems/{code}"
     assert answer.body["status"] == status
     assert answer.body["correlation_id"] == answer.headers["x-correlation-id"]
     for key in ("title", "detail", "cure", "instance"):

@@ -140,7 +140,7 @@ def test_the_function_key_in_the_address_is_no_unknown_parameter() -> None:
 @pytest.mark.parametrize("plain", ["", "ended:2026-12", "ended:2026-13", "ended:9999-01", "active", "ended:2026-1"])
 def test_a_forged_token_is_refused(plain: str) -> None:
     token = base64.urlsafe_b64encode(plain.encode()).decode() or "?"
-    assert refused(400, continuation=token).body["type"] == "docs/errors.md#bad-continuation"
+    assert refused(400, continuation=token).body["type"] == "/api/problems/bad-continuation"
 
 
 @given(st.text(min_size=1, max_size=40))

@@ -88,10 +88,10 @@ def test_a_plan_comes_as_a_page_where_asked_for() -> None:
 def test_another_form_is_refused_with_a_problem_before_anything_is_looked_at() -> None:
     services = MemoryServices()
     answer = call(services, "make-plan", BODY, headers={"Accept": "text/html"})
-    assert (answer.status, answer.body["type"]) == (406, "docs/errors.md#not-acceptable")
+    assert (answer.status, answer.body["type"]) == (406, "/api/problems/not-acceptable")
     assert not services.resource_manager.calls
 
 
 def test_mistakes_are_problems_in_json_whatever_was_asked_for() -> None:
     answer = call(MemoryServices(), "make-plan", BODY | {"size": "huge"}, headers={"Accept": "text/markdown"})
-    assert (answer.status, json.loads(answer.text)["type"]) == (422, "docs/errors.md#invalid-request")
+    assert (answer.status, json.loads(answer.text)["type"]) == (422, "/api/problems/invalid-request")
