@@ -4,7 +4,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from cmg_core.domain.cases import Case
 from cmg_core.domain.durations import Timetable
@@ -21,7 +21,15 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
-Written = Annotated[datetime, PlainSerializer(datetime.isoformat)]
+def _written(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+Written = Annotated[
+    datetime,
+    PlainSerializer(_written),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """A moment with its offset in digits, «+00:00»."""
 
 
@@ -188,3 +196,14 @@ class HealthAnswer(Frozen):
     minimum_grace: timedelta | None
     problems: tuple[BriefFinding, ...]
     """Settings that are wrong or missing, never their values."""
+
+
+class ProblemTypeAnswer(Frozen):
+    """What a type of problem means."""
+
+    code: str
+    what: str
+    why: str
+    what_to_do: str
+    calls: tuple[str, ...]
+    """The calls that can be answered with it, by `operationId`; none where it only stops deployments."""

@@ -143,6 +143,9 @@ _UNKNOWN = Cause(
     "Azure's own words say what it objects to. Cure that, then resume.",
 )
 
+KNOWN_CODES = tuple(dict.fromkeys(cause.code for cause in (*_CAUSES.values(), _UNKNOWN)))
+"""The product's own codes of what Azure refuses."""
+
 _HEALS = frozenset(
     (
         "canceled",

@@ -49,7 +49,7 @@ class ExtendCall(PersonsCall):
 class GateCall(PersonsCall):
     """Who opens a gate, and why."""
 
-    payload: JsonObject = Field(default_factory=dict, max_length=0)
+    payload: JsonObject = Field(default_factory=dict, max_length=0, json_schema_extra={"maxProperties": 0})
     """For the gates that take one."""
 
 

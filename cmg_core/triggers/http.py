@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from cmg_core.triggers import asking, looking, starting
+from cmg_core.triggers import asking, describing, looking, starting
 from cmg_core.triggers.answering import Route
 
 ROUTES = (
@@ -22,4 +22,7 @@ ROUTES = (
     Route("check-deployment", "POST", "deployments/{id}/check", asking.check),
     Route("release-parked-name", "POST", "deployments/{id}/release-name", asking.release_name),
     Route("show-health", "GET", "health", looking.show_health, func.AuthLevel.ANONYMOUS),
+    Route("show-description", "GET", "openapi.json", describing.show_description, func.AuthLevel.ANONYMOUS),
+    Route("show-docs", "GET", "docs", describing.show_docs, func.AuthLevel.ANONYMOUS),
+    Route("show-problem", "GET", "problems/{code}", describing.show_problem, func.AuthLevel.ANONYMOUS),
 )

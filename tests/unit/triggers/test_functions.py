@@ -188,4 +188,7 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
             for ask in ("cancel", "rollback", "resume", "extend", "check", "release-name")
         ),
         ("GET", "health", "anonymous"),
+        ("GET", "openapi.json", "anonymous"),
+        ("GET", "docs", "anonymous"),
+        ("GET", "problems/{code}", "anonymous"),
     }

@@ -1,0 +1,337 @@
+"""What each call is, in one table: a test fails for a route without a line here.
+
+To describe a new route, give it a line under its name: a tag, a role, a sentence, what it takes and answers, and the
+codes of the problems that are its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cmg_core.answers import (
+    DeploymentAnswer,
+    DeploymentsAnswer,
+    EventsAnswer,
+    HealthAnswer,
+    OperationAnswer,
+    PlanAnswer,
+    ProblemTypeAnswer,
+)
+from cmg_core.description.schemas import Model
+from cmg_core.domain.azure_causes import KNOWN_CODES
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.record import Status
+from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, RetirementRequest
+from cmg_core.domain.values import JsonObject
+from cmg_core.triggers.bodies import ClientsMovedCall, ExtendCall, GateCall, GatewayCreatedCall, PersonsCall
+
+
+class Role(StrEnum):
+    """Who may call."""
+
+    NOBODY = "nobody"
+    """Needs no key."""
+    READER = "reader"
+    REQUESTER = "requester"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+
+
+class Tag(StrEnum):
+    """Groups of calls, in the order in which a caller meets them."""
+
+    PLAN = "Plan"
+    START = "Start"
+    FOLLOW = "Follow"
+    ASK = "Ask"
+    APP = "The app itself"
+
+
+TAGS: Mapping[Tag, str] = {
+    Tag.PLAN: "What would happen. Nothing is changed.",
+    Tag.START: "Begin a deployment. The answer says where to follow it.",
+    Tag.FOLLOW: "Where deployments are.",
+    Tag.ASK: "Open a gate, or ask something of a deployment under way.",
+    Tag.APP: "What the app says of itself. Needs no key.",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good answer: its status, what it means, and its body by media type (a text where there is no model)."""
+
+    status: int
+    means: str
+    model: Model | None
+    headers: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    """Further media types, as texts."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a call, in its path, its query or its headers."""
+
+    name: str
+    place: str
+    about: str
+    schema: JsonObject
+
+
+@dataclass(frozen=True)
+class Described:
+    """One call, as the document tells it."""
+
+    tag: Tag
+    role: Role
+    summary: str
+    about: str
+    answers: tuple[Answer, ...]
+    problems: tuple[str, ...] = ()
+    """Codes of problems, besides those that any call with storage can meet (``STORAGE``)."""
+    bodies: tuple[Model, ...] = ()
+    body_is_needed: bool = True
+    parameters: tuple[Parameter, ...] = ()
+    stores: bool = True
+    """Whether it asks the ledger."""
+
+
+TEXT: JsonObject = {"type": "string"}
+GUID: JsonObject = {"type": "string", "format": "uuid"}
+
+DEPLOYMENT = Parameter("id", "path", "The deployment's ID, which is its operation's, too.", GUID)
+GATE = Parameter("gate", "path", "A gate that the plan holds.", {"type": "string", "enum": [*GateName]})
+CODE = Parameter(
+    "code", "path", "The last part of a problem's `type`.", {"type": "string", "pattern": "^[a-z][a-z-]{0,59}$"}
+)
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "Your own name for this request, such as the ticket's number: the same key and body give the same deployment, as "
+    "long as its record is kept.",
+    {"type": "string", "pattern": "^[ -~]{1,255}$"},
+)
+FILTERS = (
+    Parameter("status", "query", "Only deployments with this status.", {"type": "string", "enum": [*Status]}),
+    Parameter("gateway", "query", "The old gateway's resource ID, or a service name.", TEXT),
+    Parameter("subscription", "query", "The subscription's ID.", GUID),
+    Parameter("external_reference", "query", "The reference that the request gave, such as a ticket's number.", TEXT),
+    Parameter("continuation", "query", "The token of the page before, unchanged.", TEXT),
+)
+
+STATUSES: Mapping[str, int] = {
+    "unreadable-body": 400,
+    "bad-idempotency-key": 400,
+    "bad-continuation": 400,
+    "no-such-deployment": 404,
+    "no-such-gate": 404,
+    "no-such-problem": 404,
+    "not-acceptable": 406,
+    "another-deployment-is-active": 409,
+    "changed-meanwhile": 409,
+    "gate-cannot-open": 409,
+    "not-possible-now": 409,
+    "body-too-large": 413,
+    "state-too-large": 413,
+    "idempotency-key-reused": 422,
+    "invalid-request": 422,
+    "grace-not-longer": 422,
+    "grace-too-long": 422,
+    "internal-error": 500,
+    "try-again": 503,
+    "newer-release": 503,
+    "unreadable-row": 503,
+    "wrong-settings": 503,
+} | dict.fromkeys(KNOWN_CODES, 502)
+"""The HTTP status of each problem that a call can be answered with."""
+
+STORAGE = ("internal-error", "try-again", "newer-release", "unreadable-row", "wrong-settings", *KNOWN_CODES)
+BODY = ("unreadable-body", "body-too-large", "invalid-request")
+STARTS = (
+    *BODY,
+    "bad-idempotency-key",
+    "idempotency-key-reused",
+    "another-deployment-is-active",
+    "changed-meanwhile",
+    "state-too-large",
+)
+ASKS = (*BODY, "no-such-deployment", "not-possible-now", "changed-meanwhile", "state-too-large")
+
+ACCEPTED = Answer(
+    202,
+    "It is under way: ask again at `Location` after `Retry-After` seconds.",
+    OperationAnswer,
+    ("Location", "Retry-After"),
+)
+DEPLOYMENT_NOW = Answer(200, "The deployment as it is now.", DeploymentAnswer)
+
+
+def _start(summary: str, about: str, body: Model) -> Described:
+    return Described(
+        Tag.START,
+        Role.REQUESTER,
+        summary,
+        about,
+        (ACCEPTED,),
+        STARTS,
+        bodies=(body,),
+        parameters=(IDEMPOTENCY_KEY,),
+    )
+
+
+def _ask(role: Role, summary: str, about: str, body: Model = PersonsCall, *problems: str) -> Described:
+    return Described(
+        Tag.ASK, role, summary, about, (DEPLOYMENT_NOW,), (*ASKS, *problems), bodies=(body,), parameters=(DEPLOYMENT,)
+    )
+
+
+CALLS: Mapping[str, Described] = {
+    "make-plan": Described(
+        Tag.PLAN,
+        Role.READER,
+        "Make a plan",
+        "What a request would make, keep and delete, with every finding, the gates, the time, the cost and the way "
+        "back. Changes nothing. With `Accept: text/markdown` as a page for a change board.",
+        (Answer(200, "The plan.", PlanAnswer, ("Vary",), ("text/markdown",)),),
+        (*BODY, "not-acceptable"),
+        bodies=(MigrationRequest, DeploymentRequest, RetirementRequest),
+    ),
+    "start-migration": _start(
+        "Start a migration",
+        "A new gateway takes an older one's place. Its first step looks and touches nothing; what stands against it "
+        "ends it there.",
+        MigrationRequest,
+    ),
+    "start-deployment": _start("Start a deployment", "A new gateway where none was.", DeploymentRequest),
+    "start-retirement": _start(
+        "Start a retirement", "An old gateway goes, because another one serves already.", RetirementRequest
+    ),
+    "show-operation": Described(
+        Tag.FOLLOW,
+        Role.READER,
+        "Poll an operation",
+        "202 until the operation has ended, then 200 with the result. `Retry-After` says when to ask again: seconds "
+        "while steps run, up to five minutes at gates and in the grace period.",
+        (Answer(200, "It has ended: `status` says how.", OperationAnswer), ACCEPTED),
+        ("no-such-deployment",),
+        parameters=(DEPLOYMENT,),
+    ),
+    "list-deployments": Described(
+        Tag.FOLLOW,
+        Role.READER,
+        "List deployments",
+        "Those under way first; follow `continuation` for those that have ended, by month. Case matters only in "
+        "`external_reference`.",
+        (Answer(200, "One page.", DeploymentsAnswer),),
+        ("invalid-request", "bad-continuation"),
+        parameters=FILTERS,
+    ),
+    "show-deployment": Described(
+        Tag.FOLLOW,
+        Role.READER,
+        "See a deployment",
+        "Steps, what is waited for and who opens it, gates, resources, findings, and what can be asked of it.",
+        (DEPLOYMENT_NOW,),
+        ("no-such-deployment",),
+        parameters=(DEPLOYMENT,),
+    ),
+    "show-events": Described(
+        Tag.FOLLOW,
+        Role.READER,
+        "See a deployment's history",
+        "What happened, oldest first.",
+        (Answer(200, "The history.", EventsAnswer),),
+        ("no-such-deployment",),
+        parameters=(DEPLOYMENT,),
+    ),
+    "open-gate": Described(
+        Tag.ASK,
+        Role.OPERATOR,
+        "Open a gate",
+        "Says that the world is as the gate's `what_to_do` asks. The gate `approval` needs the role `approver`. "
+        "`gateway-created` takes the new scale set's ID as `payload`, `clients-moved` what the site counted, other "
+        "gates none. Opening it again changes nothing.",
+        (DEPLOYMENT_NOW,),
+        (*BODY, "no-such-deployment", "no-such-gate", "gate-cannot-open", "changed-meanwhile", "state-too-large"),
+        bodies=(GateCall, GatewayCreatedCall, ClientsMovedCall),
+        parameters=(DEPLOYMENT, GATE),
+    ),
+    "cancel-deployment": _ask(Role.REQUESTER, "Cancel", "Ends a deployment that has made nothing yet."),
+    "roll-back-deployment": _ask(
+        Role.OPERATOR,
+        "Roll back",
+        "Back to the old gateway; what the deployment made is removed. Possible until the removal of the old gateway "
+        "begins.",
+    ),
+    "resume-deployment": _ask(
+        Role.OPERATOR, "Resume", "Goes on with a deployment in `needs-attention`, once the cause is cured."
+    ),
+    "extend-grace": _ask(
+        Role.REQUESTER,
+        "Extend the grace period",
+        "The old gateway stays until a later moment, within 365 days from now.",
+        ExtendCall,
+        "grace-not-longer",
+        "grace-too-long",
+    ),
+    "check-deployment": Described(
+        Tag.ASK,
+        Role.REQUESTER,
+        "Look now",
+        "Looks at what is waited for now instead of later. Nobody has to say why: the body may be left out.",
+        (DEPLOYMENT_NOW,),
+        ASKS,
+        bodies=(PersonsCall,),
+        body_is_needed=False,
+        parameters=(DEPLOYMENT,),
+    ),
+    "release-parked-name": _ask(
+        Role.OPERATOR, "Release a parked name", "Deletes the old gateway's address: anybody can claim its name then."
+    ),
+    "show-health": Described(
+        Tag.APP,
+        Role.NOBODY,
+        "See whether the app can work",
+        "The app's release and what is wrong with its settings, never their values.",
+        (
+            Answer(200, "It can work.", HealthAnswer),
+            Answer(503, "It cannot: `problems` names the settings.", HealthAnswer),
+        ),
+        ("internal-error",),
+        stores=False,
+    ),
+    "show-description": Described(
+        Tag.APP,
+        Role.NOBODY,
+        "This document",
+        "OpenAPI 3.1, made from the code's own models. It holds no secret, and is the same for everybody.",
+        (Answer(200, "The document.", None, texts=("application/json",)),),
+        ("internal-error",),
+        stores=False,
+    ),
+    "show-docs": Described(
+        Tag.APP,
+        Role.NOBODY,
+        "This document as a page",
+        "For people. It loads nothing from anywhere, and runs no script.",
+        (Answer(200, "The page.", None, texts=("text/html",)),),
+        ("internal-error",),
+        stores=False,
+    ),
+    "show-problem": Described(
+        Tag.APP,
+        Role.NOBODY,
+        "What a type of problem means",
+        "Where the `type` of each problem leads: what it says, why it happens, and what to do. As a page with "
+        "`Accept: text/html`, as text with `Accept: text/markdown`.",
+        (Answer(200, "What the problem means.", ProblemTypeAnswer, ("Vary",), ("text/html", "text/markdown")),),
+        ("no-such-problem", "not-acceptable", "internal-error"),
+        parameters=(CODE,),
+        stores=False,
+    ),
+}
+
+
+def problems_of(call: Described) -> tuple[str, ...]:
+    """The codes of all problems that a call can be answered with."""
+    return (*call.problems, *STORAGE) if call.stores else call.problems
