@@ -108,8 +108,8 @@ IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "header",
     "Your own name for this request, such as the ticket's number: the same key and body give the same deployment, as "
-    "long as its record is kept.",
-    {"type": "string", "pattern": "^[ -~]{1,255}$"},
+    "long as its record is kept. Printable characters only; an empty one is none.",
+    {"type": "string", "maxLength": 255},
 )
 FILTERS = (
     Parameter("status", "query", "Only deployments with this status.", {"type": "string", "enum": [*Status]}),
