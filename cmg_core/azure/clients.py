@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.transport import Transport
+from cmg_core.correlation import correlation_guid
 from cmg_core.domain.values import ResourceId
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ USER_AGENT = "cmg-migrator/0.1.0"
 
 RESOURCES_API = "2022-09-01"
 """The pinned version of Resource Manager's own types; the others stand beside their calls."""
+
+
+# The libraries' own type of a request on its way.
+def _correlate(request: Any) -> None:
+    """Let Azure's logs name what the request belongs to (Resource Manager: `x-ms-correlation-request-id`, a GUID; one
+    that Resource Manager makes itself where none is sent)."""
+    if guid := correlation_guid():
+        request.http_request.headers["x-ms-correlation-request-id"] = guid
 
 
 class Clients:
@@ -111,6 +120,6 @@ class Clients:
                 policies.UserAgentPolicy(USER_AGENT, user_agent_use_env=False),
                 policies.ContentDecodePolicy(),
                 AsyncARMChallengeAuthenticationPolicy(credential, self._cloud.scope),
-                policies.CustomHookPolicy(),
+                policies.CustomHookPolicy(raw_request_hook=_correlate),
             ],
         }

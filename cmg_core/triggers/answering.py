@@ -13,6 +13,7 @@ import azure.functions as func
 
 from cmg_core import calls, views
 from cmg_core.calls import CallRefused
+from cmg_core.correlation import correlated
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Record
 from cmg_core.domain.values import Frozen, JsonObject
@@ -72,10 +73,11 @@ def answering(
 
     async def answer_call(req: func.HttpRequest) -> func.HttpResponse:
         correlation_id = _correlation_id(req)
-        try:
-            given = await handler(Call(req, services))
-        except Exception as error:
-            given = _refusal(error, req, correlation_id)
+        with correlated(correlation_id):
+            try:
+                given = await handler(Call(req, services))
+            except Exception as error:
+                given = _refusal(error, req, correlation_id)
         given.headers["x-correlation-id"] = correlation_id
         return given
 

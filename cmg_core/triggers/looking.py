@@ -58,18 +58,18 @@ def _filters(given: Mapping[str, str]) -> listing.Filters:
     for name in [name for name in given if name not in _LIST_PARAMETERS][:20]:
         seen = f"`{repeated(name)}` is not a parameter of this list."
         findings.append(blocks("unknown-parameter", seen, f"Leave it out. Known here: {known}."))
-    status, subscription = given.get("status"), given.get("subscription", "").lower()
+    status, subscription = given.get("status"), given.get("subscription")
     if status is not None and status not in [*Status]:
         cure = f"Give one of {', '.join(Status)}."
         findings.append(blocks("bad-parameter", "`status` is none that a deployment has.", cure))
-    if subscription and not GUID.fullmatch(subscription):
+    if subscription is not None and not GUID.fullmatch(subscription.lower()):
         findings.append(blocks("bad-parameter", "`subscription` is no GUID.", "Give the subscription's ID."))
     if findings:
         raise InvalidRequest(findings)
     return listing.Filters(
         Status(status) if status is not None else None,
         given.get("gateway", ""),
-        subscription,
+        (subscription or "").lower(),
         given.get("external_reference", ""),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 from pydantic import ValidationError
 
+from cmg_core.correlation import correlated
 from cmg_core.domain.errors import ClaimRunsOut, NewerSchema, TryAgain, UnreadableMessage, UnreadableRow
 from cmg_core.domain.record import MESSAGE
 from cmg_core.engine import Engine
@@ -40,7 +41,8 @@ async def run_step(services: Callable[[], Services], step: str, message: func.Qu
     except UnicodeDecodeError:
         raise UnreadableMessage(f"queue cmg-{step} holds a message that is no text in UTF-8") from None
     try:
-        await Engine(services()).handle(step, body, message.id or "", invocation_id)
+        with correlated(invocation_id):
+            await Engine(services()).handle(step, body, message.id or "", invocation_id)
     except (UnreadableMessage, UnreadableRow, NewerSchema) as reason:
         log.error("step %s leaves a message to the poison queue: %s", step, reason, extra=_told(body, invocation_id))
         raise

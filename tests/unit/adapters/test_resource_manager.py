@@ -17,6 +17,7 @@ from cmg_core.azure import errors
 from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
 from cmg_core.backpressure import Backpressure
+from cmg_core.correlation import correlated
 from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.errors import AzureRefused, ChangedMeanwhile, ClaimRunsOut, Throttled, TryAgain
 from cmg_core.domain.record import LONGEST_CALL, longest_call
@@ -88,6 +89,24 @@ def test_each_type_is_read_as_azure_sent_it_with_its_pinned_version(id: str, api
     assert asked.query == {"api-version": api_version}
     assert asked.headers["Authorization"] == "Bearer token-for-https://management.azure.com/.default"
     assert asked.headers["User-Agent"].startswith("cmg-migrator/")
+
+
+@pytest.mark.parametrize(
+    ("id", "sent"),
+    [
+        ("4bf92f3577b34da6a3ce929d0e0e4736", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"),
+        ("4BF92F35-77B3-4DA6-A3CE-929D0E0E4736", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"),
+        ("invocation-7", None),
+        ("", None),
+    ],
+)
+def test_azure_is_told_by_what_its_log_leads_back_to_ours(id: str, sent: str | None) -> None:
+    azure, transport = resource_manager(always(Answer(body=DOCUMENT)))
+    with correlated(id):
+        asyncio.run(azure.get(WRITTEN[0][0]))
+    asyncio.run(azure.get(WRITTEN[0][0]))
+    told = [asked.headers.get("x-ms-correlation-request-id") for asked in transport.asked]
+    assert told == [sent, None]
 
 
 @pytest.mark.parametrize(("id", "api_version"), WRITTEN)

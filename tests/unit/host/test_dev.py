@@ -45,7 +45,7 @@ def test_node_must_be_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_only_a_whole_environment_of_these_lock_files_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "DEV", tmp_path)
-    tools = {name: str(program(tmp_path, name, "exit 0")) for name in ("python", "node", "azurite")}
+    tools = {name: str(program(tmp_path, name, "exit 0")) for name in ("python", "node", "azurite", "spectral")}
     file = tmp_path / "tools.json"
     assert dev.made("key") is None
     file.write_text('{"key": "key", "pyth')

@@ -534,6 +534,16 @@ def test_the_correlation_id_is_the_caller_s_trace_where_it_is_one() -> None:
         assert id_for(wrong) not in (trace, "0" * 32)
 
 
+def test_history_tells_which_call_began_and_changed_a_deployment() -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    services = MemoryServices()
+    id = started(services, traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    answer = call(services, "cancel-deployment", WHO, path={"id": id})
+    events = call(services, "show-events", path={"id": id}).body["events"]
+    told = [event["correlation_id"] for event in events]  # type: ignore[call-overload,index,union-attr]
+    assert told == [trace, answer.headers["x-correlation-id"]]
+
+
 # --- Health ----------------------------------------------------------------------------------------------------------
 
 

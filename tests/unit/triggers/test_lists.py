@@ -133,6 +133,11 @@ def test_unknown_parameters_are_refused_with_the_known_ones() -> None:
     assert "external_reference" in answer.text
 
 
+@pytest.mark.parametrize("name", ["status", "subscription"])
+def test_a_filter_that_was_left_empty_by_mistake_does_not_show_everything(name: str) -> None:
+    assert "findings" in refused(422, **{name: ""}).body
+
+
 def test_the_function_key_in_the_address_is_no_unknown_parameter() -> None:
     assert call(MemoryServices(), "list-deployments", query={"code": "key"}).status == 200
 
