@@ -28,7 +28,7 @@ from local.sample import SAMPLES, Call, Sample, Then, When, load
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TICKET = "CHG0031337"
-WHO = {"by": "change.manager@contoso.com", "reason": TICKET}
+WHO: JsonObject = {"by": "change.manager@contoso.com", "reason": TICKET}
 
 
 @dataclass(frozen=True)
