@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cmg_core import __version__
 from cmg_core.description.examples import Example, examples_of
-from cmg_core.description.schemas import Mode, Model, schemas_of
+from cmg_core.description.schemas import Mode, Model, schemas_of, tell_wanted
 from cmg_core.description.table import (
     CALLS,
     DEPLOYMENT,
@@ -18,7 +18,8 @@ from cmg_core.description.table import (
     problems_of,
 )
 from cmg_core.domain.problems import ProblemDetails, problem_type
-from cmg_core.domain.requests import RetirementRequest
+from cmg_core.domain.requests import GatewayRequest, RetirementRequest
+from cmg_core.domain.validation import WANTED
 from cmg_core.domain.values import Json, JsonObject
 
 PROBLEM, JSON = "application/problem+json", "application/json"
@@ -91,6 +92,9 @@ def document(routes: Iterable[Served]) -> JsonObject:
     components, references = schemas_of(
         ((ProblemDetails, "serialization"), *(used for call in calls.values() for used in _models(call)))
     )
+    for model, mode in references:
+        if issubclass(model, GatewayRequest):
+            tell_wanted(components, references[model, mode], WANTED)
     paths: dict[str, JsonObject] = defaultdict(dict)
     for route in served:
         paths[f"/{route.path}"][route.method.lower()] = _operation(route, calls[route.name], references)

@@ -3,7 +3,7 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from textwrap import dedent
 from typing import Literal, override
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from cmg_core.domain.values import JsonObject
+from cmg_core.domain.values import Json, JsonObject, objects_at, text_at
 
 type Model = type[BaseModel]
 type Mode = Literal["validation", "serialization"]
@@ -101,3 +101,26 @@ def in_markdown(text: str) -> str:
     paragraphs = inspect.cleandoc(text).replace("``", "`").split("\n\n")
     joined = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     return re.sub(r" \((architecture|engine-protocol|procedures|rule|S)\b[^)]*\)", "", joined)
+
+
+def tell_wanted(components: JsonObject, schema: Json, wanted: Mapping[str, str], place: str = "") -> None:
+    """Let each place of a request say what it takes, as its refusal would, by JSON pointer."""
+    for inner in _unfolded(components, schema):
+        fields = inner.get("properties")
+        for name, field in fields.items() if isinstance(fields, dict) else ():
+            pointer = f"{place}/{name}"
+            if isinstance(field, dict) and pointer in wanted and "Give " not in text_at(field, "description"):
+                field["description"] = f"{text_at(field, 'description')} Give {wanted[pointer]}.".strip()
+            tell_wanted(components, field, wanted, pointer)
+
+
+def _unfolded(components: JsonObject, schema: Json) -> Iterator[JsonObject]:
+    """The schemas of objects behind references and alternatives."""
+    if not isinstance(schema, dict):
+        return
+    if reference := text_at(schema, "$ref"):
+        yield from _unfolded(components, components[reference.rpartition("/")[2]])
+    for option in objects_at(schema, "anyOf"):
+        yield from _unfolded(components, option)
+    if "properties" in schema:
+        yield schema

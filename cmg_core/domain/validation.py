@@ -31,7 +31,7 @@ _MODELS: dict[Kind, type[DeploymentRequest] | type[MigrationRequest] | type[Reti
     "retirement": RetirementRequest,
 }
 
-_WANTED = {
+WANTED = {
     "/provisioned_by": "who makes the new gateway: «automation» (this app), «site» (Configuration Manager) or "
     "«existing» (it stands already)",
     "/deployment_model": "«scale-set», or leave it out",
@@ -129,7 +129,7 @@ def read_request(body: Json, kind: Kind) -> Request:
 def _finding(kind: Kind, detail: ErrorDetails) -> Finding:
     place, value = detail["loc"], detail["input"]
     pointer = _pointer(place)
-    told = _WANTED.get(_pointer(part for part in place if isinstance(part, str)), "")
+    told = WANTED.get(_pointer(part for part in place if isinstance(part, str)), "")
     if detail["type"] == "extra_forbidden":
         return blocks(
             "unknown-key",
@@ -212,7 +212,7 @@ def _check_guids(body: JsonObject) -> Iterable[Finding]:
         yield blocks(
             "tenant-is-subscription",
             "`tenant_id` and `subscription_id` are the same.",
-            f"Give {_WANTED['/tenant_id']}.",
+            f"Give {WANTED['/tenant_id']}.",
             pointer="/tenant_id",
         )
 
@@ -234,7 +234,7 @@ def _check_maker(body: JsonObject) -> Iterable[Finding]:
 
 
 def _missing(key: str) -> Finding:
-    return blocks("missing-key", f"`{key}` is missing.", f"Give {_WANTED[f'/{key}']}.", pointer=f"/{key}")
+    return blocks("missing-key", f"`{key}` is missing.", f"Give {WANTED[f'/{key}']}.", pointer=f"/{key}")
 
 
 def _check_zone(body: JsonObject) -> Iterable[Finding]:

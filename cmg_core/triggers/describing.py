@@ -23,7 +23,7 @@ async def show_description(call: Call) -> func.HttpResponse:
 
 async def show_docs(call: Call) -> func.HttpResponse:
     """The document as a page."""
-    return _page(docs_page(_description()))
+    return _page(_docs())
 
 
 async def show_problem(call: Call) -> func.HttpResponse:
@@ -57,6 +57,11 @@ def _description() -> JsonObject:
     return document(
         Served(route.name, route.method, route.path, route.level is not func.AuthLevel.ANONYMOUS) for route in ROUTES
     )
+
+
+@cache
+def _docs() -> str:
+    return docs_page(_description())
 
 
 def _page(text: str, headers: dict[str, str] | None = None) -> func.HttpResponse:

@@ -123,6 +123,14 @@ def test_every_call_with_a_body_has_an_example_of_it() -> None:
         assert content is None or at(content, "examples"), path
 
 
+def test_each_place_of_a_request_says_what_it_takes() -> None:
+    """As the refusal of a wrong value does; `kind` is told by the address that is called."""
+    schemas = DOCUMENT["components"]["schemas"]  # type: ignore[index,call-overload]  # JSON
+    for model in ("MigrationRequest", "CertificateReference", "OldGatewayReference", "SiteFacts", "GateChoices"):
+        for key, field in schemas[model]["properties"].items():  # type: ignore[index,call-overload]  # JSON
+            assert "Give " in text_at(field, "description"), f"{model}.{key}"
+
+
 def test_what_is_told_of_problems_ships() -> None:
     lines = (ROOT / ".funcignore").read_text().splitlines()
     assert "docs/" not in lines
