@@ -20,7 +20,7 @@ pre { background: var(--soft); padding: .75rem; overflow: auto; max-height: 30re
 nav { position: sticky; top: 0; background: var(--back); border-bottom: 1px solid var(--line); }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; margin: 0; padding: .5rem 0; }
 article { border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1rem; margin: 1rem 0; }
-article, section, h2, h3 { scroll-margin-top: 3.5rem; }
+article, section, h2, h3 { scroll-margin-top: 5.5rem; }
 .method { font-weight: 700; } .get { color: var(--get); } .post { color: var(--post); }
 .meta { opacity: .85; font-size: .9rem; }
 .wide { overflow-x: auto; }

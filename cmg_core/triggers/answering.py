@@ -23,8 +23,10 @@ from cmg_core.triggers.problems import in_seconds, problem_of, retry_after, unkn
 log = logging.getLogger("cmg.http")
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
-"""W3C Trace Context, section 3.2."""
+_TRACEPARENT = re.compile(
+    r"(?:00(?!.{54})|(?!00|ff)[0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
+"""W3C Trace Context, section 3.2: version 00 ends after its flags, later versions may go on."""
 
 
 @dataclass(frozen=True)

@@ -530,7 +530,18 @@ def test_the_correlation_id_is_the_caller_s_trace_where_it_is_one() -> None:
 
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     assert id_for(f"00-{trace}-00f067aa0ba902b7-01") == trace
-    for wrong in ("", "00-1-2-3", f"ff-{trace}-00f067aa0ba902b7-01", f"00-{'0' * 32}-00f067aa0ba902b7-01"):
+    assert id_for(f"01-{trace}-00f067aa0ba902b7-01-of a later version") == trace
+    for wrong in (
+        "",
+        "00-1-2-3",
+        f"ff-{trace}-00f067aa0ba902b7-01",
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+        f"00-{trace}-{'0' * 16}-01",
+        f"00-{trace}-00f067aa0ba902b7-01-more",
+        f"00-{trace.upper()}-00f067aa0ba902b7-01",
+        f"01-{trace}-00f067aa0ba902b7-01more",
+        f"00-{trace}-00f067aa0ba902b7-01,00-{trace}-00f067aa0ba902b7-01",
+    ):
         assert id_for(wrong) not in (trace, "0" * 32)
 
 
