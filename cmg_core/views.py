@@ -10,6 +10,7 @@ from cmg_core.domain.durations import Timetable, timetable
 from cmg_core.domain.gates import Gate
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.prices import ParallelCost, parallel_cost
+from cmg_core.domain.principals import Principal
 from cmg_core.domain.record import Event, Record, State, Status, StepProgress
 from cmg_core.domain.requests import ClientsMoved, ReplacementRequest, Request
 from cmg_core.domain.transitions import RELEASE_NAME, Course, possible
@@ -54,6 +55,7 @@ def status_view(record: Record) -> JsonObject:
         "created_at": record.created_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),
         "external_reference": request.external_reference,
+        "asked_by": _principal(record.asked_by),
         "provisioned_by": request.provisioned_by,
         "waits_for": _waits_for(record),
         "problem": state.problem.as_problem_details(f"/api/deployments/{record.id}") if state.problem else None,
@@ -66,6 +68,7 @@ def status_view(record: Record) -> JsonObject:
                 "until": asked.until.isoformat() if asked.until else None,
                 "by": asked.by,
                 "reason": asked.reason,
+                "called_by": _principal(asked.called_by),
                 "at": asked.at.isoformat(),
             }
             for asked in record.requested
@@ -85,6 +88,10 @@ def status_view(record: Record) -> JsonObject:
         if request.gates.clients_moved is not None:
             view["clients"] = _clients(state, request.gates.clients_moved)
     return view
+
+
+def _principal(principal: Principal) -> JsonObject:
+    return {"id": principal.id, "name": principal.name}
 
 
 def _clients(state: State, wanted: ClientsMoved) -> JsonObject:

@@ -1,6 +1,6 @@
 """Calls that only look: at one deployment, at lists of them, at the app's health."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import azure.functions as func
@@ -9,6 +9,7 @@ from cmg_core import __version__, calls, listing, views
 from cmg_core.domain.findings import blocks, warns
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.record import Status
+from cmg_core.domain.roles import KEYS_MAY, CallerRules, in_words
 from cmg_core.domain.validation import InvalidRequest, repeated
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.settings import SettingsError
@@ -79,7 +80,8 @@ async def show_health(call: Call) -> func.HttpResponse:
         limits = call.services().limits
     except SettingsError as error:
         return answer(_health("unhealthy", None, findings_of(error)), 503)
-    return answer(_health("healthy", limits.minimum_grace, () if limits.gateway_software else (_NO_SOFTWARE,)))
+    findings = [*(() if limits.gateway_software else (_NO_SOFTWARE,)), *_of_keys(limits.callers)]
+    return answer(_health("healthy", limits.minimum_grace, findings))
 
 
 _NO_SOFTWARE = warns(
@@ -88,6 +90,18 @@ _NO_SOFTWARE = warns(
     "Give the VM extension that makes a gateway of an instance, as JSON.",
     resource="CMG_GATEWAY_SOFTWARE",
 )
+
+
+def _of_keys(rules: CallerRules) -> Iterator[Finding]:
+    if more := rules.key_roles - KEYS_MAY:
+        yield warns(
+            "keys-may-more",
+            f"Whoever holds a function key is {in_words(more, ' and ')}, too: a key does not say who calls, and goes "
+            "from hand to hand.",
+            "Leave CMG_KEY_ROLES out, or at reader and requester, and give people and machines app roles in Microsoft "
+            "Entra ID.",
+            resource="CMG_KEY_ROLES",
+        )
 
 
 def _health(status: str, minimum_grace: timedelta | None, findings: Sequence[Finding]) -> JsonObject:
