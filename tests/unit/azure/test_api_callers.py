@@ -1,4 +1,4 @@
-"""The simulated directory gives tokens for the product's own API, which the product verifies by the keys shown there."""
+"""Tokens of the simulated directory for the product's own API, verified by the product with the keys shown there."""
 
 import asyncio
 from typing import Any
