@@ -4,6 +4,7 @@ import azure.functions as func
 
 from cmg_core.ledger.queues import queue_name
 from cmg_core.plan import STEPS
+from cmg_core.settings import keys_count
 from cmg_core.triggers.answering import answering
 from cmg_core.triggers.http import ROUTES
 from cmg_core.triggers.masking import mask_logs
@@ -15,9 +16,11 @@ mask_logs()
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
+host_checks = keys_count()
 for route in ROUTES:
-    at_route = app.route(route=route.path, methods=[route.method], auth_level=route.level)
-    app.function_name(route.name)(at_route(answering(route.handler, services)))
+    level = route.level if host_checks else func.AuthLevel.ANONYMOUS  # then the app takes signed-in callers only
+    at_route = app.route(route=route.path, methods=[route.method], auth_level=level)
+    app.function_name(route.name)(at_route(answering(route, services)))
 
 for step in STEPS:
     from_queue = app.queue_trigger(arg_name="message", queue_name=queue_name(step.name), connection="CmgStorage")

@@ -11,6 +11,7 @@ from cmg_core.domain.durations import Timetable
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.prices import ParallelCost
+from cmg_core.domain.principals import Principal
 from cmg_core.domain.problems import BriefFinding, Finding, ProblemDetails
 from cmg_core.domain.record import Ask, Event, Status, StepProgress
 from cmg_core.domain.values import Frozen
@@ -64,6 +65,8 @@ class NotedRequest(Frozen):
     until: Written | None
     by: str
     reason: str
+    called_by: Principal
+    """Who called, as far as that was verified."""
     at: Written
 
 
@@ -128,6 +131,8 @@ class DeploymentAnswer(Frozen):
     created_at: Written
     updated_at: Written
     external_reference: str | None
+    asked_by: Principal
+    """Who asked for the deployment, as far as that was verified."""
     provisioned_by: Literal["automation", "site", "existing"]
     waits_for: WaitsFor | None
     problem: ProblemDetails | None

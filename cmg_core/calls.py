@@ -9,11 +9,13 @@ from typing import Protocol
 
 from cmg_core.correlation import correlation_id
 from cmg_core.domain.errors import TryAgain
-from cmg_core.domain.gates import Gate
+from cmg_core.domain.gates import Gate, GateName
 from cmg_core.domain.plans import Plan
+from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Ask, ClientFigures, Event, Message, Record, Requested, State, Status, StepProgress
 from cmg_core.domain.requests import Request, held_gateway
+from cmg_core.domain.roles import is_same
 from cmg_core.domain.transitions import Course, possible, why_not, why_not_this_gate
 from cmg_core.engine import taken_up
 from cmg_core.plan import FIRST_STEP, steps_of
@@ -45,7 +47,7 @@ class CallRefused(Exception):
 class Asked:
     """Who asks for a deployment, and what makes a repeated request the same one."""
 
-    caller: str
+    by: Principal
     idempotency_key: str
     body_hash: str
 
@@ -60,15 +62,18 @@ async def accept(services: Services, request: Request, asked: Asked) -> Record:
     """Write the request down, start its first step, and return the deployment's record.
 
     The same caller with the same key and body gets the same deployment. Raises CallRefused: 422 for the same key with
-    another body, 409 while the gateway has another active deployment.
+    another body, 409 while the gateway has another active deployment, 422 where duties are separate and the request
+    leaves the gate ``approval`` out.
     """
     deployment_id = str(uuid.uuid4())
     if asked.idempotency_key:
-        deployment_id = str(uuid.uuid5(DEPLOYMENTS, f"{asked.caller}\n{asked.idempotency_key}"))
+        deployment_id = str(uuid.uuid5(DEPLOYMENTS, f"{asked.by.id}\n{asked.idempotency_key}"))
         known = await services.ledger.read(deployment_id)
         if known is not None:
-            return _replayed(known.record, asked)
-    await _reserve(services, held_gateway(request), deployment_id)
+            return _replayed(known.record, request, asked)
+    if services.limits.callers.separate_duties and not request.gates.approval:
+        raise CallRefused(_without_approval())
+    await _reserve(services, held_gateway(request), deployment_id, request.tenant_id)
     now = services.clock.now()
     state = State(request, progress=tuple(StepProgress(name) for name in steps_of(request)))
     record = Record(
@@ -83,20 +88,23 @@ async def accept(services: Services, request: Request, asked: Asked) -> Record:
         body_hash=asked.body_hash,
         wake_at=now + UNSENT,
         saved_by=f"http:{uuid.uuid4()}",
+        asked_by=asked.by,
     )
     try:
-        etag = await services.ledger.create(record, [Event(now, FIRST_STEP, "accepted", 1, correlation_id())])
+        accepted = Event(now, FIRST_STEP, "accepted", 1, correlation_id(), called_by=asked.by)
+        etag = await services.ledger.create(record, [accepted])
     except LedgerConflict:
         known = await services.ledger.read(deployment_id)
         if known is None:
             raise
-        return _replayed(known.record, asked)
+        return _replayed(known.record, request, asked)
     await _send(services, Message(deployment_id, FIRST_STEP, 1, etag, state))
     return record
 
 
-def _replayed(record: Record, asked: Asked) -> Record:
-    if record.body_hash == asked.body_hash:
+def _replayed(record: Record, request: Request, asked: Asked) -> Record:
+    """A migration and a retirement can have the same body: they are two requests all the same."""
+    if record.body_hash == asked.body_hash and record.state.request.kind == request.kind:
         return record
     raise CallRefused(
         Problem(
@@ -109,7 +117,7 @@ def _replayed(record: Record, asked: Asked) -> Record:
     )
 
 
-async def _reserve(services: Services, gateway: str, deployment_id: str) -> None:
+async def _reserve(services: Services, gateway: str, deployment_id: str, tenant_id: str) -> None:
     """Hold the gateway. The reservation is a hint: the record that it names decides."""
     for _ in range(TRIES):
         held = await services.ledger.holder(gateway)
@@ -121,7 +129,8 @@ async def _reserve(services: Services, gateway: str, deployment_id: str) -> None
                 return None
             other = await services.ledger.read(holder)
             if other is not None and not other.record.status.is_end:
-                raise CallRefused(_busy(other.record))
+                same_tenant = other.record.state.request.tenant_id == tenant_id
+                raise CallRefused(_busy(other.record) if same_tenant else held_by_another())
             return await services.ledger.reserve(gateway, deployment_id, etag)
         except LedgerConflict:
             continue
@@ -135,6 +144,28 @@ def _busy(other: Record) -> Problem:
         detail=f"Deployment {other.id} is at step {other.step} ({other.status}).",
         cure=f"Follow that deployment at /api/deployments/{other.id}, and ask again when it has ended.",
         status=409,
+    )
+
+
+def held_by_another() -> Problem:
+    """That a deployment holds the gateway that is not named, because it lies in another tenant."""
+    return Problem(
+        code="another-deployment-is-active",
+        title="This gateway has another active deployment",
+        detail="It was asked for with another tenant.",
+        cure="Have the app's operators look for it, and ask again when it has ended.",
+        status=409,
+    )
+
+
+def _without_approval() -> Problem:
+    return Problem(
+        code="approval-left-out",
+        title="The request leaves the approval out",
+        detail="This app keeps asking and approving apart (CMG_SEPARATE_DUTIES), so each deployment has the gate "
+        "«approval».",
+        cure="Give `gates` with `approval` true. Somebody else than the one who asks opens that gate.",
+        status=422,
     )
 
 
@@ -193,13 +224,20 @@ class Says:
 
 
 async def open_gate(
-    services: Services, deployment_id: str, name: str, by: str, reason: str, says: Says = Says()
+    services: Services,
+    deployment_id: str,
+    name: str,
+    by: str,
+    reason: str,
+    says: Says = Says(),
+    called_by: Principal = NOBODY,
 ) -> Record:
     """Open a gate for a person, and start the step that waits at it. Opening it again changes nothing; figures that do
     not suffice are kept, and the gate waits on.
 
     Raises CallRefused: 404 for a gate that the plan does not hold, 409 for one that opens by observation, is not asked
-    for yet, or belongs to a deployment that has ended.
+    for yet, or belongs to a deployment that has ended, 403 for an approval by the one who asked for the deployment,
+    where duties are separate.
     """
 
     def wish(record: Record, now: datetime) -> Requested | None:
@@ -210,7 +248,11 @@ async def open_gate(
         gate = _gate(record, name)
         if gate.is_open:
             return None
-        requested = Requested(Ask.OPEN_GATE, by, reason, now, gate.name, made=says.made, figures=figures)
+        if services.limits.callers.separate_duties and gate.name is GateName.APPROVAL:
+            _ensure_another(record, called_by)
+        requested = Requested(
+            Ask.OPEN_GATE, by, reason, now, gate.name, made=says.made, figures=figures, called_by=called_by
+        )
         _ensure_may_open(record, gate, requested)
         return requested
 
@@ -218,7 +260,13 @@ async def open_gate(
 
 
 async def ask_for(
-    services: Services, deployment_id: str, ask: Ask, by: str, reason: str, until: datetime | None = None
+    services: Services,
+    deployment_id: str,
+    ask: Ask,
+    by: str,
+    reason: str,
+    until: datetime | None = None,
+    called_by: Principal = NOBODY,
 ) -> Record:
     """Ask for a cancellation, a rollback, a resumption, a longer grace period, the release of a parked name, or a look
     now (nothing where the deployment is at work already).
@@ -240,7 +288,7 @@ async def ask_for(
         waiting = record.state.waiting
         if ask is Ask.CHECK and (waiting is None or waiting.next_look <= now):
             return None
-        return Requested(ask, by, reason, now, until=until)
+        return Requested(ask, by, reason, now, until=until, called_by=called_by)
 
     return await _ask(services, deployment_id, wish)
 
@@ -266,7 +314,9 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
                 updated_at=now,
             )
             save, told = taken_up(unchanged, (*record.requested, requested))
-            events = [Event(now, record.step, line, save.revision, correlation_id()) for line in told]
+            events = [
+                Event(now, record.step, line, save.revision, correlation_id(), called_by=caller) for line, caller in told
+            ]
             if record.status.is_end:
                 etag = await services.ledger.reopen(record, stored.etag, save, events)
             else:
@@ -330,6 +380,23 @@ def _ensure_may_open(record: Record, gate: Gate, requested: Requested) -> None:
                 status=409,
             )
         )
+
+
+def _ensure_another(record: Record, caller: Principal) -> None:
+    """Raises CallRefused (403) unless both who asked and who approves are known, and not the same."""
+    if record.asked_by.id and caller.id and not is_same(record.asked_by, caller):
+        return
+    known = "The caller asked for this deployment itself." if record.asked_by.id else "Nobody noted who asked for it."
+    raise CallRefused(
+        Problem(
+            code="same-person",
+            title="Who asks for a deployment does not approve it",
+            detail=f"{known} This app keeps the two apart (CMG_SEPARATE_DUTIES).",
+            cure="Have somebody else with the role approver open the gate, as a caller of its own.",
+            step=record.step,
+            status=403,
+        )
+    )
 
 
 def _not_possible(record: Record, course: Course, ask: Ask, why: str) -> Problem:

@@ -23,6 +23,7 @@ from cmg_core.domain.errors import (
     UnreadableMessage,
 )
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
+from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import (
     MESSAGE,
@@ -274,8 +275,8 @@ class _Run:
         for _ in range(CLAIM_TRIES):
             saved, asked = taken_up(change, requested)
             events = [
-                Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id)
-                for text in (*told, *asked)
+                Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id, called_by)
+                for text, called_by in (*((text, NOBODY) for text in told), *asked)
             ]
             try:
                 return saved, await self.services.ledger.save(self.message.deployment_id, self.etag, saved, events)
@@ -316,18 +317,18 @@ class _Run:
         await self.services.queues.send(message, delay)
 
 
-def taken_up(change: Save, requested: tuple[Requested, ...]) -> tuple[Save, tuple[str, ...]]:
-    """The save after the calls from outside (rule 12), and what the history says of them."""
+def taken_up(change: Save, requested: tuple[Requested, ...]) -> tuple[Save, tuple[tuple[str, Principal], ...]]:
+    """The save after the calls from outside (rule 12), and what the history says of them, with who called."""
     if not requested:
         return change, ()
-    course, told = Course(change.step, change.status, change.state), list[str]()
+    course, told = Course(change.step, change.status, change.state), list[tuple[str, Principal]]()
     for request in requested:
         course, line = take_up(course, request)
-        told.append(line)
+        told.append((line, request.called_by))
     rests = course.status.is_end or course.status is Status.NEEDS_ATTENTION
     wake_at = None if rests else change.updated_at + OVERDUE
     taken = replace(change, step=course.step, status=course.status, state=course.state, wake_at=wake_at)
-    return taken, tuple(line for line in told if line)
+    return taken, tuple((line, called_by) for line, called_by in told if line)
 
 
 def _waiting(outcome: Wait, before: Waiting | None, now: datetime) -> Waiting:

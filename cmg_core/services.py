@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Requested, State, Status
+from cmg_core.domain.roles import BY_KEYS, CallerRules, Claims
 from cmg_core.domain.tenants import ONE_TENANT, Identities, Tenant
 from cmg_core.domain.values import JsonObject
 
@@ -369,6 +370,17 @@ class Limits:
     """Who the app is, at home and in customers' tenants."""
     cloud: CloudName = CloudName.PUBLIC
     """Where the app works."""
+    callers: CallerRules = BY_KEYS
+    """How callers are told apart, and what function keys may."""
+
+
+class Tokens(Protocol):
+    """Microsoft Entra ID's tokens for this app."""
+
+    async def claims(self, token: str) -> Claims:
+        """What a bearer token says, verified. Raises NotSignedIn for one that is no good, TryAgain where the keys that
+        it must be signed with cannot be had."""
+        ...
 
 
 class Services(Protocol):
@@ -381,6 +393,7 @@ class Services(Protocol):
     vaults: Vaults
     dns: PublicDns
     dialer: GatewayDialer
+    tokens: Tokens
 
     def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
         """The resource manager of one subscription, with the credential for that tenant and no other."""

@@ -26,6 +26,7 @@ from cmg_core.azure.public_dns import DnsServer
 from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.requests import SHORTEST_GRACE
+from cmg_core.domain.roles import KEYS_MAY, CallerRules, Role
 from cmg_core.domain.tenants import Identities
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.services import Limits
@@ -34,6 +35,11 @@ MESSAGE_HOLD = timedelta(minutes=10)
 """How long the queue trigger hides a message while a function works on it; claims must end sooner (engine protocol)."""
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+AUDIENCE = re.compile(rf"api://[!-~]+|https://[!-~]+|{GUID.pattern}")
+"""What a token for an app may be made out to (Microsoft Learn, "Access token claims reference", `aud`)."""
+
+NO_KEYS = "none"
 
 SHORTEST_TRIED_CLAIM = timedelta(seconds=2)
 """Trials outside Azure that kill hosts need claims shorter than one of Azure's slow answers."""
@@ -123,6 +129,37 @@ def _guid(value: str) -> str:
     return value.lower()
 
 
+def _guids(value: str) -> frozenset[str]:
+    return frozenset(_guid(part.strip()) for part in value.split(","))
+
+
+def _audiences(value: str) -> tuple[str, ...]:
+    audiences = tuple(part.strip() for part in value.split(","))
+    if not all(AUDIENCE.fullmatch(audience) for audience in audiences):
+        raise ValueError("one of them is no application ID URI and no client ID")
+    return audiences
+
+
+def _key_roles(value: str) -> frozenset[Role]:
+    named = [part.strip() for part in value.split(",")]
+    if named == [NO_KEYS]:
+        return frozenset()
+    if not {*named} <= {*Role}:
+        raise ValueError("one of them is no role")
+    return frozenset(Role(name) for name in named)
+
+
+def _yes_or_no(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("it is neither yes nor no")
+    return value == "true"
+
+
+def _says_true(value: str) -> bool:
+    """App Service writes «True»; anything else is not its word."""
+    return value == "True"
+
+
 def _proxy(value: str) -> SecretStr:
     parts = urlsplit(value)
     if parts.scheme != "http" or not parts.hostname:
@@ -178,6 +215,33 @@ class Settings(BaseModel):
         description="give the client ID of the multi-tenant app that trusts the managed identity "
         "(docs/service-providers.md), or leave it out",
     )
+    auth_audiences: Annotated[tuple[str, ...], BeforeValidator(_audiences)] = Field(
+        default=(),
+        alias="CMG_AUTH_AUDIENCE",
+        description="give the application ID URI and the client ID of the app's registration in Microsoft Entra ID, "
+        "such as «api://cmg.contoso.com, 6f0c3f0e-6a67-4d0e-9d2c-2a3f6a1c8b11» (docs/roles.md); leave it out where no "
+        "tokens are taken",
+    )
+    auth_tenants: Annotated[frozenset[str], BeforeValidator(_guids)] = Field(
+        default=frozenset(),
+        alias="CMG_AUTH_TENANTS",
+        description="give the IDs of all tenants whose principals may call, the home tenant's too, or leave it out for "
+        "that one alone",
+    )
+    key_roles: Annotated[frozenset[Role], BeforeValidator(_key_roles)] = Field(
+        default=KEYS_MAY,
+        alias="CMG_KEY_ROLES",
+        description=f"give what function keys' holders may, of {', '.join(Role)}, or «{NO_KEYS}» where only signed-in "
+        "callers are taken; leave it out for reader and requester",
+    )
+    separate_duties: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
+        default=False,
+        alias="CMG_SEPARATE_DUTIES",
+        description="give «true» where the one who asks may not approve, or «false»",
+    )
+    app_service_signs_in: Annotated[bool, BeforeValidator(_says_true)] = Field(
+        default=False, alias="WEBSITE_AUTH_ENABLED", description="App Service sets it"
+    )
     storage: SecretStr = Field(default=SecretStr(""), alias="CmgStorage", description="give a connection string")
     queue_service: str = Field(
         default="", alias="CmgStorage__queueServiceUri", description="give the queue service's address"
@@ -204,6 +268,18 @@ class Settings(BaseModel):
             self.gateway_software.get_secret_value(),
             Identities(self.tenant_id, self.customer_app),
             self.cloud,
+            self.caller_rules,
+        )
+
+    @property
+    def caller_rules(self) -> CallerRules:
+        """How callers are told apart."""
+        return CallerRules(
+            self.key_roles | {Role.READER} if self.key_roles else frozenset(),
+            self.separate_duties,
+            self.tenant_id,
+            self.auth_tenants or frozenset({self.tenant_id} - {""}),
+            self.app_service_signs_in,
         )
 
 
@@ -217,7 +293,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment. An empty one counts as left out. Raises SettingsError with every problem."""
     spelled = {PROXY_SPELLINGS.get(name, name): value for name, value in environment.items()}
     given = {name: value.strip() for name, value in spelled.items() if value.strip()}
-    problems = _storage_problems(given) + _identity_problems(given)
+    problems = _storage_problems(given) + _identity_problems(given) + _caller_problems(given)
     try:
         settings = Settings.model_validate(given, context={"in_azure": "WEBSITE_SITE_NAME" in given})
     except ValidationError as error:
@@ -247,6 +323,28 @@ def _identity_problems(given: Mapping[str, str]) -> list[SettingProblem]:
         return []
     cure = "give the ID of the tenant that the app's managed identity belongs to"
     return [SettingProblem("CMG_TENANT_ID", "", f"it is missing beside CMG_CUSTOMER_APP; {cure}")]
+
+
+def _caller_problems(given: Mapping[str, str]) -> list[SettingProblem]:
+    """Whoever signs in is of the home tenant or a customer's; and somebody must be able to call."""
+    problems = []
+    signs_in = "CMG_AUTH_AUDIENCE" in given or given.get("WEBSITE_AUTH_ENABLED") == "True"
+    if "CMG_AUTH_AUDIENCE" in given and "CMG_TENANT_ID" not in given:
+        cure = "give the ID of the home tenant, whose principals see every deployment"
+        problems.append(SettingProblem("CMG_TENANT_ID", "", f"it is missing beside CMG_AUTH_AUDIENCE; {cure}"))
+    if given.get("CMG_KEY_ROLES") == NO_KEYS and not signs_in:
+        cure = "set CMG_AUTH_AUDIENCE, or turn App Service's authentication on"
+        problems.append(SettingProblem("CMG_KEY_ROLES", NO_KEYS, f"then nobody could call; {cure}"))
+    return problems
+
+
+def keys_count() -> bool:
+    """Whether function keys open anything, so that the Functions host must check them. Settings that cannot be obeyed
+    change nothing of that."""
+    try:
+        return bool(settings().key_roles)
+    except SettingsError:
+        return True
 
 
 def _storage_problems(given: Mapping[str, str]) -> list[SettingProblem]:

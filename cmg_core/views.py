@@ -52,6 +52,7 @@ def status_view(record: Record) -> DeploymentAnswer:
         created_at=record.created_at,
         updated_at=record.updated_at,
         external_reference=request.external_reference,
+        asked_by=record.asked_by,
         provisioned_by=request.provisioned_by,
         waits_for=_waits_for(record),
         problem=state.problem.details(f"/api/deployments/{record.id}") if state.problem else None,
@@ -59,7 +60,13 @@ def status_view(record: Record) -> DeploymentAnswer:
         gates=state.gates,
         requested=tuple(
             NotedRequest(
-                ask=asked.ask, gate=asked.gate, until=asked.until, by=asked.by, reason=asked.reason, at=asked.at
+                ask=asked.ask,
+                gate=asked.gate,
+                until=asked.until,
+                by=asked.by,
+                reason=asked.reason,
+                called_by=asked.called_by,
+                at=asked.at,
             )
             for asked in record.requested
         ),

@@ -9,13 +9,15 @@ from cmg_core.azure.connections import Connections
 from cmg_core.azure.credentials import managed_identity
 from cmg_core.azure.dialer import TlsDialer
 from cmg_core.azure.public_dns import AskedDns
+from cmg_core.azure.signing_keys import SigningKeys, fetch_document
+from cmg_core.azure.tokens import EntraTokens
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import longest_call
 from cmg_core.domain.tenants import Tenant
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
 from cmg_core.ledger.table import TableLedger
-from cmg_core.services import Clock, GatewayDialer, Ledger, Limits, PublicDns, Queues, ResourceManager, Vaults
+from cmg_core.services import Clock, GatewayDialer, Ledger, Limits, PublicDns, Queues, ResourceManager, Tokens, Vaults
 from cmg_core.settings import Settings, settings
 
 
@@ -54,6 +56,14 @@ class RealServices:
         self.dns: PublicDns = AskedDns(settings.dns_servers)
         self.dialer: GatewayDialer = TlsDialer(
             self.dns, settings.probe_path, settings.proxy.get_secret_value(), settings.no_proxy
+        )
+        authority = CLOUDS[settings.cloud].authority
+        self.tokens: Tokens = EntraTokens(
+            authority,
+            settings.auth_audiences,
+            self.limits.callers.tenants,
+            self.clock,
+            SigningKeys(authority, self.clock, fetch_document),
         )
 
     def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cmg_core.domain.errors import ChangedMeanwhile
+from cmg_core.domain.errors import ChangedMeanwhile, NotSignedIn
 from cmg_core.domain.record import Claim, Record, State
 from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
+from cmg_core.domain.roles import Claims
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
 from cmg_core.services import (
@@ -299,6 +300,21 @@ class FakeLedger:
 
 
 @dataclass
+class FakeTokens:
+    """Good tokens and what they say; any other is refused."""
+
+    good: dict[str, Claims] = field(default_factory=dict)
+    fault: Exception | None = None
+
+    async def claims(self, token: str) -> Claims:
+        if self.fault is not None:
+            raise self.fault
+        if token not in self.good:
+            raise NotSignedIn("It is none of the good ones.")
+        return self.good[token]
+
+
+@dataclass
 class FakeServices:
     """All ports together."""
 
@@ -314,6 +330,7 @@ class FakeServices:
     vaults: FakeVaults = field(default_factory=FakeVaults)
     dns: FakeDns = field(default_factory=FakeDns)
     dialer: FakeDialer = field(default_factory=FakeDialer)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from cmg_core.description.table import (
 from cmg_core.domain.problems import ProblemDetails, problem_type
 from cmg_core.domain.requests import GatewayRequest, RetirementRequest
 from cmg_core.domain.validation import WANTED
+from cmg_core.domain.roles import Role, needs
 from cmg_core.domain.values import Json, JsonObject
 
 PROBLEM, JSON = "application/problem+json", "application/json"
@@ -33,7 +34,7 @@ Deploys and migrates Configuration Manager cloud management gateways onto Azure 
 `cure`, and all `findings` at once.
 
 **Who may call:** send a function key in the header `x-functions-key`, or a token of Entra ID. Each call names the role
-that it needs as `x-role`. A wrong or missing key is answered with 401, without a body. Azure Functions takes a key as
+that it needs as `x-roles`: one of them is enough. A wrong or missing key is answered with 401, without a body. Azure Functions takes a key as
 the parameter `code`, too: do not use that, since addresses are kept in logs.
 
 **Correlation:** send `traceparent` (W3C Trace Context); its trace ID comes back as `x-correlation-id` in each answer
@@ -59,6 +60,10 @@ HEADERS: Mapping[str, JsonObject] = {
     },
     "Retry-After": RETRY_AFTER | {"required": True},
     "Retry-After-Busy": RETRY_AFTER,
+    "WWW-Authenticate": {
+        "description": "What to sign in with (RFC 6750).",
+        "schema": {"type": "string"},
+    },
     "Vary": {
         "description": "By which header of the call the answer differs.",
         "required": True,
@@ -114,7 +119,6 @@ def document(routes: Iterable[Served]) -> JsonObject:
             "schemas": components,
             "headers": {name: HEADERS[name] for name in HEADERS},
             "parameters": {"traceparent": TRACEPARENT},
-            "responses": {"NoKey": {"description": "The key or token is missing or wrong; no body."}},
             "securitySchemes": {
                 "functionKey": {
                     "type": "apiKey",
@@ -148,7 +152,7 @@ def _operation(route: Served, call: Described, references: References) -> JsonOb
         "tags": [call.tag],
         "summary": call.summary,
         "description": call.about,
-        "x-role": call.role,
+        **_roles(route),
         "security": [{"functionKey": []}, {"entraId": []}] if route.needs_key else [],
         "parameters": [
             *(_parameter(parameter, examples) for parameter in call.parameters),
@@ -162,6 +166,15 @@ def _operation(route: Served, call: Described, references: References) -> JsonOb
             "content": {JSON: _with_examples(_body(route, call, references), _bodies(examples))},
         }
     return operation
+
+
+def _roles(route: Served) -> JsonObject:
+    """Who may call: any of the roles; for what the caller asked for itself, any of those for its own, too."""
+    if not route.needs_key:
+        return {"x-roles": []}
+    wanted = needs(route.name)
+    own: JsonObject = {"x-roles-for-own": [*sorted(wanted.own)]} if wanted.own else {}
+    return {"x-roles": [role for role in Role if role in wanted.roles], **own}
 
 
 def _parameter(parameter: Parameter, examples: tuple[Example, ...]) -> JsonObject:
@@ -203,8 +216,6 @@ def _responses(
     for status, codes in sorted(by_status.items()):
         shown = [each for each in examples if each.status == status]
         made[str(status)] = _problem(status, codes, references[ProblemDetails, "serialization"], shown)
-    if route.needs_key:
-        made["401"] = {"$ref": "#/components/responses/NoKey"}
     return dict(sorted(made.items()))
 
 
@@ -231,10 +242,13 @@ def _problem(status: int, codes: list[str], reference: JsonObject, examples: lis
     named: JsonObject = {"properties": {"type": {"enum": [problem_type(code) for code in codes]}}}
     content = _with_examples({"allOf": [reference, named]}, {each.name: each.shown_answer for each in examples})
     headers: JsonObject = {"x-correlation-id": _header("x-correlation-id")}
+    if status == 401:
+        headers["WWW-Authenticate"] = _header("WWW-Authenticate")
     if status == 503:
         headers["Retry-After"] = _header("Retry-After-Busy")
+    bare = " Where the function key is missing or wrong the host answers, without a body." if status == 401 else ""
     return {
-        "description": f"A problem: {', '.join(f'`{code}`' for code in codes)}.",
+        "description": f"A problem: {', '.join(f'`{code}`' for code in codes)}.{bare}",
         "headers": headers,
         "content": {PROBLEM: content},
     }

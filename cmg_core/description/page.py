@@ -78,8 +78,9 @@ def _calls(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
 
 
 def _call(method: str, path: str, operation: JsonObject) -> str:
-    name, role = text_at(operation, "operationId"), text_at(operation, "x-role")
-    needs = "no key" if role == "nobody" else f"role {role}"
+    name, roles, own = text_at(operation, "operationId"), operation["x-roles"], operation.get("x-roles-for-own")
+    needs = f"one of the roles {_listed(roles)}" if roles else "no key"
+    needs += f", or {_listed(own)} for what the caller asked for itself" if own else ""
     return (
         f'<article aria-labelledby="{name}"><h3 id="{name}"><span class="method {method.lower()}">{method}</span> '
         f"<code>/api{escape(path)}</code> <small>{escape(text_at(operation, 'summary'))}</small></h3>"
@@ -90,6 +91,10 @@ def _call(method: str, path: str, operation: JsonObject) -> str:
         + _answers(operation)
         + "</article>"
     )
+
+
+def _listed(roles: Json) -> str:
+    return ", ".join(map(str, roles)) if isinstance(roles, list) else ""
 
 
 def _parameters(parameters: Iterable[JsonObject]) -> str:

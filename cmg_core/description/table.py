@@ -1,7 +1,7 @@
 """What each call is, in one table: a test fails for a route without a line here.
 
-To describe a new route, give it a line under its name: a tag, a role, a sentence, what it takes and answers, and the
-codes of the problems that are its own.
+To describe a new route, give it a line under its name: a tag, a sentence, what it takes and answers, and the codes of
+the problems that are its own. Who may call it stands in ``domain/roles.py``.
 """
 
 from collections.abc import Mapping
@@ -24,17 +24,6 @@ from cmg_core.domain.record import Status
 from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, RetirementRequest
 from cmg_core.domain.values import JsonObject
 from cmg_core.triggers.bodies import ClientsMovedCall, ExtendCall, GateCall, GatewayCreatedCall, PersonsCall
-
-
-class Role(StrEnum):
-    """Who may call."""
-
-    NOBODY = "nobody"
-    """Needs no key."""
-    READER = "reader"
-    REQUESTER = "requester"
-    APPROVER = "approver"
-    OPERATOR = "operator"
 
 
 class Tag(StrEnum):
@@ -83,7 +72,6 @@ class Described:
     """One call, as the document tells it."""
 
     tag: Tag
-    role: Role
     summary: str
     about: str
     answers: tuple[Answer, ...]
@@ -123,6 +111,12 @@ STATUSES: Mapping[str, int] = {
     "unreadable-body": 400,
     "bad-idempotency-key": 400,
     "bad-continuation": 400,
+    "not-signed-in": 401,
+    "several-keys": 401,
+    "token-refused": 401,
+    "another-tenant": 403,
+    "role-missing": 403,
+    "same-person": 403,
     "no-such-deployment": 404,
     "no-such-gate": 404,
     "no-such-problem": 404,
@@ -132,6 +126,7 @@ STATUSES: Mapping[str, int] = {
     "gate-cannot-open": 409,
     "not-possible-now": 409,
     "body-too-large": 413,
+    "approval-left-out": 422,
     "state-too-large": 413,
     "idempotency-key-reused": 422,
     "invalid-request": 422,
@@ -146,11 +141,14 @@ STATUSES: Mapping[str, int] = {
 """The HTTP status of each problem that a call can be answered with."""
 
 STORAGE = ("internal-error", "try-again", "newer-release", "unreadable-row", "wrong-settings", *KNOWN_CODES)
+CALLER = ("not-signed-in", "several-keys", "token-refused", "role-missing", "another-tenant")
+"""Of every call that is not open to all."""
 BODY = ("unreadable-body", "body-too-large", "invalid-request")
 STARTS = (
     *BODY,
     "bad-idempotency-key",
     "idempotency-key-reused",
+    "approval-left-out",
     "another-deployment-is-active",
     "changed-meanwhile",
     "state-too-large",
@@ -169,7 +167,6 @@ DEPLOYMENT_NOW = Answer(200, "The deployment as it is now.", DeploymentAnswer)
 def _start(summary: str, about: str, body: Model) -> Described:
     return Described(
         Tag.START,
-        Role.REQUESTER,
         summary,
         about,
         (ACCEPTED,),
@@ -179,16 +176,15 @@ def _start(summary: str, about: str, body: Model) -> Described:
     )
 
 
-def _ask(role: Role, summary: str, about: str, body: Model = PersonsCall, *problems: str) -> Described:
+def _ask(summary: str, about: str, body: Model = PersonsCall, *problems: str) -> Described:
     return Described(
-        Tag.ASK, role, summary, about, (DEPLOYMENT_NOW,), (*ASKS, *problems), bodies=(body,), parameters=(DEPLOYMENT,)
+        Tag.ASK, summary, about, (DEPLOYMENT_NOW,), (*ASKS, *problems), bodies=(body,), parameters=(DEPLOYMENT,)
     )
 
 
 CALLS: Mapping[str, Described] = {
     "make-plan": Described(
         Tag.PLAN,
-        Role.READER,
         "Make a plan",
         "What a request would make, keep and delete, with every finding, the gates, the time, the cost and the way "
         "back. Changes nothing. With `Accept: text/markdown` as a page for a change board.",
@@ -208,7 +204,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "show-operation": Described(
         Tag.FOLLOW,
-        Role.READER,
         "Poll an operation",
         "202 until the operation has ended, then 200 with the result. `Retry-After` says when to ask again: seconds "
         "while steps run, up to five minutes at gates and in the grace period.",
@@ -218,7 +213,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "list-deployments": Described(
         Tag.FOLLOW,
-        Role.READER,
         "List deployments",
         "Those under way first; follow `continuation` for those that have ended, by month. Case matters only in "
         "`external_reference`.",
@@ -228,7 +222,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "show-deployment": Described(
         Tag.FOLLOW,
-        Role.READER,
         "See a deployment",
         "Steps, what is waited for and who opens it, gates, resources, findings, and what can be asked of it.",
         (DEPLOYMENT_NOW,),
@@ -237,7 +230,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "show-events": Described(
         Tag.FOLLOW,
-        Role.READER,
         "See a deployment's history",
         "What happened, oldest first.",
         (Answer(200, "The history.", EventsAnswer),),
@@ -246,28 +238,24 @@ CALLS: Mapping[str, Described] = {
     ),
     "open-gate": Described(
         Tag.ASK,
-        Role.OPERATOR,
         "Open a gate",
         "Says that the world is as the gate's `what_to_do` asks. The gate `approval` needs the role `approver`. "
         "`gateway-created` takes the new scale set's ID as `payload`, `clients-moved` what the site counted, other "
         "gates none. Opening it again changes nothing.",
         (DEPLOYMENT_NOW,),
-        (*BODY, "no-such-deployment", "no-such-gate", "gate-cannot-open", "changed-meanwhile", "state-too-large"),
+        (*BODY, "no-such-deployment", "no-such-gate", "same-person", "gate-cannot-open", "changed-meanwhile", "state-too-large"),
         bodies=(GateCall, GatewayCreatedCall, ClientsMovedCall),
         parameters=(DEPLOYMENT, GATE),
     ),
-    "cancel-deployment": _ask(Role.REQUESTER, "Cancel", "Ends a deployment that has made nothing yet."),
+    "cancel-deployment": _ask("Cancel", "Ends a deployment that has made nothing yet."),
     "roll-back-deployment": _ask(
-        Role.OPERATOR,
         "Roll back",
         "Back to the old gateway; what the deployment made is removed. Possible until the removal of the old gateway "
         "begins.",
     ),
-    "resume-deployment": _ask(
-        Role.OPERATOR, "Resume", "Goes on with a deployment in `needs-attention`, once the cause is cured."
+    "resume-deployment": _ask( "Resume", "Goes on with a deployment in `needs-attention`, once the cause is cured."
     ),
     "extend-grace": _ask(
-        Role.REQUESTER,
         "Extend the grace period",
         "The old gateway stays until a later moment, within 365 days from now.",
         ExtendCall,
@@ -276,7 +264,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "check-deployment": Described(
         Tag.ASK,
-        Role.REQUESTER,
         "Look now",
         "Looks at what is waited for now instead of later. Nobody has to say why: the body may be left out.",
         (DEPLOYMENT_NOW,),
@@ -285,12 +272,10 @@ CALLS: Mapping[str, Described] = {
         body_is_needed=False,
         parameters=(DEPLOYMENT,),
     ),
-    "release-parked-name": _ask(
-        Role.OPERATOR, "Release a parked name", "Deletes the old gateway's address: anybody can claim its name then."
+    "release-parked-name": _ask( "Release a parked name", "Deletes the old gateway's address: anybody can claim its name then."
     ),
     "show-health": Described(
         Tag.APP,
-        Role.NOBODY,
         "See whether the app can work",
         "The app's release and what is wrong with its settings, never their values.",
         (
@@ -302,7 +287,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "show-description": Described(
         Tag.APP,
-        Role.NOBODY,
         "This document",
         "OpenAPI 3.1, made from the code's own models. It holds no secret, and is the same for everybody.",
         (Answer(200, "The document.", None, texts=("application/json",)),),
@@ -311,7 +295,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "show-docs": Described(
         Tag.APP,
-        Role.NOBODY,
         "This document as a page",
         "For people. It loads nothing from anywhere, and runs no script.",
         (Answer(200, "The page.", None, texts=("text/html",)),),
@@ -320,7 +303,6 @@ CALLS: Mapping[str, Described] = {
     ),
     "show-problem": Described(
         Tag.APP,
-        Role.NOBODY,
         "What a type of problem means",
         "Where the `type` of each problem leads: what it says, why it happens, and what to do. As a page with "
         "`Accept: text/html`, as text with `Accept: text/markdown`.",
@@ -333,5 +315,5 @@ CALLS: Mapping[str, Described] = {
 
 
 def problems_of(call: Described) -> tuple[str, ...]:
-    """The codes of all problems that a call can be answered with."""
-    return (*call.problems, *STORAGE) if call.stores else call.problems
+    """The codes of all problems that a call can be answered with. What asks the ledger is open to nobody unknown."""
+    return (*call.problems, *CALLER, *STORAGE) if call.stores else call.problems

@@ -33,6 +33,14 @@ class Throttled(TryAgain):
         self.asked = asked
 
 
+class NotSignedIn(Exception):
+    """Nobody knows who calls: the token is no good. ``reason`` says why, and repeats nothing of the token."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class ChangedMeanwhile(Exception):
     """A conditional write found something newer (HTTP 412)."""
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from cmg_core.domain.errors import ClaimRunsOut
 from cmg_core.domain.gates import OBSERVATION, Gate, GateName
 from cmg_core.domain.plans import Part, PinnedCertificate, Plan, StandingGateway
+from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.requests import Request
 from cmg_core.domain.values import Moment
@@ -246,6 +247,8 @@ class Requested:
     """The full ID of the scale set that the site has made, for the gate ``gateway-created``."""
     figures: ClientFigures | None = None
     """What the site counted, for the gate ``clients-moved``."""
+    called_by: Principal = NOBODY
+    """Who called, as far as it was verified: ``by`` is what people write."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,8 @@ class Record:
     saved_by: str = ""
     claim: Claim | None = None
     requested: tuple[Requested, ...] = ()
+    asked_by: Principal = NOBODY
+    """Who asked for the deployment, as far as it was verified."""
     schema: int = SCHEMA
 
 
@@ -279,6 +284,8 @@ class Event:
     text: str
     revision: int
     correlation_id: str = ""
+    called_by: Principal = NOBODY
+    """Whose call the line tells of, as far as it was verified."""
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,11 @@ def _opened(course: Course, requested: Requested) -> tuple[Course, str]:
         state = course.state
         if lacking:
             return course, f"{requested.by} reported figures of clients: {lacking}"
-    state = state.with_gate(replace(gate, opened_at=requested.at, opened_by=requested.by, reason=requested.reason))
+    state = state.with_gate(
+        replace(
+            gate, opened_at=requested.at, opened_by=requested.by, reason=requested.reason, opened_as=requested.called_by
+        )
+    )
     if requested.made:
         state = replace(state, new=replace(state.new, named=requested.made))
     status = course.status

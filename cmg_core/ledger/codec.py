@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic import Json as FromJson
 
 from cmg_core.domain.errors import NewerSchema, TooLarge, UnreadableRow
+from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Ask, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.requests import ReplacementRequest, held_gateway
 from cmg_core.domain.values import JsonObject, Moment
@@ -37,6 +38,7 @@ def _since_the_first_release(noted: Any) -> Any:
 
 REQUESTED = TypeAdapter(tuple[Annotated[Requested, BeforeValidator(_since_the_first_release)], ...])
 EVENT = TypeAdapter(Event)
+PRINCIPAL = TypeAdapter(Principal)
 
 
 def pack(state: State) -> bytes:
@@ -71,6 +73,7 @@ def created_columns(record: Record) -> Columns:
         "updated_at": _text(record.updated_at),
         "gateway": record.gateway,
         "body_hash": record.body_hash,
+        "asked_by": PRINCIPAL.dump_json(record.asked_by).decode(),
         "requested": REQUESTED.dump_json(record.requested).decode(),
         **claim_columns(record.claim),
     }
@@ -131,6 +134,7 @@ def summary(state: State) -> JsonObject:
         "service_name": planned or request.service_name or old,
         "external_reference": request.external_reference,
         "subscription_id": request.subscription_id,
+        "tenant_id": request.tenant_id,
     }
 
 
@@ -178,6 +182,8 @@ class _RecordColumns(_Columns):
     claim_message: str
     claim_until: StoredMomentOrNone
     requested: Annotated[tuple[Requested, ...], BeforeValidator(REQUESTED.validate_json)]
+    asked_by: Annotated[Principal, BeforeValidator(PRINCIPAL.validate_json)] = NOBODY
+    """Rows of earlier releases do not say it."""
 
 
 class _ListedColumns(_Columns):
@@ -239,6 +245,7 @@ def record_of(deployment_id: str, row: Mapping[str, Any]) -> Record:
         saved_by=read.saved_by,
         claim=Claim(read.claim_invocation, read.claim_message, read.claim_until) if read.claim_until else None,
         requested=read.requested,
+        asked_by=read.asked_by,
         schema=schema,
     )
 

@@ -29,6 +29,9 @@ class OldFacts:
     besides: Mapping[str, JsonObject | None]
 
 
+UNNAMED = "another one"
+
+
 @dataclass(frozen=True)
 class Facts:
     """What was seen before the names are fixed."""
@@ -157,18 +160,21 @@ async def _records(azure: ResourceManager, request: Request) -> Sequence[JsonObj
 
 
 async def _rival(services: Services, request: Request, deployment_id: str) -> str:
-    """A reservation is a hint; the record that it names decides (engine-protocol, rule 13)."""
+    """The active deployment that holds the gateway. One with another tenant is not named: who reads the plan may know
+    nothing of it. A reservation is a hint; the record that it names decides (engine-protocol, rule 13)."""
     held = await services.ledger.holder(held_gateway(request))
     if held is None or held[0] == deployment_id:
         return ""
     try:
         stored = await services.ledger.read(held[0])
     except NewerSchema:  # a newer release carries it on: it has not ended
-        return held[0]
+        return UNNAMED
     if stored is None and deployment_id:
         # It took this deployment's reservation over and writes its record down at this moment: the two must meet.
         raise TryAgain("another request for this gateway is just being accepted")
-    return "" if stored is None or stored.record.status.is_end else held[0]
+    if stored is None or stored.record.status.is_end:
+        return ""
+    return held[0] if stored.record.state.request.tenant_id == request.tenant_id else UNNAMED
 
 
 async def _old(azure: ResourceManager, request: Request) -> OldFacts | None:

@@ -34,7 +34,7 @@ from cmg_core.domain.target import (
 )
 from cmg_core.domain.tenants import Identities
 from cmg_core.looks.asking import NEEDS_PROVIDER, Asking, Busy, Missed
-from cmg_core.looks.facts import Facts
+from cmg_core.looks.facts import UNNAMED, Facts
 from cmg_core.looks.making import ask_policies
 from cmg_core.looks.notes import Notes
 from cmg_core.services import Services
@@ -43,7 +43,13 @@ from cmg_core.steps.register_providers import PROVIDERS
 
 def judge_rival(rival: str) -> Iterable[Finding]:
     """Whether another active deployment holds the gateway."""
-    if rival:
+    if rival == UNNAMED:
+        yield blocks(
+            "another-migration",
+            "A deployment that cannot be named here holds this gateway and has not ended.",
+            "Have the app's operators look for it: let it end first.",
+        )
+    elif rival:
         yield blocks(
             "another-migration",
             f"Deployment {rival} holds this gateway and has not ended.",

@@ -14,10 +14,14 @@ import azure.functions as func
 from cmg_core import calls, views
 from cmg_core.calls import CallRefused
 from cmg_core.correlation import correlated
+from cmg_core.domain.principals import NOBODY
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Record
+from cmg_core.domain.roles import Caller, needs
 from cmg_core.domain.values import Frozen, JsonObject
 from cmg_core.services import Services
+from cmg_core.tenancy import services_for
+from cmg_core.triggers.caller import ensure_may, who_calls
 from cmg_core.triggers.problems import in_seconds, problem_of, retry_after, unknown_problem
 
 log = logging.getLogger("cmg.http")
@@ -35,7 +39,9 @@ class Call:
 
     request: func.HttpRequest
     services: Callable[[], Services]
-    """Raises SettingsError."""
+    """What the caller's call may reach. Raises SettingsError."""
+    caller: Caller
+    """Who calls, with a role that the call needs; nobody with none where it needs none."""
 
     @property
     def deployment_id(self) -> str:
@@ -54,6 +60,10 @@ class Call:
         return given
 
 
+_ANYBODY = Caller(NOBODY, frozenset(), customer="")
+_CHALLENGE = 'Bearer realm="cmg"'
+"""RFC 6750, section 3."""
+
 type Handler = Callable[[Call], Awaitable[func.HttpResponse]]
 
 
@@ -69,21 +79,35 @@ class Route:
 
 
 def answering(
-    handler: Handler, services: Callable[[], Services]
+    route: Route, services: Callable[[], Services]
 ) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
-    """The function that the Functions host calls: always an answer, always with its correlation ID."""
+    """The function that the Functions host calls: always an answer, always with its correlation ID.
+
+    Who calls and what it may is judged before anything else of the call is read.
+    """
 
     async def answer_call(req: func.HttpRequest) -> func.HttpResponse:
         correlation_id = _correlation_id(req)
         with correlated(correlation_id):
             try:
-                given = await handler(Call(req, services))
+                given = await route.handler(await _admitted(route, req, services))
             except Exception as error:
                 given = _refusal(error, req, correlation_id)
         given.headers["x-correlation-id"] = correlation_id
         return given
 
     return answer_call
+
+
+async def _admitted(route: Route, request: func.HttpRequest, services: Callable[[], Services]) -> Call:
+    """The call, where its caller may make it. Raises what ``who_calls`` and ``ensure_may`` raise, and SettingsError."""
+    if route.level is func.AuthLevel.ANONYMOUS:
+        return Call(request, services, _ANYBODY)
+    reached = services()
+    caller = await who_calls(request, reached)
+    ensure_may(caller, needs(route.name, request.route_params.get("gate", "")))
+    theirs = services_for(caller, reached)
+    return Call(request, lambda: theirs, caller)
 
 
 def _correlation_id(request: func.HttpRequest) -> str:
@@ -102,6 +126,10 @@ def _refusal(error: Exception, request: func.HttpRequest, correlation_id: str) -
     body = problem.model_copy(update=told).details(_address(request).path)
     pause = retry_after(error)
     headers = {} if pause is None else {"Retry-After": str(pause)}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = (
+            _CHALLENGE if problem.code == "not-signed-in" else f'{_CHALLENGE}, error="invalid_token"'
+        )
     return answer(body, problem.status, headers, "application/problem+json")
 
 

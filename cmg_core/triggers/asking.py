@@ -5,6 +5,7 @@ import azure.functions as func
 from cmg_core import calls, views
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.record import Ask
+from cmg_core.domain.roles import needs
 from cmg_core.triggers.answering import Call, answer
 from cmg_core.triggers.bodies import (
     ClientsMovedCall,
@@ -15,6 +16,7 @@ from cmg_core.triggers.bodies import (
     read_call,
     read_json,
 )
+from cmg_core.triggers.caller import ensure_may
 
 
 async def open_gate(call: Call) -> func.HttpResponse:
@@ -31,12 +33,15 @@ async def open_gate(call: Call) -> func.HttpResponse:
             asked, says = counted, calls.Says(figures=counted.payload)
         case _:
             asked = read_call(body, GateCall)
-    opened = await calls.open_gate(call.services(), deployment_id, name, asked.by, asked.reason, says)
+    me = call.caller.principal
+    opened = await calls.open_gate(call.services(), deployment_id, name, asked.by, asked.reason, says, me)
     return answer(views.status_view(opened))
 
 
 async def cancel(call: Call) -> func.HttpResponse:
-    """Stop before the first write."""
+    """Stop before the first write. Whoever asked for the deployment may, besides operators."""
+    known = await calls.find(call.services(), call.deployment_id)
+    ensure_may(call.caller, needs("cancel-deployment"), known.record.asked_by)
     return await _ask_for(call, Ask.CANCEL)
 
 
@@ -59,7 +64,8 @@ async def extend(call: Call) -> func.HttpResponse:
     """A longer grace period."""
     deployment_id, body = call.deployment_id, read_json(call.request.get_body())
     asked = read_call(body, ExtendCall)
-    record = await calls.ask_for(call.services(), deployment_id, Ask.EXTEND, asked.by, asked.reason, asked.until)
+    me = call.caller.principal
+    record = await calls.ask_for(call.services(), deployment_id, Ask.EXTEND, asked.by, asked.reason, asked.until, me)
     return answer(views.status_view(record))
 
 
@@ -67,11 +73,16 @@ async def check(call: Call) -> func.HttpResponse:
     """Look now. Nobody has to say why: a look changes nothing."""
     if call.request.get_body().strip():
         return await _ask_for(call, Ask.CHECK)
-    record = await calls.ask_for(call.services(), call.deployment_id, Ask.CHECK, "somebody", "gave no reason")
+    me = call.caller.principal
+    record = await calls.ask_for(
+        call.services(), call.deployment_id, Ask.CHECK, "somebody", "gave no reason", called_by=me
+    )
     return answer(views.status_view(record))
 
 
 async def _ask_for(call: Call, ask: Ask) -> func.HttpResponse:
     deployment_id, body = call.deployment_id, read_json(call.request.get_body())
     asked = read_call(body, PersonsCall)
-    return answer(views.status_view(await calls.ask_for(call.services(), deployment_id, ask, asked.by, asked.reason)))
+    me = call.caller.principal
+    record = await calls.ask_for(call.services(), deployment_id, ask, asked.by, asked.reason, called_by=me)
+    return answer(views.status_view(record))

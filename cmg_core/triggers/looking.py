@@ -1,6 +1,6 @@
 """Calls that only look: at one deployment, at lists of them, at the app's health."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -11,6 +11,7 @@ from cmg_core.answers import DeploymentsAnswer, HealthAnswer
 from cmg_core.domain.findings import blocks, warns
 from cmg_core.domain.problems import Finding, brief
 from cmg_core.domain.record import Status
+from cmg_core.domain.roles import KEYS_MAY, CallerRules, in_words
 from cmg_core.domain.validation import InvalidRequest, repeated
 from cmg_core.settings import SettingsError
 from cmg_core.triggers.answering import GUID, Call, accepted, answer
@@ -80,7 +81,8 @@ async def show_health(call: Call) -> func.HttpResponse:
         limits = call.services().limits
     except SettingsError as error:
         return answer(_health("unhealthy", None, findings_of(error)), 503)
-    return answer(_health("healthy", limits.minimum_grace, () if limits.gateway_software else (_NO_SOFTWARE,)))
+    findings = [*(() if limits.gateway_software else (_NO_SOFTWARE,)), *_of_keys(limits.callers)]
+    return answer(_health("healthy", limits.minimum_grace, findings))
 
 
 _NO_SOFTWARE = warns(
@@ -89,6 +91,18 @@ _NO_SOFTWARE = warns(
     "Give the VM extension that makes a gateway of an instance, as JSON.",
     resource="CMG_GATEWAY_SOFTWARE",
 )
+
+
+def _of_keys(rules: CallerRules) -> Iterator[Finding]:
+    if more := rules.key_roles - KEYS_MAY:
+        yield warns(
+            "keys-may-more",
+            f"Whoever holds a function key is {in_words(more, ' and ')}, too: a key does not say who calls, and goes "
+            "from hand to hand.",
+            "Leave CMG_KEY_ROLES out, or at reader and requester, and give people and machines app roles in Microsoft "
+            "Entra ID.",
+            resource="CMG_KEY_ROLES",
+        )
 
 
 def _health(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from cmg_core.calls import CallRefused
 from cmg_core.domain.azure_causes import problem_of as refusal_of
-from cmg_core.domain.errors import AzureRefused, NewerSchema, StepFailed, TooLarge, TryAgain, UnreadableRow
+from cmg_core.domain.errors import AzureRefused, NewerSchema, NotSignedIn, StepFailed, TooLarge, TryAgain, UnreadableRow
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.validation import InvalidRequest
@@ -22,6 +22,14 @@ def problem_of(error: Exception) -> Problem | None:
             return error.problem
         case InvalidRequest():
             return _invalid(error)
+        case NotSignedIn():
+            return Problem(
+                code="token-refused",
+                title="The caller's token is no good",
+                detail=error.reason,
+                cure="Get a new token for this app, in the tenant that the caller belongs to, and send the call again.",
+                status=401,
+            )
         case TryAgain():
             return Problem(
                 code="try-again",

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 
 import azure.functions as func
 
@@ -12,6 +11,7 @@ from cmg_core.domain.problems import Problem
 from cmg_core.domain.validation import Kind, kind_of_request, read_request
 from cmg_core.domain.values import Json
 from cmg_core.plan_page import PlanPage, plan_page
+from cmg_core.tenancy import ensure_theirs
 from cmg_core.triggers.answering import Call, accepted, answer
 from cmg_core.triggers.bodies import read_json
 from cmg_core.triggers.negotiation import chosen_type
@@ -26,6 +26,7 @@ async def make_plan(call: Call) -> func.HttpResponse:
     kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, MARKDOWN))
     body = read_json(call.request.get_body())
     request, services = read_request(body, kind_of_request(body)), call.services()
+    await ensure_theirs(call.caller, request, services)
     plan = await calls.make_plan(services, request)
     varies = {"Vary": "Accept"}
     if kind == JSON:
@@ -52,24 +53,10 @@ async def start_retirement(call: Call) -> func.HttpResponse:
 async def _start(call: Call, kind: Kind) -> func.HttpResponse:
     body = read_json(call.request.get_body())
     request = read_request(body, kind)
-    asked = Asked(_caller(call.request), _idempotency_key(call.request), _hash(body))
+    asked = Asked(call.caller.principal, _idempotency_key(call.request), _hash(body))
     services = call.services()
+    await ensure_theirs(call.caller, request, services)
     return accepted(call.request, services, await calls.accept(services, request, asked))
-
-
-def _caller(request: func.HttpRequest) -> str:
-    """Who calls, for telling one caller's Idempotency-Key from another's.
-
-    The signed-in principal where App Service's authentication is on; only then nobody else can set that header. Else
-    the function key stands for its holder. The host never tells the app a key's name, only the key itself reaches it,
-    so a part of the key's hash takes the name's place: the key cannot be had from it, and it is stored nowhere.
-    """
-    if os.environ.get("WEBSITE_AUTH_ENABLED") == "True" and (
-        principal := request.headers.get("X-MS-CLIENT-PRINCIPAL-ID")
-    ):
-        return f"principal:{principal}"
-    key = request.headers.get("x-functions-key") or request.params.get("code", "")
-    return f"key:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def _idempotency_key(request: func.HttpRequest) -> str:

@@ -1,7 +1,8 @@
 """Sign-in: tokens of the directory (`login.microsoftonline.com`) and of the managed identity endpoint.
 
 Source: Microsoft's pages on the client credentials flow, on managed identities in App Service (api-version 2019-08-01)
-and on an app that trusts a managed identity; texts of AADSTS errors from public issues. Inferred: the audience claim of
+and on an app that trusts a managed identity; texts of AADSTS errors from public issues. Tokens for the product itself
+are those of `callers.py`. Inferred: the audience claim of
 a managed identity's token that stands in for a secret, and the order in which an assertion is checked. Tokens look like
 real ones and are good in this simulated world only.
 """
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
+from local.azure.callers import ApiCaller, api_token, secret_of, shown_keys
 from local.azure.errors import json_response
 from local.azure.messages import Request, Response
 from local.azure.world import World
@@ -128,6 +130,10 @@ def handle_login(world: World, request: Request, now: datetime) -> Response:
         )
     if request.path.lower().endswith("/.well-known/openid-configuration"):
         return _configuration(request, parts[0])
+    if request.method == "GET" and request.path.lower().endswith("/discovery/v2.0/keys"):
+        return json_response(200, shown_keys(request.host, parts[0], 2))
+    if request.method == "GET" and request.path.lower().endswith("/discovery/keys"):
+        return json_response(200, shown_keys(request.host, parts[0], 1))
     if request.method == "POST" and request.path.lower().endswith("/oauth2/v2.0/token"):
         return _token(world, request, tenant, now)
     return Response(404)
@@ -172,6 +178,8 @@ def _token(world: World, request: Request, tenant: str, now: datetime) -> Respon
     if form.get("grant_type") != "client_credentials":
         return _refusal(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
     client_id = form.get("client_id", "").lower()
+    if (caller := world.identity.api.caller(client_id, tenant)) is not None:
+        return _callers_token(world, request.host, form, caller, now)
     principal: Principal | None = None
     if client_id == world.identity.client_id.lower() and tenant == world.identity.tenant.lower():
         principal = managed_identity(world)
@@ -205,6 +213,27 @@ def _token(world: World, request: Request, tenant: str, now: datetime) -> Respon
             "expires_in": CLIENT_TOKEN_SECONDS,
             "ext_expires_in": CLIENT_TOKEN_SECONDS,
             "access_token": issue_token(world, audience, now, principal=principal),
+        },
+    )
+
+
+def _callers_token(world: World, host: str, form: dict[str, str], caller: ApiCaller, now: datetime) -> Response:
+    """A token for the product's API, for an application that has a secret."""
+    if not hmac.compare_digest(form.get("client_secret", "").encode(), secret_of(world.token_key, caller).encode()):
+        return _refusal(401, "invalid_client", 7000215, "Invalid client secret provided.")
+    api = world.identity.api
+    resource = form.get("scope", "").removesuffix("/.default")
+    if resource not in (api.uri, api.client_id):
+        return _refusal(
+            400, "invalid_resource", 500011, f"The resource principal named {resource} was not found in the tenant."
+        )
+    return json_response(
+        200,
+        {
+            "token_type": "Bearer",
+            "expires_in": CLIENT_TOKEN_SECONDS,
+            "ext_expires_in": CLIENT_TOKEN_SECONDS,
+            "access_token": api_token(api, caller, host, now),
         },
     )
 
@@ -251,21 +280,29 @@ def handle_managed_identity(world: World, request: Request, now: datetime) -> Re
     if request.query.get("api-version") not in ("2017-09-01", "2019-08-01"):
         return json_response(400, {"statusCode": 400, "message": "The api-version is missing or not supported."})
     resource = request.query.get("resource", "")
+    api, wanted = world.identity.api, request.query.get("client_id", "")
+    if (caller := api.caller(wanted)) is not None and resource in (api.uri, api.client_id):
+        token = api_token(api, caller, LOGIN_HOSTS[0], now, MANAGED_TOKEN_SECONDS)
+        return _managed_token(token, resource, caller.client_id, now)
     if resource.rstrip("/") not in RESOURCES | set(EXCHANGES.values()):
         message = f"AADSTS500011: The resource principal named {resource} was not found in the tenant."
         return json_response(400, {"statusCode": 400, "message": message})
-    wanted = request.query.get("client_id")
     if wanted and wanted.lower() != world.identity.client_id.lower():
         return json_response(
             400, {"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity found."}
         )
+    token = issue_token(world, resource, now, MANAGED_TOKEN_SECONDS, principal=managed_identity(world))
+    return _managed_token(token, resource, world.identity.client_id, now)
+
+
+def _managed_token(token: str, resource: str, client_id: str, now: datetime) -> Response:
     return json_response(
         200,
         {
-            "access_token": issue_token(world, resource, now, MANAGED_TOKEN_SECONDS, principal=managed_identity(world)),
+            "access_token": token,
             "expires_on": str(int((now + timedelta(seconds=MANAGED_TOKEN_SECONDS)).timestamp())),
             "resource": resource,
             "token_type": "Bearer",
-            "client_id": world.identity.client_id,
+            "client_id": client_id,
         },
     )

@@ -13,6 +13,7 @@ from local.azure.arm import classic, dns_zones, locks, subscriptions, vaults
 from local.azure.arm.public_addresses import free_address
 from local.azure.arm.registry import PROVIDERS
 from local.azure.arm.storing import save
+from local.azure.callers import Api, ApiCaller
 from local.azure.errors import AzureError
 from local.azure.ids import parse
 from local.azure.operations import DURATIONS
@@ -105,6 +106,14 @@ def _empty_world(wanted: WorldSeed, time_scale: float, now: datetime) -> World:
             app.client_id,
             app.trusts or me.object_id,
             {tenant.lower(): object_id for tenant, object_id in app.consented_tenants.items()},
+        ),
+        Api(
+            me.api.uri,
+            me.api.client_id,
+            me.api.version,
+            tuple(
+                ApiCaller(each.client_id, each.object_id, each.tenant or tenant, each.roles) for each in me.api.callers
+            ),
         ),
     )
     if unknown := set(wanted.durations) - set(DURATIONS):

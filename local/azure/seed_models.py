@@ -45,6 +45,24 @@ class CustomerAppSeed(_Part):
     trusts: str | None = None
 
 
+class ApiCallerSeed(_Part):
+    """Who may call the product: an application's service principal, with its app roles (such as `Cmg.Requester`)."""
+
+    client_id: str
+    object_id: str
+    tenant: str | None = None
+    roles: tuple[str, ...] = ()
+
+
+class ApiSeed(_Part):
+    """The product's registration in the directory; `version` is that of the access tokens that it asks for."""
+
+    uri: str = "api://cmg"
+    client_id: str = "66666666-6666-4666-8666-666666666666"
+    version: Literal[1, 2] = 1
+    callers: tuple[ApiCallerSeed, ...] = ()
+
+
 class IdentitySeed(_Part):
     """The app's identity."""
 
@@ -52,6 +70,7 @@ class IdentitySeed(_Part):
     client_id: str = "33333333-3333-4333-8333-333333333333"
     object_id: str = "44444444-4444-4444-8444-444444444444"
     customer_app: CustomerAppSeed = CustomerAppSeed()
+    api: ApiSeed = ApiSeed()
 
 
 class SubscriptionSeed(_Part):

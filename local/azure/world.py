@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from local.azure.callers import Api
 from local.azure.messages import Request, Response
 
 if TYPE_CHECKING:
@@ -246,6 +247,7 @@ class Identity:
     secret: str
     header: str
     customer_app: CustomerApp = field(default_factory=lambda: CustomerApp("", ""))
+    api: Api = field(default_factory=Api)
 
 
 @dataclass

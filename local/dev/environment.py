@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from local.azure.seed_models import DEFAULT_CUSTOMER_APP, DEFAULT_TENANT
+from local.azure.seed_models import DEFAULT_CUSTOMER_APP, DEFAULT_TENANT, ApiSeed
 from local.dev.azurite import Azurite
 from local.dev.faketime import FastClock
 from local.dev.processes import ROOT, Child, ProcessError, inherited, python
@@ -178,6 +178,8 @@ class LocalAzure:
             "IDENTITY_HEADER": self.identity_header,
             "CMG_TENANT_ID": DEFAULT_TENANT,
             "CMG_CUSTOMER_APP": DEFAULT_CUSTOMER_APP,
+            "CMG_AUTH_AUDIENCE": f"{ApiSeed().uri}, {ApiSeed().client_id}",
+            "CMG_KEY_ROLES": os.environ.get("CMG_KEY_ROLES", "reader, requester, approver, operator"),
             "AzureWebJobsStorage": self.storage,
             "CmgStorage": self.storage,
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),

@@ -18,9 +18,12 @@ from pydantic import TypeAdapter
 
 from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
+from cmg_core.azure.signing_keys import SigningKeys
+from cmg_core.azure.tokens import EntraTokens
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.problems import PROBLEM_TYPES
 from cmg_core.domain.record import Event, Record, Status
+from cmg_core.domain.roles import CallerRules, Role
 from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
@@ -34,6 +37,7 @@ from cmg_core.services import (
     ResourceManager,
     Services,
     Stored,
+    Tokens,
     Vaults,
 )
 from cmg_core.triggers.answering import answering
@@ -52,7 +56,7 @@ from local.inprocess.hosting import Host
 from local.inprocess.loop import EPOCH, VirtualClock
 from local.inprocess.loop import run as run_virtually
 from local.inprocess.memory import MemoryLedger, MemoryQueues, Waiting
-from local.inprocess.outside import SimulatedDialer, SimulatedDns, TapedTransport
+from local.inprocess.outside import SimulatedDialer, SimulatedDns, SimulatedDocuments, TapedTransport
 from local.inprocess.tape import Call, Fault, Tape
 from local.inprocess.transport import SimulatorCredential
 from local.sample import Call as HttpCall
@@ -172,6 +176,7 @@ class WiredServices:
     vaults: Vaults
     dns: PublicDns
     dialer: GatewayDialer
+    tokens: Tokens
     azure: Callable[[Tenant, str], ResourceManager]
 
 
@@ -205,6 +210,19 @@ class InProcess:
         """Who the product is in this world, as its settings would say."""
         return Identities(self.world.identity.tenant, self.world.identity.customer_app.client_id)
 
+    @property
+    def callers(self) -> CallerRules:
+        """Who may call, as its settings would say: people open gates by the function key here."""
+        api, home = self.world.identity.api, self.world.identity.tenant
+        return CallerRules(
+            frozenset(Role), home=home, tenants=frozenset({home, *(each.tenant for each in api.callers)})
+        )
+
+    def _tokens(self, clock: Clock) -> EntraTokens:
+        api, authority = self.world.identity.api, CLOUDS[self.sample.cloud].authority
+        keys = SigningKeys(authority, clock, SimulatedDocuments(self.simulator, self.clock).fetch)
+        return EntraTokens(authority, (api.uri, api.client_id), self.callers.tenants, clock, keys)
+
     def transport(self, clock: Clock) -> TapedTransport:
         """The way to Azure."""
         return TapedTransport(self.simulator, clock, self.tape, self.all_try)
@@ -224,13 +242,19 @@ class InProcess:
         return WiredServices(
             clock=clock,
             limits=Limits(
-                self.settings.minimum_grace, self.settings.claim, software, self.identities, self.sample.cloud
+                self.settings.minimum_grace,
+                self.settings.claim,
+                software,
+                self.identities,
+                self.sample.cloud,
+                self.callers,
             ),
             ledger=self.ledger,
             queues=self.queues,
             vaults=connections.vaults,
             dns=SimulatedDns(self.world, self.clock, self.tape),
             dialer=SimulatedDialer(self.world, self.clock, self.tape),
+            tokens=self._tokens(clock),
             azure=connections.resource_manager,
         )
 
@@ -417,12 +441,12 @@ def http_call(
     """A call to the product's own HTTP function. Raises StoryFailed where there is none for it."""
     path = call.path.removeprefix("/api/").replace("{id}", deployment_id)
     fitting = ((route, routes.match(routes.parse(route.path), path)) for route in ROUTES if route.method == call.method)
-    handler, values = next(((route.handler, found) for route, found in fitting if found is not None), (None, None))
-    if handler is None:
+    route, values = next(((route, found) for route, found in fitting if found is not None), (None, None))
+    if route is None:
         raise StoryFailed(f"the product knows no {call.method} {call.path}")
     body = b"" if call.body is None else json.dumps(call.body).encode()
     request = func.HttpRequest(call.method, f"{HOST}/api/{path}", headers=headers or {}, route_params=values, body=body)
-    answer = answering(handler, lambda: services)
+    answer = answering(route, lambda: services)
     return lambda: answer(request)
 
 

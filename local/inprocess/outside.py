@@ -14,12 +14,15 @@ from azure.core.rest import HttpRequest as RestRequest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from cmg_core.azure.errors import document_of
+from cmg_core.domain.errors import TryAgain
+from cmg_core.domain.values import JsonObject
 from cmg_core.services import Clock, Dialed, NameView
 from local.azure import site
 from local.azure.clients import METADATA_PATH
 from local.azure.dns import resolve
 from local.azure.gateways import reach, relay
-from local.azure.messages import Request, is_change
+from local.azure.messages import Disconnect, Request, is_change
 from local.azure.simulator import Simulator
 from local.azure.world import World
 from local.inprocess.tape import Harm, Harmed, Port, Tape
@@ -40,6 +43,24 @@ FAULTS: Mapping[Harm, Mapping[str, Any]] = {
     Harm.CUT_BEFORE: {"disconnect": True},
 }
 """How the simulator shows each harm that keeps a call from having its effect."""
+
+
+class SimulatedDocuments:
+    """Documents that the simulated directory shows to everybody."""
+
+    def __init__(self, simulator: Simulator, clock: Clock) -> None:
+        self._simulator, self._clock = simulator, clock
+
+    async def fetch(self, address: str) -> JsonObject:
+        """As ``signing_keys.fetch_document``."""
+        parts = urlsplit(address)
+        try:
+            answer = self._simulator.handle(Request("GET", parts.hostname or "", parts.path), self._clock.now())
+        except Disconnect:
+            raise TryAgain("the connection was cut") from None
+        if answer.status != 200:
+            raise TryAgain(f"the directory answered {answer.status}")
+        return document_of(answer.body.decode())
 
 
 class TapedTransport(SimulatorTransport):

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from cmg_core.domain.values import Json, JsonObject, objects_at, text_at
-from local.dev.environment import free_port
+from local.dev.environment import WRITTEN, free_port
 from local.dev.processes import ROOT, Child
 
 KEYS = {"api", "key", "dashboard", "proxy", "ca", "sim", "storage", "dns", "pid", "host_pid"}
@@ -51,6 +51,7 @@ def test_up_prints_its_line_serves_and_ends_on_sigterm(tmp_path: Path) -> None:
             assert (await _ask(session, line, "health"))["status"] == "healthy"
             async with session.get(line["sim"] + "/_sim/state") as state:
                 assert state.ok
+            await _let_callers_sign_in(session, line)
 
     asyncio.run(test())
 
@@ -93,6 +94,27 @@ def test_state_stays_over_a_restart(tmp_path: Path) -> None:
             await _waits_at_a_gate(session, line, id)
 
     asyncio.run(test())
+
+
+async def _let_callers_sign_in(session: aiohttp.ClientSession, line: dict[str, str]) -> None:
+    """The app verifies a managed identity's token by keys that it gets through the proxy; the key is only the fence."""
+    me = {"client_id": str(uuid.uuid4()), "object_id": str(uuid.uuid4()), "roles": ["Cmg.Reader"]}
+    async with session.post(line["sim"] + "/_sim/seed", json={"identity": {"api": {"callers": [me]}}}) as seeded:
+        assert seeded.ok, await seeded.text()
+    given = json.loads(WRITTEN.read_text())["environment"]
+    query = {"resource": "api://cmg", "client_id": me["client_id"], "api-version": "2019-08-01"}
+    identity = {"X-IDENTITY-HEADER": given["IDENTITY_HEADER"]}
+    async with session.get(given["IDENTITY_ENDPOINT"], params=query, headers=identity) as answer:
+        token = (await answer.json())["access_token"]
+
+    async def asked(method: str, path: str, token: str) -> tuple[int, str]:
+        headers = {"x-functions-key": line["key"], "Authorization": f"Bearer {token}"}
+        async with session.request(method, f"{line['api']}/{path}", headers=headers) as answer:
+            return answer.status, text_at(await answer.json(), "type")
+
+    assert await asked("GET", "deployments", token) == (200, "")
+    assert await asked("POST", "migrations", token) == (403, "docs/errors.md#role-missing")
+    assert await asked("GET", "deployments", token[:-4] + "AAAA") == (401, "docs/errors.md#token-refused")
 
 
 async def _waits_at_a_gate(session: aiohttp.ClientSession, line: dict[str, str], id: str) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cmg_core import calls
+from cmg_core.domain.principals import Principal
 from cmg_core.domain.record import Record, Status
 from cmg_core.domain.validation import read_request
 from cmg_core.engine import Engine
@@ -78,7 +79,7 @@ async def tell(samples: Sequence[Sample], throttle: str = "") -> Told:
 
     async def follow(sample: Sample) -> Record:
         request = read_request(sample.request, "deployment")
-        id = (await calls.accept(services, request, calls.Asked("ticket", request.subscription_id, ""))).id
+        id = (await calls.accept(services, request, calls.Asked(Principal("ticket"), request.subscription_id, ""))).id
         left = list(sample.then)
         while True:
             stored = stage.ledger.peek(id)

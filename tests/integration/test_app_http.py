@@ -82,6 +82,7 @@ def environment(storage: str) -> dict[str, str]:
         "AzureWebJobsStorage": storage,
         "CmgStorage": storage,
         "CMG_MINIMUM_GRACE": "PT20S",
+        "CMG_KEY_ROLES": "requester, operator",
         "CMG_HOST_KEYS": json.dumps({"function": {"ticket-system": KEY}, "master": MASTER}),
         "HTTPS_PROXY": UNREACHABLE,
         "NO_PROXY": "127.0.0.1",

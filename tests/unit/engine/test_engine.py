@@ -815,7 +815,7 @@ def test_what_was_asked_meanwhile_decides_whether_it_is_woken_again(ask: Ask, st
     change = Save(2, "preflight", Status.RUNNING, a_state(), now + timedelta(days=9), "m1", now)
     saved, told = taken_up(change, (Requested(ask, "ann@contoso.com", "because", now),))
     assert (saved.status, saved.wake_at) == (status, None if rests else now + OVERDUE)
-    assert len(told) == 1 and "ann@contoso.com" in told[0]
+    assert len(told) == 1 and "ann@contoso.com" in told[0][0]
     assert taken_up(change, ()) == (change, ())
 
 

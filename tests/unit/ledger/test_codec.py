@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.principals import Principal
 from cmg_core.domain.record import MESSAGE, Ask, CutOver, Message, Record, Requested, State, Status
 from cmg_core.ledger import codec
 from tests.records import NOW, a_record, a_save, a_state
@@ -15,6 +16,7 @@ from tests.records import NOW, a_record, a_save, a_state
 moments = st.datetimes(timezones=st.just(NOW.tzinfo))
 spans = st.timedeltas(min_value=timedelta(), max_value=timedelta(days=400))
 texts = st.text(max_size=40)
+principals = st.builds(Principal, texts, texts)
 gates = st.builds(
     Gate,
     name=st.sampled_from(GateName),
@@ -23,6 +25,7 @@ gates = st.builds(
     asked_at=st.none() | moments,
     opened_at=st.none() | moments,
     reason=texts,
+    opened_as=principals,
 )
 states = st.builds(
     lambda **members: a_state(**members),
@@ -34,7 +37,13 @@ states = st.builds(
     retries=st.integers(0, 99),
 )
 requests = st.builds(
-    Requested, ask=st.sampled_from(Ask), gate=st.none() | st.sampled_from(GateName), by=texts, reason=texts, at=moments
+    Requested,
+    ask=st.sampled_from(Ask),
+    gate=st.none() | st.sampled_from(GateName),
+    by=texts,
+    reason=texts,
+    at=moments,
+    called_by=principals,
 )
 
 
@@ -43,15 +52,19 @@ def test_a_state_comes_back(state: State) -> None:
     assert codec.unpack(codec.pack(state)) == state
 
 
-@given(states, st.lists(requests, max_size=3).map(tuple), st.none() | moments, st.integers(0, 9))
-def test_a_record_comes_back(state: State, asked: tuple[Requested, ...], wake_at: None, sends: int) -> None:
-    record: Record = replace(a_record("d", state), requested=asked, wake_at=wake_at, sends=sends)
+@given(states, st.lists(requests, max_size=3).map(tuple), st.none() | moments, st.integers(0, 9), principals)
+def test_a_record_comes_back(
+    state: State, asked: tuple[Requested, ...], wake_at: None, sends: int, asked_by: Principal
+) -> None:
+    record: Record = replace(a_record("d", state), requested=asked, wake_at=wake_at, sends=sends, asked_by=asked_by)
     assert codec.record_of("d", codec.created_columns(record)) == record
 
 
 def test_a_save_merged_into_a_record_keeps_what_it_does_not_name() -> None:
-    row = codec.created_columns(a_record("d")) | codec.saved_columns(a_save(2, Status.GRACE))
+    me = Principal("principal:me", "me")
+    row = codec.created_columns(replace(a_record("d"), asked_by=me)) | codec.saved_columns(a_save(2, Status.GRACE))
     record = codec.record_of("d", row)
+    assert record.asked_by == me
     assert (record.created_at, record.gateway, record.body_hash) == (NOW, a_record("d").gateway, "0" * 64)
     assert (record.revision, record.status) == (2, Status.GRACE)
 

@@ -18,6 +18,7 @@ import pytest
 from cmg_core.domain.errors import NewerSchema, UnreadableMessage
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.outcomes import Outcome, Wait
+from cmg_core.domain.principals import NOBODY
 from cmg_core.domain.record import MESSAGE, SCHEMA, Ask, Message, Status
 from cmg_core.engine import Engine
 from cmg_core.ledger import codec
@@ -69,6 +70,7 @@ def test_a_record_of_the_first_release_is_understood() -> None:
     assert record.state.grace_ends_at == record.wake_at
     assert record.claim is not None and record.state.roll_back is None
     [asked] = record.requested
+    assert record.asked_by == asked.called_by == NOBODY
     assert (asked.ask, asked.gate, asked.by) == (Ask.OPEN_GATE, GateName.CLIENTS_MOVED, "ann@contoso.com")
 
 
@@ -76,6 +78,7 @@ def test_a_list_and_a_history_of_the_first_release_are_understood() -> None:
     [row] = codec.listed([(DEPLOYMENT, FROZEN["active"])])
     assert (row.status, row.schema, row.summary["service_name"]) == (Status.GRACE, 1, "GraniteFalls.Contoso.Com")
     assert codec.EVENT.validate_python(FROZEN["event"]).text == "cut-over is done"
+    assert codec.EVENT.validate_python(FROZEN["event"]).called_by == NOBODY
 
 
 def test_a_message_of_the_first_release_is_understood_and_its_record_carried_on() -> None:

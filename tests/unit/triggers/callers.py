@@ -8,14 +8,15 @@ from datetime import timedelta
 
 import azure.functions as func
 
+from cmg_core.domain.roles import CallerRules, Role
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Limits
-from cmg_core.triggers.answering import Handler, answering
+from cmg_core.triggers.answering import Route, answering
 from cmg_core.triggers.http import ROUTES
 from local.inprocess.memory import MemoryLedger, MemoryQueues
 from local.inprocess.tape import Tape
-from tests.fakes import FakeAzure, FakeClock, FakeDialer, FakeDns, FakeVaults
+from tests.fakes import FakeAzure, FakeClock, FakeDialer, FakeDns, FakeTokens, FakeVaults
 
 HOST = "https://cmg.contoso.example"
 KEY = "the-key-of-the-ticket-system"
@@ -27,11 +28,14 @@ class MemoryServices:
 
     clock: FakeClock = field(default_factory=FakeClock)
     limits: Limits = field(
-        default_factory=lambda: Limits(timedelta(hours=24), timedelta(minutes=5), {"name": "gateway"})
+        default_factory=lambda: Limits(
+            timedelta(hours=24), timedelta(minutes=5), {"name": "gateway"}, callers=CallerRules(frozenset(Role))
+        )
     )
     vaults: FakeVaults = field(default_factory=FakeVaults)
     dns: FakeDns = field(default_factory=FakeDns)
     dialer: FakeDialer = field(default_factory=FakeDialer)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
 
     def __post_init__(self) -> None:
@@ -81,10 +85,10 @@ def call(
         route_params=path or {},
         body=json.dumps(body).encode() if raw is None else raw,
     )
-    given = asyncio.run(_answered(found.handler, services, request))
+    given = asyncio.run(_answered(found, services, request))
     shown = {name.lower(): value for name, value in given.headers.items()} | {"content-type": given.mimetype}
     return Answer(given.status_code, shown, given.get_body().decode())
 
 
-async def _answered(handler: Handler, services: MemoryServices, request: func.HttpRequest) -> func.HttpResponse:
-    return await answering(handler, lambda: services)(request)
+async def _answered(route: Route, services: MemoryServices, request: func.HttpRequest) -> func.HttpResponse:
+    return await answering(route, lambda: services)(request)

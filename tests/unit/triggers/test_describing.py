@@ -84,7 +84,7 @@ def texts(value: Json) -> Iterator[str]:
     """What the description says in words."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in ("summary", "operationId", "x-role") and isinstance(inner, str):
+            if key in ("summary", "operationId", "x-roles") and isinstance(inner, str):
                 yield inner
             yield from texts(inner)
     elif isinstance(value, list):

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import logging
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import azure.functions as func
@@ -192,3 +195,24 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
         ("GET", "docs", "anonymous"),
         ("GET", "problems/{code}", "anonymous"),
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        ({"CMG_KEY_ROLES": "none", "WEBSITE_AUTH_ENABLED": "True"}, "anonymous"),
+        ({"CMG_KEY_ROLES": "none"}, "function"),
+        ({"CMG_KEY_ROLES": "requester", "WEBSITE_AUTH_ENABLED": "True"}, "function"),
+    ],
+    ids=["signed-in callers only", "settings that cannot be obeyed", "keys and signed-in callers"],
+)
+def test_the_host_leaves_the_door_open_only_where_the_app_takes_no_key(given: dict[str, str], level: str) -> None:
+    """In a process of its own: the level is decided once, when the app is indexed."""
+    program = (
+        "import function_app, json\n"
+        "found = [json.loads(f.get_function_json())['bindings'][0] for f in function_app.app.get_functions()]\n"
+        "print(*{f['authLevel'].lower() for f in found if f['type'] == 'httpTrigger' and f['route'] != 'health'})"
+    )
+    environment = {"PATH": os.environ["PATH"], "CmgStorage": "UseDevelopmentStorage=true", **given}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == [level]
