@@ -1,13 +1,17 @@
 """Reference pages made from the code."""
 
+from datetime import timedelta
+
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cmg_core.settings import SECRET, Settings
 
 _HEAD = """# Settings
 
-Made from `cmg_core/settings.py`. A setting that cannot be obeyed stops the app's work: `GET /api/health` names each with its cure. An
-empty one counts as left out. **Secret** ones are references to a key vault in Azure; their values are shown nowhere.
+Made from `cmg_core/settings.py`. A setting that cannot be obeyed stops the app's work: `GET /api/health` names each with its
+cure. An empty one counts as left out. **Secret** ones are references to a key vault in Azure; their values are shown nowhere.
 
 | setting | what to give | secret | left out |
 |---|---|---|---|
@@ -22,14 +26,22 @@ def settings_page() -> str:
 def _rows() -> list[str]:
     return [
         f"| `{field.alias}` | {_sentence(field.description or '')} | {'yes' if field.alias in SECRET else ''} "
-        f"| {'' if _is_nothing(field.default) else f'`{field.default}`'} |\n"
+        f"| {_left_out(field)} |\n"
         for field in Settings.model_fields.values()
     ]
 
 
-def _is_nothing(default: object) -> bool:
-    """Secrets' defaults are empty, too; they are not compared, since only their masks would show."""
-    return default is PydanticUndefined or default in ("", ()) or type(default).__name__.startswith("Secret")
+def _left_out(field: FieldInfo) -> str:
+    """What counts where the setting is left out, written as one would give it."""
+    default = field.default
+    if default is PydanticUndefined or default in ("", ()) or field.alias in SECRET:
+        return ""
+    if isinstance(default, timedelta):
+        in_seconds = str(field.alias).endswith("_SECONDS")
+        default = (
+            int(default.total_seconds()) if in_seconds else TypeAdapter(timedelta).dump_python(default, mode="json")
+        )
+    return f"`{default}`"
 
 
 def _sentence(text: str) -> str:
