@@ -1,8 +1,8 @@
 """Make the app's own keys in its vault, where they are missing: run by ``azd`` after it has made the resources.
 
-What messages are sealed with (``message-keys``) and callbacks are signed with (``callback-keys``): 32 random bytes
-each, in base64. A key that is there is kept, so that a second run changes nothing; docs/operations.md says how to change
-one. Needs the Azure CLI, signed in as somebody who may write secrets in the vault.
+What messages are sealed with (``message-keys``) and callbacks are signed with (``callback-keys``): 32 random
+bytes each, in base64. A key that is there is kept, so that a second run changes nothing; docs/operations.md
+says how to change one. Needs the Azure CLI, signed in as somebody who may write secrets in the vault.
 """
 
 import base64

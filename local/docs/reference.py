@@ -10,9 +10,9 @@ from cmg_core.settings import SECRET, Settings
 
 _HEAD = """# Settings
 
-Made from `cmg_core/settings.py`. A setting that cannot be obeyed stops the app's work: `GET /api/health` names each with
-its cure. An empty one counts as left out. **Secret** ones are references to a key vault in Azure; their values are shown
-nowhere.
+Made from `cmg_core/settings.py`. A setting that cannot be obeyed stops the app's work: `GET /api/health` names
+each with its cure. An empty one counts as left out. **Secret** ones are references to a key vault in Azure; their
+values are shown nowhere.
 
 | setting | what to give | secret | left out |
 |---|---|---|---|
