@@ -24,6 +24,8 @@ WITHIN = timedelta(seconds=45)
 """What is not begun by then is left to the next minute's run: nothing is cut off between its record and its message."""
 REMIND_EACH = timedelta(days=1)
 """How often the log names a deployment that needs attention."""
+SOON = timedelta(days=1)
+"""How long before its end the log names a grace period, each hour: the last chance to extend it, or to roll back."""
 
 
 class Came(StrEnum):
@@ -65,7 +67,8 @@ async def wake_due(services: Services) -> Tally:
     now, came = services.clock.now(), Counter[Came]()
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + WITHIN.total_seconds()
-    due = [row for row in await services.ledger.active() if _wants_a_look(row, now)]
+    active = await services.ledger.active()
+    due = [row for row in active if _wants_a_look(row, now)]
     waiting = iter(sorted(due, key=lambda row: row.wake_at or row.updated_at))
 
     async def work() -> None:
@@ -73,7 +76,10 @@ async def wake_due(services: Services) -> Tally:
             came[await _look(services, row) if loop.time() < ends_at else Came.LEFT] += 1
 
     await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(due)))))
-    unlisted = await services.ledger.unlisted() if _is_hours_first(now) else ()
+    unlisted: Sequence[str] = ()
+    if _is_hours_first(now):
+        _tell_of_grace(active, now)
+        unlisted = await services.ledger.unlisted()
     for deployment_id in unlisted:
         log.error(
             "deployment %s has a record and no row among the active ones: nothing wakes it. Somebody changed the table "
@@ -88,6 +94,18 @@ async def wake_due(services: Services) -> Tally:
 def _is_hours_first(now: datetime) -> bool:
     """Whether this is the run that reports what cannot be repaired: each minute would be too often."""
     return now.minute == 0
+
+
+def _tell_of_grace(active: Sequence[ActiveRow], now: datetime) -> None:
+    """Name the grace periods that end soon (in grace the wake-up is the period's end)."""
+    for row in active:
+        if row.status is Status.GRACE and row.wake_at is not None and now < row.wake_at <= now + SOON:
+            log.warning(
+                "deployment %s: its grace period ends by %s, after which the old gateway is removed",
+                row.id,
+                row.wake_at.isoformat(),
+                extra={"deployment_id": row.id},
+            )
 
 
 def _wants_a_look(row: ActiveRow, now: datetime) -> bool:

@@ -9,8 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
+from pydantic import ValidationError
+
 from local.dev.environment import LocalAzure, Options
-from local.dev.processes import ProcessError
+from local.dev.processes import ROOT, ProcessError
+from local.sample import Sample, load
+
+REQUEST = ROOT / ".dev" / "request.json"
+"""Where the request of ``--sample`` is laid down."""
 
 
 def arguments() -> argparse.Namespace:
@@ -22,10 +29,33 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--proxy-port", type=int, default=7443, help="where the simulated Azure is reached")
     parser.add_argument("--time-scale", type=float, default=0.01, help="1 makes Azure as slow as it is")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep storage and simulated Azure in this folder")
+    parser.add_argument(
+        "--sample",
+        type=sample,
+        metavar="FILE",
+        help="begin with this sample's world; its request goes to .dev/request.json",
+    )
     parser.add_argument("--no-host", action="store_true", help="without the app; `dev.py host` starts it")
     parser.add_argument("--minimum-grace", metavar="DURATION", help="the shortest grace period to allow, as PT30S")
     parser.add_argument("--message-hold", type=int, metavar="SECONDS", help="how long a message in work stays hidden")
     return parser.parse_args()
+
+
+def sample(file: str) -> Sample:
+    """The sample in a file, as an argument. Raises ArgumentTypeError for a file that holds none."""
+    try:
+        return load(Path(file))
+    except (OSError, ValidationError, ValueError) as error:
+        why = f"{error.error_count()} of its parts are not right" if isinstance(error, ValidationError) else str(error)
+        raise argparse.ArgumentTypeError(f"{file} is no sample: {why}") from None
+
+
+async def begin_with(azure: LocalAzure, sample: Sample) -> None:
+    """Give the sample's world to the simulated Azure, and lay its request down for the caller."""
+    async with aiohttp.ClientSession() as session, session.post(f"{azure.sim}/_sim/seed", json=sample.world) as seeded:
+        if not seeded.ok:
+            raise ProcessError(f"the simulated Azure does not take the sample's world: {await seeded.text()}")
+    REQUEST.write_text(json.dumps(sample.request, indent=2) + "\n")
 
 
 def explain(azure: LocalAzure, took_s: float, no_host: bool) -> str:
@@ -41,6 +71,9 @@ def explain(azure: LocalAzure, took_s: float, no_host: bool) -> str:
             f"  Azure       through the proxy {azure.proxy}, trusting {azure.ca}",
             f"  simulator   {azure.sim}    try: curl {azure.sim}/_sim/state",
             f"  logs        {azure.folder}",
+            "",
+            "For another terminal:",
+            f"  export API={azure.api} KEY={azure.key} SIM={azure.sim}",
         ]
     )
 
@@ -69,6 +102,8 @@ async def run(options: argparse.Namespace) -> int:
         await asyncio.gather(starting, return_exceptions=True)
         return 0
     await starting
+    if options.sample:
+        await begin_with(azure, options.sample)
     azure.write()
     text = json.dumps(azure.described()) if options.json else explain(azure, time.monotonic() - began, options.no_host)
     print(text, flush=True)

@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from cmg_core.description.document import Served, document
 from cmg_core.description.examples import Example, recorded
 from cmg_core.description.problem_types import problem_types
-from cmg_core.description.table import CALLS, STATUSES, Role, problems_of
+from cmg_core.description.table import CALLS, STATUSES, problems_of
 from cmg_core.domain.values import Json, JsonObject, at, text_at
 from cmg_core.triggers.http import ROUTES
 from local.dev.examples import play, scripts

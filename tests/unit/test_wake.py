@@ -108,6 +108,20 @@ def test_what_needs_attention_is_named_once_a_day_and_never_sent(caplog: pytest.
     played(story)
 
 
+def test_a_grace_period_that_ends_within_a_day_is_named_each_hour(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(services: MemoryServices) -> None:
+        ends_at = services.clock.now() + timedelta(days=2)
+        for name, status in (("d0", Status.GRACE), ("d1", Status.RUNNING)):
+            await services.ledger.create(replace(a_record(name), status=status, wake_at=ends_at), [])
+        for _ in range(2 * 24 * 60):
+            await woken(services)
+            services.clock.pass_by(timedelta(minutes=1))
+        named = [line for line in caplog.records if "grace period ends" in line.message]
+        assert len(named) == 24 and {vars(line)["deployment_id"] for line in named} == {"d0"}
+
+    played(story)
+
+
 def test_rows_without_record_and_records_without_row_are_reported_each_hour(caplog: pytest.LogCaptureFixture) -> None:
     class ByHand(MemoryLedger):
         def lose(self, record: str, row: str) -> None:

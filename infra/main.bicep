@@ -1,0 +1,246 @@
+// The whole app in one deployment: `azd up`, or `az deployment sub create`. What it makes, and what it does not, stands
+// in README.md beside this file.
+targetScope = 'subscription'
+
+@description('Name of the environment: a part of every name that is made here.')
+@minLength(2)
+@maxLength(20)
+param environmentName string
+
+@description('Azure region of the app. The gateways may lie in any other.')
+param location string
+
+@description('Functions plan: flex (Flex Consumption, scales to zero) or premium (Elastic Premium, where Flex is not offered).')
+@allowed(['flex', 'premium'])
+param plan string = 'flex'
+
+@description('Most instances that Flex Consumption may start. Azure takes 40 to 1000.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstances int = 40
+
+@description('Memory of each Flex Consumption instance, in MB.')
+@allowed([512, 2048, 4096])
+param instanceMemory int = 2048
+
+@description('Instances kept warm for HTTP calls, which answers the first call of the day sooner. Each costs money all the time.')
+@minValue(0)
+@maxValue(20)
+param alwaysReadyHttp int = 0
+
+@description('Subscriptions whose gateways the app may deploy and migrate. The custom role is assigned in each. Leave it empty for customers\' tenants only.')
+param gatewaySubscriptions array = []
+
+@description('The cloud that the gateways run in.')
+@allowed(['public', 'usgovernment'])
+param gatewayCloud string = 'public'
+
+@description('The VM extension that makes a gateway of an instance, as JSON (CMG_GATEWAY_SOFTWARE). Empty where the site makes all gateways.')
+@secure()
+param gatewaySoftware string = ''
+
+@description('DNS servers that see the internet\'s view, with a comma between them. Empty for public resolvers and the zones\' own servers.')
+param dnsServers string = ''
+
+@description('Client ID of the multi-tenant app for customers\' tenants (docs/service-providers.md). Empty where there is none.')
+param customerApp string = ''
+
+@description('Client ID of the app registration that callers sign in to. Empty: function keys only.')
+param callerApp string = ''
+
+@description('Object ID of whoever runs the deployment: gets the right to make the app\'s own keys in the vault. Empty: nobody gets it.')
+param deployerId string = ''
+
+@description('Put storage and vault behind private endpoints, and the app into a virtual network.')
+param privateNetwork bool = false
+
+@description('Address space of that virtual network.')
+param addressPrefix string = '10.71.0.0/24'
+
+@description('The part of it that the app calls out of: a /27 or larger.')
+param appPrefix string = '10.71.0.0/26'
+
+@description('The part of it that holds the private endpoints.')
+param endpointPrefix string = '10.71.0.64/26'
+
+@description('Who is told of alerts, as e-mail addresses.')
+param alertEmails array = []
+
+@description('Monthly budget of the app\'s resource group, in the subscription\'s currency. 0: no budget.')
+@minValue(0)
+param monthlyBudget int = 0
+
+@description('First day of the budget\'s first month. Azure takes no month that has passed when a budget is made.')
+param budgetStart string = utcNow('yyyy-MM-01')
+
+@description('How many days logs are kept.')
+@minValue(30)
+@maxValue(730)
+param logRetention int = 90
+
+@description('Keep the storage account from being deleted: it holds the ledger.')
+param lockStorage bool = true
+
+var tags = { 'azd-env-name': environmentName, product: 'cmg-migrate' }
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+
+resource group 'Microsoft.Resources/resourceGroups@2022-09-01' = {
+  name: 'rg-cmg-migrate-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
+  scope: group
+  params: {
+    name: 'id-cmg-${environmentName}'
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    workspaceName: 'log-cmg-${environmentName}'
+    insightsName: 'appi-cmg-${environmentName}'
+    location: location
+    tags: tags
+    retentionDays: logRetention
+    principalId: identity.outputs.principalId
+  }
+}
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  name: 'network'
+  scope: group
+  params: {
+    name: 'vnet-cmg-${environmentName}'
+    location: location
+    tags: tags
+    addressPrefix: addressPrefix
+    appPrefix: appPrefix
+    endpointPrefix: endpointPrefix
+    delegateTo: plan == 'flex' ? 'Microsoft.App/environments' : 'Microsoft.Web/serverFarms'
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    name: 'stcmg${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    workspaceId: monitoring.outputs.workspaceId
+    privateOnly: privateNetwork
+    locked: lockStorage
+  }
+}
+
+module vault 'modules/vault.bicep' = {
+  name: 'vault'
+  scope: group
+  params: {
+    name: 'kv-cmg-${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    workspaceId: monitoring.outputs.workspaceId
+    privateOnly: privateNetwork
+    gatewaySoftware: gatewaySoftware
+    deployerId: deployerId
+  }
+}
+
+module endpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
+  name: 'private-endpoints'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    networkId: privateNetwork ? network.outputs.networkId : ''
+    subnetId: privateNetwork ? network.outputs.endpointSubnetId : ''
+    storageId: storage.outputs.id
+    storageName: storage.outputs.name
+    vaultId: vault.outputs.id
+    vaultName: vault.outputs.name
+  }
+}
+
+module app 'modules/app.bicep' = {
+  name: 'app'
+  scope: group
+  params: {
+    name: 'func-cmg-${environmentName}-${take(token, 6)}'
+    planName: 'plan-cmg-${environmentName}'
+    location: location
+    tags: union(tags, { 'azd-service-name': 'app' })
+    plan: plan
+    maximumInstances: maximumInstances
+    instanceMemory: instanceMemory
+    alwaysReadyHttp: alwaysReadyHttp
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    storageName: storage.outputs.name
+    packageContainer: storage.outputs.packageContainer
+    vaultUri: vault.outputs.uri
+    hasGatewaySoftware: !empty(gatewaySoftware)
+    insightsConnection: monitoring.outputs.insightsConnection
+    workspaceId: monitoring.outputs.workspaceId
+    subnetId: privateNetwork ? network.outputs.appSubnetId : ''
+    gatewayCloud: gatewayCloud
+    dnsServers: dnsServers
+    customerApp: customerApp
+    callerApp: callerApp
+  }
+  dependsOn: [endpoints]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    emails: alertEmails
+  }
+}
+
+module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
+  name: 'budget'
+  scope: group
+  params: {
+    amount: monthlyBudget
+    startDate: budgetStart
+    emails: alertEmails
+  }
+}
+
+module roles 'modules/role.bicep' = [for id in gatewaySubscriptions: {
+  name: 'role-${environmentName}-${id}'
+  scope: subscription(id)
+  params: {
+    environmentName: environmentName
+    principalId: identity.outputs.principalId
+  }
+}]
+
+@description('Where the app answers.')
+output AZURE_APP_URL string = app.outputs.url
+
+@description('The function app\'s name.')
+output AZURE_APP_NAME string = app.outputs.name
+
+@description('The resource group that holds it all.')
+output AZURE_RESOURCE_GROUP string = group.name
+
+@description('The vault of the app\'s own keys: the hook of azure.yaml makes them there.')
+output AZURE_KEY_VAULT_NAME string = vault.outputs.name
+
+@description('The app\'s identity: what to give rights in DNS zones, vaults and customers\' tenants.')
+output CMG_PRINCIPAL_ID string = identity.outputs.principalId

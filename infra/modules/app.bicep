@@ -1,0 +1,208 @@
+// The function app with its plan, settings and sign-in. Nothing in its settings is a secret: those are references to the vault.
+
+@description('Name of the function app: a part of its address.')
+param name string
+
+@description('Name of the plan.')
+param planName string
+
+@description('Azure region.')
+param location string
+
+@description('Tags of every resource.')
+param tags object
+
+@description('flex or premium.')
+@allowed(['flex', 'premium'])
+param plan string
+
+@description('Most instances of Flex Consumption.')
+param maximumInstances int
+
+@description('Memory of each instance of Flex Consumption, in MB.')
+param instanceMemory int
+
+@description('Instances kept warm for HTTP calls.')
+param alwaysReadyHttp int
+
+@description('Resource ID of the app\'s identity.')
+param identityId string
+
+@description('Client ID of the app\'s identity.')
+param identityClientId string
+
+@description('Name of the storage account.')
+param storageName string
+
+@description('Address of the container that holds the app\'s package.')
+param packageContainer string
+
+@description('Address of the vault with the app\'s own keys.')
+param vaultUri string
+
+@description('Whether the vault holds the VM extension that makes gateways.')
+param hasGatewaySoftware bool
+
+@description('Connection string of Application Insights.')
+param insightsConnection string
+
+@description('Resource ID of the workspace that the diagnostic logs go to.')
+param workspaceId string
+
+@description('Resource ID of the subnet that the app calls out of. Empty: no virtual network.')
+param subnetId string
+
+@description('The cloud that the gateways run in.')
+param gatewayCloud string
+
+@description('DNS servers that see the internet\'s view, or empty.')
+param dnsServers string
+
+@description('Client ID of the multi-tenant app for customers\' tenants, or empty.')
+param customerApp string
+
+@description('Client ID of the app registration that callers sign in to, or empty.')
+param callerApp string
+
+var isFlex = plan == 'flex'
+
+var storageSettings = {
+  AzureWebJobsStorage__accountName: storageName
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  CmgStorage__queueServiceUri: 'https://${storageName}.queue.${environment().suffixes.storage}'
+  CmgStorage__tableServiceUri: 'https://${storageName}.table.${environment().suffixes.storage}'
+  CmgStorage__credential: 'managedidentity'
+  CmgStorage__clientId: identityClientId
+}
+
+var productSettings = {
+  CMG_CLIENT_ID: identityClientId
+  CMG_TENANT_ID: subscription().tenantId
+  CMG_CLOUD: gatewayCloud
+  CMG_DNS_SERVERS: dnsServers
+  CMG_CUSTOMER_APP: customerApp
+  CMG_AUTH_AUDIENCE: callerApp
+  CMG_GATEWAY_SOFTWARE: hasGatewaySoftware ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/gateway-software)' : ''
+  CMG_MESSAGE_KEYS: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/message-keys)'
+  CMG_CALLBACK_KEYS: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/callback-keys)'
+}
+
+var telemetrySettings = {
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+}
+
+// Flex Consumption says these in functionAppConfig, and refuses them as settings.
+var premiumSettings = {
+  FUNCTIONS_EXTENSION_VERSION: '~4'
+  FUNCTIONS_WORKER_RUNTIME: 'python'
+}
+
+var deploymentByPackage = {
+  deployment: {
+    storage: {
+      type: 'blobContainer'
+      value: packageContainer
+      authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
+    }
+  }
+  runtime: { name: 'python', version: '3.13' }
+  scaleAndConcurrency: {
+    maximumInstanceCount: maximumInstances
+    instanceMemoryMB: instanceMemory
+    alwaysReady: alwaysReadyHttp > 0 ? [{ name: 'http', instanceCount: alwaysReadyHttp }] : []
+  }
+}
+
+resource servers 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: planName
+  location: location
+  tags: tags
+  kind: isFlex ? 'functionapp' : 'elastic'
+  sku: isFlex ? { name: 'FC1', tier: 'FlexConsumption' } : { name: 'EP1', tier: 'ElasticPremium' }
+  properties: {
+    reserved: true
+  }
+}
+
+resource site 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identityId}': {} }
+  }
+  properties: {
+    serverFarmId: servers.id
+    httpsOnly: true
+    keyVaultReferenceIdentity: identityId
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    functionAppConfig: isFlex ? deploymentByPackage : null
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      remoteDebuggingEnabled: false
+      linuxFxVersion: isFlex ? null : 'Python|3.13'
+      healthCheckPath: isFlex ? null : '/api/health'
+      cors: { allowedOrigins: [] }
+    }
+  }
+}
+
+resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: site
+  name: 'appsettings'
+  properties: union(storageSettings, productSettings, telemetrySettings, isFlex ? {} : premiumSettings)
+}
+
+// Publishing with a user's name and password is off: packages come with an identity.
+resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for way in ['ftp', 'scm']: {
+  parent: site
+  name: way
+  properties: {
+    allow: false
+  }
+}]
+
+// Who signs in is told to the app in a header that nobody else can set; who does not sign in needs a function key still.
+resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(callerApp)) {
+  parent: site
+  name: 'authsettingsV2'
+  properties: {
+    platform: { enabled: true, runtimeVersion: '~1' }
+    globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' }
+    httpSettings: { requireHttps: true }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: callerApp
+          openIdIssuer: '${environment().authentication.loginEndpoint}${subscription().tenantId}/v2.0'
+        }
+        validation: { allowedAudiences: [callerApp, 'api://${callerApp}'] }
+      }
+    }
+    login: { tokenStore: { enabled: false } }
+  }
+}
+
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: site
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ category: 'FunctionAppLogs', enabled: true }, { category: 'AppServiceAuthenticationLogs', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}
+
+@description('Name of the function app.')
+output name string = site.name
+
+@description('Where the app answers.')
+output url string = 'https://${site.properties.defaultHostName}'

@@ -1,0 +1,39 @@
+"""What mkdocs adds to the pages in docs/: reference pages made from the code, and the pages that lie outside docs/."""
+
+import re
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from local.dev.processes import ROOT
+from local.docs.reference import settings_page
+
+OUTSIDE = {"infra/README.md": "infra.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+"""Pages that people look for at their places in the tree, and what they are called in the site."""
+
+_LINK = re.compile(r"\]\((?P<up>(?:\.\./)*)(?P<path>[\w./-]+\.md)(?P<rest>#[^)]*)?\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are not in docs/."""
+    for source, page in OUTSIDE.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=_LINK.sub(_from_outside, text)))
+    files.append(File.generated(config, "reference/settings.md", content=settings_page()))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Lead links out of docs/ to the pages that stand for their targets."""
+    return _LINK.sub(_to_outside, markdown)
+
+
+def _from_outside(link: re.Match[str]) -> str:
+    """In a page from elsewhere ``docs/…`` is here."""
+    path, rest = link["path"].removeprefix("docs/"), link["rest"] or ""
+    return f"]({OUTSIDE.get(path, path)}{rest})"
+
+
+def _to_outside(link: re.Match[str]) -> str:
+    here = OUTSIDE.get(link["path"]) if link["up"] else None
+    return f"]({link['up'].removesuffix('../')}{here}{link['rest'] or ''})" if here else link[0]

@@ -1,0 +1,143 @@
+"""The Bicep files against themselves and against the app: what no compiler sees here would show in Azure only."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmg_core.ledger.queues import queue_name
+from cmg_core.ledger.table import TABLE
+from cmg_core.plan import STEPS
+from cmg_core.settings import SECRET, Settings
+from tests.unit.infra.templates import FILES, INFRA, OUTPUT, ROOT, body, decorators, resources, template
+
+SPECS = ROOT.parent / "shared" / "specs" / "bicep-types"
+HOSTS_OWN = {"CmgStorage__credential"}
+"""The Functions host reads it, the app does not."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_parameter_and_output_says_what_it_is(path: Path) -> None:
+    declared = {**template(path).part("parameters"), **template(path).part("outputs")}
+    assert [name for name, one in declared.items() if not decorators(one).get("description")] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_modules_exist_and_get_what_they_declare_and_no_more(path: Path) -> None:
+    for name, declared in template(path).part("modules").items():
+        called = template(path.parent / declared["detail"]["path"])
+        given = set(body(declared)["params"])
+        assert (name, called.required - given, given - set(called.part("parameters"))) == (name, set(), set())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_outputs_that_are_used_are_declared(path: Path) -> None:
+    here = template(path)
+    modules = {name: path.parent / one["detail"]["path"] for name, one in here.part("modules").items()}
+    for module, output in OUTPUT.findall(here.text):
+        assert output in template(modules[module]).part("outputs"), f"{module}.outputs.{output}"
+
+
+def test_the_parameters_file_gives_what_main_takes() -> None:
+    given = set(json.loads((INFRA / "main.parameters.json").read_text())["parameters"])
+    main = template(INFRA / "main.bicep")
+    assert main.required <= given <= set(main.part("parameters"))
+
+
+def test_secret_parameters_have_no_value_in_the_templates() -> None:
+    for path in FILES:
+        for name, one in template(path).part("parameters").items():
+            looks_secret = re.search("software|password|secret|key$", name, re.IGNORECASE) and one["type"] == "string"
+            if looks_secret or "secure" in decorators(one):
+                assert "secure" in decorators(one) and one["default"] in (None, ""), f"{path.name}: {name}"
+
+
+def _settings() -> dict[str, Any]:
+    variables = template(INFRA / "modules" / "app.bicep").part("variables")
+    return {**variables["storageSettings"]["value"], **variables["productSettings"]["value"]}
+
+
+def test_the_settings_are_those_that_the_app_knows() -> None:
+    known = {field.alias for field in Settings.model_fields.values()}
+    given = {name for name in _settings() if name.startswith(("CMG_", "CmgStorage"))}
+    assert given - known - HOSTS_OWN == set()
+    assert "CMG_MINIMUM_GRACE" not in given
+
+
+def test_secret_settings_are_references_to_the_vault() -> None:
+    given = _settings()
+    secret = sorted(name for name in SECRET if name in given)
+    assert [name for name in secret if "@Microsoft.KeyVault(SecretUri=" not in str(given[name])] == []
+
+
+def test_the_queues_and_the_table_are_the_apps() -> None:
+    storage = template(INFRA / "modules" / "storage.bicep")
+    assert [queue_name(step) for step in storage.part("variables")["steps"]["value"]] == [
+        queue_name(step.name) for step in STEPS
+    ]
+    assert body(storage.part("resources")["ledger"])["name"] == TABLE
+
+
+def test_every_alert_asks_for_lines_that_the_app_writes_and_has_its_runbook() -> None:
+    alerts = template(INFRA / "modules" / "alerts.bicep").part("variables")["alerts"]["value"]
+    source = "".join(path.read_text() for path in (ROOT / "cmg_core").rglob("*.py")).replace('"\n            "', "")
+    runbooks = (ROOT / "docs" / "runbooks.md").read_text()
+    named = {alert["name"] for alert in alerts}
+    assert {path.stem for path in (INFRA / "queries").glob("*.kql")} >= named
+    for name in sorted(named):
+        assert f"\n## {name}\n" in runbooks
+        query = (INFRA / "queries" / f"{name}.kql").read_text()
+        phrases = re.findall(r'(?:has|startswith) "([^"]+)"', query)
+        assert phrases and [phrase for phrase in phrases if phrase not in source] == []
+
+
+def _official() -> dict[str, tuple[list[Any], Any]]:
+    found = {}
+    for path in SPECS.glob("*__types.json"):
+        types = json.loads(path.read_text())
+        found |= {one["name"]: (types, one["body"]) for one in types if one.get("$type") == "ResourceType"}
+    return found
+
+
+def _unknown(given: Any, types: list[Any], reference: Any, place: str) -> list[str]:
+    """Names that the official description does not have, wherever it says all of them."""
+    wanted = types[int(reference["$ref"].removeprefix("#/"))]
+    match wanted["$type"], given:
+        case "ArrayType", list():
+            return [each for one in given for each in _unknown(one, types, wanted["itemType"], place)]
+        case "ObjectType", dict() if not {"operator", "function"} & set(given):
+            known = wanted["properties"]
+            rest = wanted.get("additionalProperties")
+            return [
+                line
+                for name, value in given.items()
+                if name not in ("parent", "scope", "dependsOn")
+                for line in (
+                    _unknown(value, types, known[name]["type"], f"{place}/{name}")
+                    if name in known
+                    else ([] if rest else [f"{place}/{name}"])
+                )
+            ]
+        case "UnionType", str() if re.fullmatch("[A-Z][A-Za-z]*", given):
+            values = [types[int(one["$ref"].removeprefix("#/"))] for one in wanted["elements"]]
+            literal = {one["value"] for one in values if one["$type"] == "StringLiteralType"}
+            open_ended = any(one["$type"] == "StringType" for one in values)
+            return [] if open_ended or given in literal else [f"{place}: {given}"]
+    return []
+
+
+@pytest.mark.skipif(not SPECS.exists(), reason="the official descriptions do not lie beside this clone")
+def test_types_versions_and_properties_are_those_of_the_official_descriptions() -> None:
+    official = _official()
+    providers = {name.partition("/")[0].lower() for name in official}
+    checked, wrong = 0, []
+    for where, kind, given in resources():
+        if kind in official:
+            types, reference = official[kind]
+            wrong += _unknown(given, types, reference, where)
+            checked += 1
+        elif any(name.partition("@")[0] == kind.partition("@")[0] for name in official):
+            wrong.append(f"{where}: {kind} has no such api-version")
+    assert (wrong, "microsoft.network" in providers, checked >= 5) == ([], True, True)
