@@ -314,9 +314,7 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
                 updated_at=now,
             )
             save, told = taken_up(unchanged, (*record.requested, requested))
-            events = [
-                Event(now, record.step, line, save.revision, correlation_id(), called_by=caller) for line, caller in told
-            ]
+            events = [Event(now, record.step, line, save.revision, correlation_id(), called_by=by) for line, by in told]
             if record.status.is_end:
                 etag = await services.ledger.reopen(record, stored.etag, save, events)
             else:

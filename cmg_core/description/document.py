@@ -19,8 +19,8 @@ from cmg_core.description.table import (
 )
 from cmg_core.domain.problems import ProblemDetails, problem_type
 from cmg_core.domain.requests import GatewayRequest, RetirementRequest
-from cmg_core.domain.validation import WANTED
 from cmg_core.domain.roles import Role, needs
+from cmg_core.domain.validation import WANTED
 from cmg_core.domain.values import Json, JsonObject
 
 PROBLEM, JSON = "application/problem+json", "application/json"
@@ -33,9 +33,9 @@ Deploys and migrates Configuration Manager cloud management gateways onto Azure 
 `waits_for` names the gate and who opens it. Each problem (RFC 9457) has a stable `type` that leads to what it means, a
 `cure`, and all `findings` at once.
 
-**Who may call:** send a function key in the header `x-functions-key`, or a token of Entra ID. Each call names the role
-that it needs as `x-roles`: one of them is enough. A wrong or missing key is answered with 401, without a body. Azure Functions takes a key as
-the parameter `code`, too: do not use that, since addresses are kept in logs.
+**Who may call:** send a function key in the header `x-functions-key`, or a token of Entra ID. Each call names the roles
+that it takes as `x-roles`: one of them is enough. A wrong or missing key is answered with 401, without a body. Azure
+Functions takes a key as the parameter `code`, too: do not use that, since addresses are kept in logs.
 
 **Correlation:** send `traceparent` (W3C Trace Context); its trace ID comes back as `x-correlation-id` in each answer
 and stands in the app's log. One that is not valid is ignored, as if there were none.

@@ -243,7 +243,15 @@ CALLS: Mapping[str, Described] = {
         "`gateway-created` takes the new scale set's ID as `payload`, `clients-moved` what the site counted, other "
         "gates none. Opening it again changes nothing.",
         (DEPLOYMENT_NOW,),
-        (*BODY, "no-such-deployment", "no-such-gate", "same-person", "gate-cannot-open", "changed-meanwhile", "state-too-large"),
+        (
+            *BODY,
+            "no-such-deployment",
+            "no-such-gate",
+            "same-person",
+            "gate-cannot-open",
+            "changed-meanwhile",
+            "state-too-large",
+        ),
         bodies=(GateCall, GatewayCreatedCall, ClientsMovedCall),
         parameters=(DEPLOYMENT, GATE),
     ),
@@ -253,8 +261,7 @@ CALLS: Mapping[str, Described] = {
         "Back to the old gateway; what the deployment made is removed. Possible until the removal of the old gateway "
         "begins.",
     ),
-    "resume-deployment": _ask( "Resume", "Goes on with a deployment in `needs-attention`, once the cause is cured."
-    ),
+    "resume-deployment": _ask("Resume", "Goes on with a deployment in `needs-attention`, once the cause is cured."),
     "extend-grace": _ask(
         "Extend the grace period",
         "The old gateway stays until a later moment, within 365 days from now.",
@@ -272,7 +279,8 @@ CALLS: Mapping[str, Described] = {
         body_is_needed=False,
         parameters=(DEPLOYMENT,),
     ),
-    "release-parked-name": _ask( "Release a parked name", "Deletes the old gateway's address: anybody can claim its name then."
+    "release-parked-name": _ask(
+        "Release a parked name", "Deletes the old gateway's address: anybody can claim its name then."
     ),
     "show-health": Described(
         Tag.APP,

@@ -254,7 +254,7 @@ async def called(
         route_params=values,
         body=b"" if call.body is None else json.dumps(call.body).encode(),
     )
-    return route, values, await answering(route.handler, lambda: services)(request)
+    return route, values, await answering(route, lambda: services)(request)
 
 
 def main() -> int:
