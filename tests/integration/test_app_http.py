@@ -98,6 +98,17 @@ def test_health_needs_no_key(app: App) -> None:
     assert (health["status"], health["version"], health["minimum_grace"]) == ("healthy", __version__, "PT20S")
 
 
+def test_what_the_app_says_of_itself_needs_no_key(app: App) -> None:
+    status, headers, text = app.call("GET", "/api/openapi.json", headers={})
+    assert (status, json.loads(text)["openapi"]) == (200, "3.1.0")
+    status, headers, text = app.call("GET", "/api/docs", headers={})
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    refused = json.loads(app.call("GET", "/api/operations/none")[2])
+    status, _, text = app.call("GET", refused["type"], headers={"Accept": "text/markdown"})
+    assert (status, text.splitlines()[0]) == (200, "# no-such-deployment")
+
+
 @pytest.mark.parametrize("headers", [{}, {"x-functions-key": "wrong"}])
 def test_a_wrong_key_opens_nothing(app: App, headers: Mapping[str, str]) -> None:
     for method, path in (("POST", "/api/migrations"), ("GET", "/api/deployments"), ("POST", "/api/plans")):
