@@ -73,7 +73,7 @@ class SigningKeys:
         keys = {}
         for each in objects_at(document, "keys"):
             issuer = text_at(each, "issuer").replace("{tenantid}", tenant)
-            if issuer not in ("", f"https://{self._authority}/{tenant}/v2.0") or text_at(each, "kty") != "RSA":
+            if issuer not in ("", f"https://{self._authority}/{tenant}/v2.0"):
                 continue
             try:
                 keys[text_at(each, "kid")] = PyJWK(each, algorithm="RS256")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from cmg_core.domain.principals import NOBODY, Principal
+from cmg_core.domain.principals import Principal
 from cmg_core.domain.values import Moment
 
 
@@ -49,8 +49,8 @@ class Gate:
     opened_at: Moment | None = None
     opened_by: str = ""
     reason: str = ""
-    opened_as: Principal = NOBODY
-    """Who opened it, as far as it was verified: ``opened_by`` is what people write."""
+    opened_as: Principal | None = None
+    """Who opened it by a call, as far as it was verified: ``opened_by`` is what people write."""
 
     @property
     def is_open(self) -> bool:

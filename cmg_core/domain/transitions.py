@@ -240,7 +240,11 @@ def _opened(course: Course, requested: Requested) -> tuple[Course, str]:
             return course, f"{requested.by} reported figures of clients: {lacking}"
     state = state.with_gate(
         replace(
-            gate, opened_at=requested.at, opened_by=requested.by, reason=requested.reason, opened_as=requested.called_by
+            gate,
+            opened_at=requested.at,
+            opened_by=requested.by,
+            reason=requested.reason,
+            opened_as=requested.called_by if requested.called_by.id else None,
         )
     )
     if requested.made:

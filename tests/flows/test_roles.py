@@ -142,7 +142,7 @@ def test_a_migration_by_signed_in_callers_ends_well_and_says_who_did_what() -> N
 
     def openers() -> Iterator[tuple[str, str]]:
         for gate in record.state.gates:
-            if gate.opened_as.id:
+            if gate.opened_as is not None:
                 yield gate.name, gate.opened_as.id
 
     opened = dict(openers())

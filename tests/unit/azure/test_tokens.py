@@ -172,6 +172,8 @@ def test_a_token_without_a_signature_or_with_a_forged_one_is_refused() -> None:
     }
     for how, token in forged.items():
         assert directory.refusal(token), how
+    for how in ("alg none", "HS256 with the public key", "RS512"):
+        assert directory.refusal(forged[how]) == "It is not signed with RS256."
     assert {*directory.asked} <= {f"https://{HOST}/{HOME}/discovery/v2.0/keys"}
 
 

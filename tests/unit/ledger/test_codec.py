@@ -25,7 +25,7 @@ gates = st.builds(
     asked_at=st.none() | moments,
     opened_at=st.none() | moments,
     reason=texts,
-    opened_as=principals,
+    opened_as=st.none() | principals,
 )
 states = st.builds(
     lambda **members: a_state(**members),
