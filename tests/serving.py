@@ -52,7 +52,7 @@ def _answered(services: Services, route: Route, values: dict[str, str], request:
         route_params=values,
         body=request.get_data(),
     )
-    given = asyncio.run(answering(route.handler, lambda: services)(asked))
+    given = asyncio.run(answering(route, lambda: services)(asked))
     headers = {**given.headers, "Content-Type": f"{given.mimetype}; charset={given.charset}"}
     return Response(given.get_body(), given.status_code, headers)
 
@@ -65,5 +65,5 @@ def description() -> JsonObject:
     def nobody() -> Services:
         raise AssertionError("the description asks nobody")
 
-    body: JsonObject = json.loads(asyncio.run(answering(route.handler, nobody)(request)).get_body())
+    body: JsonObject = json.loads(asyncio.run(answering(route, nobody)(request)).get_body())
     return body

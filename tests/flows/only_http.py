@@ -57,7 +57,7 @@ class Front:
         raw = b"" if body is None else json.dumps(body).encode()
         query = dict(parse_qsl(parts.query))
         asked = func.HttpRequest(method, url, headers=headers or {}, params=query, route_params=values, body=raw)
-        given = await answering(route.handler, lambda: self.services)(asked)
+        given = await answering(route, lambda: self.services)(asked)
         shown = {name.lower(): value for name, value in given.headers.items()}
         answer = Answer(given.status_code, shown, json.loads(given.get_body()))
         self.asked.append((method, url, answer))
