@@ -49,7 +49,7 @@ class TlsDialer:
 
     async def _connect(self, host: str) -> Stream:
         """A connection to port 443 of ``host``, not yet secured."""
-        if self._proxy and not _is_exempt(host, self._no_proxy):
+        if self._proxy and not is_exempt(host, self._no_proxy):
             return await _through(self._proxy, host)
         return await asyncio.open_connection(await self._address(host), 443)
 
@@ -68,7 +68,7 @@ class TlsDialer:
         raise DialFailed(f"{host} leads from alias to alias without an end")
 
 
-def _is_exempt(host: str, no_proxy: str) -> bool:
+def is_exempt(host: str, no_proxy: str) -> bool:
     """Whether NO_PROXY names the host, a domain above it, or everything (``*``)."""
     names = [name.strip().lower().lstrip(".") for name in no_proxy.split(",")]
     return any(name and (name == "*" or f".{host.lower()}".endswith(f".{name}")) for name in names)

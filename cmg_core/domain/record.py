@@ -268,6 +268,19 @@ class Record:
     claim: Claim | None = None
     requested: tuple[Requested, ...] = ()
     schema: int = SCHEMA
+    subscribed: bool = False
+    """Whether anybody listens to its events."""
+
+
+class Happening(StrEnum):
+    """What an event is to those who listen."""
+
+    PROGRESS = "progress"
+    GATE_WAITING = "gate-waiting"
+    GATE_OPENED = "gate-opened"
+    WARNING = "warning"
+    NEEDS_ATTENTION = "needs-attention"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -279,6 +292,12 @@ class Event:
     text: str
     revision: int
     correlation_id: str = ""
+    kind: Happening = Happening.PROGRESS
+    status: Status | None = None
+    """The deployment's, once this had happened; None in what earlier releases wrote."""
+    gate: GateName | None = None
+    problem: Problem | None = None
+    """What stopped the deployment, without its findings: those are the record's."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +310,8 @@ class Message:
     etag: str
     state: State | None = None
     schema: int = SCHEMA
+    subscribed: bool = False
+    """The record's; where it is out of date, so is the ETag, and the record is read."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ class Call:
             )
         return given
 
+    @property
+    def base(self) -> str:
+        """Scheme and host that the caller used, empty where they cannot be read."""
+        return _base(self.request)
+
 
 type Handler = Callable[[Call], Awaitable[func.HttpResponse]]
 

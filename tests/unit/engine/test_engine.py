@@ -34,11 +34,12 @@ from cmg_core.domain.record import (
 )
 from cmg_core.engine import LONGEST_DELAY, OVERDUE, RETRIES, SLEPT_THROUGH, Engine, taken_up
 from cmg_core.plan import PlannedStep
-from cmg_core.services import Limits, Save, Stored
+from cmg_core.services import Callbacks, Limits, Save, Stored
 from cmg_core.steps.context import Step, StepContext
 from cmg_core.wake import SENDS_WITHOUT_PROGRESS, wake_due
+from local.inprocess.listeners import MemorySubscriptions
 from local.inprocess.memory import MemoryLedger, MemoryQueues
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakePoster
 from tests.records import a_record, a_state
 
 ID = "33333333-3333-3333-3333-333333333333"
@@ -56,6 +57,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.queues = MemoryQueues(self.clock)
+        self.callbacks = Callbacks(MemorySubscriptions(), FakePoster())
 
     async def begin(self, state: State | None = None) -> Message:
         record = replace(a_record(ID, state), step="one", wake_at=self.clock.now() + OVERDUE)
@@ -815,7 +817,7 @@ def test_what_was_asked_meanwhile_decides_whether_it_is_woken_again(ask: Ask, st
     change = Save(2, "preflight", Status.RUNNING, a_state(), now + timedelta(days=9), "m1", now)
     saved, told = taken_up(change, (Requested(ask, "ann@contoso.com", "because", now),))
     assert (saved.status, saved.wake_at) == (status, None if rests else now + OVERDUE)
-    assert len(told) == 1 and "ann@contoso.com" in told[0]
+    assert len(told) == 1 and "ann@contoso.com" in told[0].text
     assert taken_up(change, ()) == (change, ())
 
 
