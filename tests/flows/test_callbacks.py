@@ -1,7 +1,7 @@
 """Whole stories with somebody who listens: whatever becomes of receiver, network or host, all is heard in order."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +41,11 @@ def test_each_line_of_the_history_is_heard_once() -> None:
     report = undisturbed()
     assert [json.loads(each.body)["data"]["text"] for each in taken(report)] == [each.text for each in report.events]
     assert heard([each.body for each in taken(report)]) == []
+
+
+def test_news_is_heard_when_it_happens() -> None:
+    for each in taken(undisturbed()):
+        assert each.at - datetime.fromisoformat(json.loads(each.body)["time"]) < timedelta(seconds=1)
 
 
 def test_what_waits_says_who_opens_it_and_what_is_to_be_done() -> None:
