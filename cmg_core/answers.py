@@ -16,6 +16,7 @@ from cmg_core.domain.problems import BriefFinding, Finding, ProblemDetails
 from cmg_core.domain.record import Ask, Event, Status, StepProgress
 from cmg_core.domain.values import Frozen
 from cmg_core.domain.way_back import WayBack
+from cmg_core.notify.subscription import SubscriptionState
 
 
 def _is_none(value: object) -> bool:
@@ -191,6 +192,36 @@ class DeploymentsAnswer(Frozen):
     deployments: tuple[Row, ...]
     continuation: str | None
     """Asks for the next page; null on the last one."""
+
+
+class SubscriptionAnswer(Frozen):
+    """Somebody who has a deployment's events posted, and how delivery stands."""
+
+    id: str
+    deployment: str
+    """The deployment's path."""
+    callback_host: str
+    """Of the address only scheme and host: the rest is a secret."""
+    types: tuple[str, ...]
+    """Which events are posted; none named means all."""
+    by: str
+    state: SubscriptionState
+    cursor: str | None
+    """The last event that was delivered."""
+    attempts: int
+    """Of the event that is due."""
+    created_at: Written
+    failing_since: Written | None
+    next_try_at: Written | None
+    last_delivery_at: Written | None
+    last_status: int | None
+    last_error: str | None
+
+
+class SubscriptionsAnswer(Frozen):
+    """Who has a deployment's events posted, the first one first."""
+
+    subscriptions: tuple[SubscriptionAnswer, ...]
 
 
 class HealthAnswer(Frozen):

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,7 +17,8 @@ from cmg_core.domain.record import Ask, ClientFigures, Event, Message, Record, R
 from cmg_core.domain.requests import Request, held_gateway
 from cmg_core.domain.roles import is_same
 from cmg_core.domain.transitions import Course, possible, why_not, why_not_this_gate
-from cmg_core.engine import taken_up
+from cmg_core.engine import taken_up, tell_listeners
+from cmg_core.history import events_of
 from cmg_core.plan import FIRST_STEP, steps_of
 from cmg_core.services import LedgerConflict, Save, Services, Stored
 from cmg_core.steps.preflight import look
@@ -52,18 +53,23 @@ class Asked:
     body_hash: str
 
 
+type Listener = Callable[[str], Awaitable[None]]
+"""Subscribes to the events of a deployment, by its ID."""
+
+
 async def make_plan(services: Services, request: Request) -> Plan:
     """The plan of a request, with every finding. Changes nothing. Raises TryAgain where Azure does not answer."""
     plan = await look(request, services, deployment_id="")
     return plan.model_copy(update={"steps": steps_of(request)})
 
 
-async def accept(services: Services, request: Request, asked: Asked) -> Record:
+async def accept(services: Services, request: Request, asked: Asked, listener: Listener | None = None) -> Record:
     """Write the request down, start its first step, and return the deployment's record.
 
-    The same caller with the same key and body gets the same deployment. Raises CallRefused: 422 for the same key with
-    another body, 409 while the gateway has another active deployment, 422 where duties are separate and the request
-    leaves the gate ``approval`` out.
+    The same caller with the same key and body gets the same deployment. ``listener`` subscribes to its events before
+    there is any, so that none is lost. Raises CallRefused: 422 for the same key with another body, 409 while the
+    gateway has another active deployment, 422 where duties are separate and the request leaves the gate ``approval``
+    out.
     """
     deployment_id = str(uuid.uuid4())
     if asked.idempotency_key:
@@ -89,16 +95,20 @@ async def accept(services: Services, request: Request, asked: Asked) -> Record:
         wake_at=now + UNSENT,
         saved_by=f"http:{uuid.uuid4()}",
         asked_by=asked.by,
+        subscribed=listener is not None,
     )
+    if listener is not None:
+        await listener(deployment_id)
     try:
-        accepted = Event(now, FIRST_STEP, "accepted", 1, correlation_id(), called_by=asked.by)
+        accepted = Event(now, FIRST_STEP, "accepted", 1, correlation_id(), asked.by, status=Status.RUNNING)
         etag = await services.ledger.create(record, [accepted])
     except LedgerConflict:
         known = await services.ledger.read(deployment_id)
         if known is None:
             raise
         return _replayed(known.record, request, asked)
-    await _send(services, Message(deployment_id, FIRST_STEP, 1, etag, state))
+    await _send(services, Message(deployment_id, FIRST_STEP, 1, etag, state, subscribed=record.subscribed))
+    await tell_listeners(services, deployment_id, record.subscribed)
     return record
 
 
@@ -314,7 +324,7 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
                 updated_at=now,
             )
             save, told = taken_up(unchanged, (*record.requested, requested))
-            events = [Event(now, record.step, line, save.revision, correlation_id(), called_by=by) for line, by in told]
+            events = events_of(told, save, record.step, correlation_id())
             if record.status.is_end:
                 etag = await services.ledger.reopen(record, stored.etag, save, events)
             else:
@@ -322,7 +332,9 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
         except LedgerConflict:
             continue
         if not save.status.is_end:
-            await _send(services, Message(deployment_id, save.step, save.revision, etag, save.state))
+            message = Message(deployment_id, save.step, save.revision, etag, save.state, subscribed=record.subscribed)
+            await _send(services, message)
+        await tell_listeners(services, deployment_id, record.subscribed)
         return replace(record, revision=save.revision, step=save.step, status=save.status, state=save.state)
     raise CallRefused(_changes_too_fast(deployment_id))
 

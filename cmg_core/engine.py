@@ -23,13 +23,11 @@ from cmg_core.domain.errors import (
     UnreadableMessage,
 )
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
-from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import (
     MESSAGE,
     SCHEMA,
     Claim,
-    Event,
     Message,
     Record,
     Requested,
@@ -40,6 +38,7 @@ from cmg_core.domain.record import (
     schema_of,
 )
 from cmg_core.domain.transitions import Course, take_up
+from cmg_core.history import Line, events_of, line_of_call, lines_of_run
 from cmg_core.plan import STEPS, PlannedStep, step_after
 from cmg_core.services import LedgerConflict, Save, Services
 from cmg_core.steps.context import Step, StepContext
@@ -111,15 +110,27 @@ class _Run:
     etag: str = ""
     requested: tuple[Requested, ...] = ()
     """Calls that the record noted when it was last read: this run's save takes them up, whoever's claim they met."""
+    subscribed: bool = False
+    """Whether anybody listens, as the message or the record last read has it."""
+    has_told: bool = False
+    """Whether this run's save has something for them."""
 
     async def carry_on(self) -> None:
-        self.etag = self.message.etag
+        self.etag, self.subscribed = self.message.etag, self.message.subscribed
         before = _begun(await self._state(), self.message.step, self.services.clock.now())
         outcome = await self._run_step(before)
         change = self._change(outcome, before)
-        saved = await self._save(change, _told(outcome, before, self.message.step))
+        lines = lines_of_run(
+            outcome,
+            before,
+            self.message.step,
+            ends=change.status.is_end,
+            waits_anew=isinstance(outcome, Wait) and _shows_something_new(outcome, before),
+        )
+        saved = await self._save(change, lines)
         if saved is not None:
             await self._send(*saved)
+            await self._tell()
 
     async def _state(self) -> State:
         """The message's copy; the ledger's where there is none, or where the step trusts nothing else."""
@@ -141,11 +152,14 @@ class _Run:
             raise self._without_record()
         if stored.record.revision != self.message.revision:
             if self._is_my_save(stored.record):
+                self.subscribed = self.has_told = stored.record.subscribed
                 await self._send(stored.record, stored.etag)
+                await self._tell()
             raise Superseded("a newer revision is under way")
         if stored.record.step != self.message.step:
             raise Superseded(f"the ledger is at step {stored.record.step}")
         self.etag, self.requested = stored.etag, stored.record.requested
+        self.subscribed = stored.record.subscribed
         return stored.record
 
     def _without_record(self) -> UnreadableMessage:
@@ -269,15 +283,13 @@ class _Run:
             updated_at=now,
         )
 
-    async def _save(self, change: Save, told: tuple[str, ...]) -> tuple[Save | Record, str] | None:
+    async def _save(self, change: Save, lines: tuple[Line, ...]) -> tuple[Save | Record, str] | None:
         """Rule 8. What the ledger holds now with its ETag, or None where somebody else carried the deployment on."""
         requested = self.requested
         for _ in range(CLAIM_TRIES):
             saved, asked = taken_up(change, requested)
-            events = [
-                Event(change.updated_at, self.message.step, text, change.revision, self.invocation_id, called_by)
-                for text, called_by in (*((text, NOBODY) for text in told), *asked)
-            ]
+            events = events_of((*lines, *asked), saved, self.message.step, self.invocation_id)
+            self.has_told = bool(events)
             try:
                 return saved, await self.services.ledger.save(self.message.deployment_id, self.etag, saved, events)
             except LedgerConflict:
@@ -286,11 +298,12 @@ class _Run:
                 raise self._without_record()
             record = stored.record
             if self._is_my_save(record):
+                self.subscribed = record.subscribed
                 return record, stored.etag
             if record.revision != self.message.revision or not self._may_save_over(record.claim):
                 return None
             self._ensure_true_copy(record)
-            requested, self.etag = record.requested, stored.etag
+            requested, self.etag, self.subscribed = record.requested, stored.etag, record.subscribed
         raise TryAgain("the ledger's record changes faster than it can be saved")
 
     def _ensure_true_copy(self, record: Record) -> None:
@@ -313,22 +326,40 @@ class _Run:
         delay = max(waiting.next_look - self.services.clock.now(), timedelta()) if waiting else timedelta()
         if delay > LONGEST_DELAY:
             return
-        message = Message(self.message.deployment_id, saved.step, saved.revision, etag, saved.state)
+        message = Message(
+            self.message.deployment_id, saved.step, saved.revision, etag, saved.state, subscribed=self.subscribed
+        )
         await self.services.queues.send(message, delay)
 
+    async def _tell(self) -> None:
+        await tell_listeners(self.services, self.message.deployment_id, self.subscribed and self.has_told)
 
-def taken_up(change: Save, requested: tuple[Requested, ...]) -> tuple[Save, tuple[tuple[str, Principal], ...]]:
-    """The save after the calls from outside (rule 12), and what the history says of them, with who called."""
+
+async def tell_listeners(services: Services, deployment_id: str, subscribed: bool) -> None:
+    """Have what the history now says posted to those who listen. Never holds anything up: where the queue does not
+    answer, ``wake-due`` finds what is overdue."""
+    if not subscribed:
+        return
+    try:
+        await services.queues.notify(deployment_id)
+    except TryAgain as reason:
+        log.warning("the listeners of deployment %s wait for wake-due: %s", deployment_id, reason)
+
+
+def taken_up(change: Save, requested: tuple[Requested, ...]) -> tuple[Save, tuple[Line, ...]]:
+    """The save after the calls from outside (rule 12), and what the history says of them."""
     if not requested:
         return change, ()
-    course, told = Course(change.step, change.status, change.state), list[tuple[str, Principal]]()
+    course, told = Course(change.step, change.status, change.state), list[Line]()
     for request in requested:
-        course, line = take_up(course, request)
-        told.append((line, request.called_by))
+        before = course
+        course, text = take_up(course, request)
+        if text:
+            told.append(line_of_call(text, before, course, request.called_by))
     rests = course.status.is_end or course.status is Status.NEEDS_ATTENTION
     wake_at = None if rests else change.updated_at + OVERDUE
     taken = replace(change, step=course.step, status=course.status, state=course.state, wake_at=wake_at)
-    return taken, tuple((line, called_by) for line, called_by in told if line)
+    return taken, tuple(told)
 
 
 def _waiting(outcome: Wait, before: Waiting | None, now: datetime) -> Waiting:
@@ -362,15 +393,3 @@ def _ended(state: State, step: str, outcome: Literal["done", "failed"], now: dat
 
 def _with_line(state: State, step: str, change: Callable[[StepProgress], StepProgress]) -> State:
     return replace(state, progress=tuple(change(line) if line.name == step else line for line in state.progress))
-
-
-def _told(outcome: Outcome, before: State, step: str) -> tuple[str, ...]:
-    """What the history says of a run: what the step tells, and what a person would ask for."""
-    match outcome:
-        case Done():
-            return (*outcome.told, f"{step} is done")
-        case Failed():
-            return (*outcome.told, f"{step} failed: {outcome.problem.title}")
-        case Wait():
-            begins = outcome.reason if (outcome.gate or outcome.grace) and _shows_something_new(outcome, before) else ""
-            return (*outcome.told, f"waits: {begins}") if begins else outcome.told

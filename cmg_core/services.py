@@ -11,6 +11,9 @@ from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Reques
 from cmg_core.domain.roles import BY_KEYS, CallerRules, Claims
 from cmg_core.domain.tenants import ONE_TENANT, Identities, Tenant
 from cmg_core.domain.values import JsonObject
+from cmg_core.notify.addresses import CallbackUrl, HostPattern
+from cmg_core.notify.keys import CallbackKeys
+from cmg_core.notify.subscription import Subscription
 
 
 class Clock(Protocol):
@@ -315,6 +318,11 @@ class Ledger(Protocol):
         """Push the wake-up back and count sends while the ETag holds, without a new revision; the new ETag."""
         ...
 
+    async def note_subscribed(self, deployment_id: str) -> None:
+        """Note that somebody listens to a deployment, without a new revision. The ETag changes, so that whoever has
+        read the record before reads it again when it saves. LedgerConflict where there is no record."""
+        ...
+
     async def events(self, deployment_id: str) -> Sequence[Event]: ...
 
     async def active(self) -> Sequence[ActiveRow]:
@@ -353,6 +361,74 @@ class Queues(Protocol):
         """To queue ``cmg-<step>``, without its state where the body would exceed a queue message's 49,152 bytes.
         Raises TryAgain."""
         ...
+
+    async def notify(self, deployment_id: str, delay: timedelta = timedelta()) -> None:
+        """Say in queue ``cmg-notify`` that a deployment has news for those who listen; at most an hour ahead. Such a
+        message is a hint and may be lost: it expires an hour after it became visible. Raises TryAgain."""
+        ...
+
+
+# --- Those who listen ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StoredSubscription:
+    """A subscription with the ETag of its row."""
+
+    subscription: Subscription
+    etag: str
+
+
+class Subscriptions(Protocol):
+    """Who listens to which deployment. Every method may raise TryAgain."""
+
+    async def add(self, subscription: Subscription) -> None:
+        """LedgerConflict where it is there already."""
+        ...
+
+    async def of(self, deployment_id: str) -> Sequence[StoredSubscription]:
+        """A deployment's, those that rest among them."""
+        ...
+
+    async def save(self, stored: StoredSubscription, changed: Subscription) -> StoredSubscription:
+        """Write it while its ETag holds. Raises LedgerConflict."""
+        ...
+
+    async def remove(self, subscription: Subscription) -> None:
+        """Nothing happens where it is gone already."""
+        ...
+
+    async def live(self) -> Sequence[Subscription]:
+        """All that do not rest: one read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What came of posting an event. ``status`` 0: no answer was had, and ``failure`` says why."""
+
+    status: int = 0
+    retry_after: timedelta | None = None
+    failure: str = ""
+
+
+class Poster(Protocol):
+    """Posts to a caller's address. Never raises for a silent or a troubled receiver."""
+
+    async def post(self, url: CallbackUrl, address: str, headers: Mapping[str, str], body: bytes) -> Posted:
+        """To exactly that IP address, which must hold a certificate for the URL's host. No redirect is followed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Everything that posting events needs besides the ledger. Without keys nobody can listen."""
+
+    subscriptions: Subscriptions
+    poster: Poster
+    keys: CallbackKeys | None = None
+    hosts: tuple[HostPattern, ...] = ()
+    """Where callbacks may go; empty for any public host."""
 
 
 # --- All together ----------------------------------------------------------------------------------------------------
@@ -394,6 +470,7 @@ class Services(Protocol):
     dns: PublicDns
     dialer: GatewayDialer
     tokens: Tokens
+    callbacks: Callbacks
 
     def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
         """The resource manager of one subscription, with the credential for that tenant and no other."""

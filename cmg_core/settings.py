@@ -29,6 +29,8 @@ from cmg_core.domain.requests import SHORTEST_GRACE
 from cmg_core.domain.roles import KEYS_MAY, CallerRules, Role
 from cmg_core.domain.tenants import Identities
 from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.notify.addresses import HostPattern
+from cmg_core.notify.keys import CallbackKeys, read_keys
 from cmg_core.services import Limits
 
 MESSAGE_HOLD = timedelta(minutes=10)
@@ -160,6 +162,17 @@ def _says_true(value: str) -> bool:
     return value == "True"
 
 
+def _keys(value: str) -> Secret[CallbackKeys]:
+    keys = read_keys(value)
+    if not keys.keys:
+        raise ValueError("it holds none")
+    return Secret(keys)
+
+
+def _hosts(value: str) -> tuple[HostPattern, ...]:
+    return tuple(HostPattern.parse(part.strip()) for part in value.split(",") if part.strip())
+
+
 def _proxy(value: str) -> SecretStr:
     parts = urlsplit(value)
     if parts.scheme != "http" or not parts.hostname:
@@ -242,6 +255,18 @@ class Settings(BaseModel):
     app_service_signs_in: Annotated[bool, BeforeValidator(_says_true)] = Field(
         default=False, alias="WEBSITE_AUTH_ENABLED", description="App Service sets it"
     )
+    callback_keys: Annotated[Secret[CallbackKeys] | None, BeforeValidator(_keys)] = Field(
+        default=None,
+        alias="CMG_CALLBACK_KEYS",
+        description="give keys in base64, each of 32 bytes or more, separated by commas, the present one first "
+        "(docs/webhooks.md); leave it out where nobody wants events posted",
+    )
+    callback_hosts: Annotated[tuple[HostPattern, ...], BeforeValidator(_hosts)] = Field(
+        default=(),
+        alias="CMG_CALLBACK_HOSTS",
+        description="give the host names that events may be posted to, such as «hooks.contoso.com, "
+        "*.logic.azure.com, hooks.contoso.com:8443»; leave it out for any public host on 443",
+    )
     storage: SecretStr = Field(default=SecretStr(""), alias="CmgStorage", description="give a connection string")
     queue_service: str = Field(
         default="", alias="CmgStorage__queueServiceUri", description="give the queue service's address"
@@ -283,7 +308,7 @@ class Settings(BaseModel):
         )
 
 
-SECRET = frozenset({"CMG_GATEWAY_SOFTWARE", "CmgStorage", "HTTPS_PROXY"})
+SECRET = frozenset({"CMG_CALLBACK_KEYS", "CMG_GATEWAY_SOFTWARE", "CmgStorage", "HTTPS_PROXY"})
 
 PROXY_SPELLINGS = {"https_proxy": "HTTPS_PROXY", "no_proxy": "NO_PROXY"}
 """Both spellings are common; Azure's clients, too, obey either."""

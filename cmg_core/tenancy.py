@@ -4,6 +4,7 @@ Whatever answers such a caller works on these services, so that no call can show
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from cmg_core.calls import CallRefused, held_by_another
@@ -14,8 +15,10 @@ from cmg_core.domain.requests import ReplacementRequest, Request
 from cmg_core.domain.roles import GUIDE, Caller
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import ResourceId, text_at
+from cmg_core.notify.subscription import Subscription
 from cmg_core.services import (
     ActiveRow,
+    Callbacks,
     Clock,
     GatewayDialer,
     Ledger,
@@ -27,6 +30,8 @@ from cmg_core.services import (
     Save,
     Services,
     Stored,
+    StoredSubscription,
+    Subscriptions,
     Throttle,
     Tokens,
     Vaults,
@@ -97,12 +102,38 @@ class CustomersServices:
         self.dns: PublicDns = services.dns
         self.dialer: GatewayDialer = services.dialer
         self.tokens: Tokens = services.tokens
+        self.callbacks: Callbacks = replace(
+            services.callbacks, subscriptions=CustomersSubscriptions(services.callbacks.subscriptions, self.ledger)
+        )
 
     def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
         """See ``Services``. Raises CallRefused (403) for another tenant."""
         if not self._caller.sees(tenant.id):
             raise CallRefused(_of_another_tenant())
         return self._services.azure(tenant, subscription_id)
+
+
+class CustomersSubscriptions:
+    """Who listens, as a customer's caller sees it: nobody does to other tenants' deployments."""
+
+    def __init__(self, subscriptions: Subscriptions, ledger: Ledger) -> None:
+        self._subscriptions, self._ledger = subscriptions, ledger
+
+    async def add(self, subscription: Subscription) -> None:
+        await self._subscriptions.add(subscription)
+
+    async def of(self, deployment_id: str) -> Sequence[StoredSubscription]:
+        seen = await self._ledger.read(deployment_id) is not None
+        return await self._subscriptions.of(deployment_id) if seen else ()
+
+    async def save(self, stored: StoredSubscription, changed: Subscription) -> StoredSubscription:
+        return await self._subscriptions.save(stored, changed)
+
+    async def remove(self, subscription: Subscription) -> None:
+        await self._subscriptions.remove(subscription)
+
+    async def live(self) -> Sequence[Subscription]:
+        return [each for each in await self._subscriptions.live() if await self._ledger.read(each.deployment_id)]
 
 
 class CustomersLedger:
@@ -137,6 +168,10 @@ class CustomersLedger:
     async def note_request(self, deployment_id: str, etag: str, requested: Sequence[Requested]) -> str:
         await self._ensure_seen(deployment_id)
         return await self._ledger.note_request(deployment_id, etag, requested)
+
+    async def note_subscribed(self, deployment_id: str) -> None:
+        await self._ensure_seen(deployment_id)
+        await self._ledger.note_subscribed(deployment_id)
 
     async def touch(self, deployment_id: str, etag: str, wake_at: datetime, sends: int) -> str:
         await self._ensure_seen(deployment_id)

@@ -11,8 +11,9 @@ from enum import StrEnum
 
 from cmg_core.domain.errors import NewerSchema, TryAgain, UnreadableRow
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import SCHEMA, Event, Message, Record, Status
-from cmg_core.engine import OVERDUE
+from cmg_core.domain.record import SCHEMA, Happening, Message, Record, Status
+from cmg_core.engine import OVERDUE, tell_listeners
+from cmg_core.history import Line, events_of
 from cmg_core.services import ActiveRow, LedgerConflict, Save, Services, Stored
 
 log = logging.getLogger("cmg.wake")
@@ -48,6 +49,8 @@ class Tally:
 
     came: Counter[Came]
     unlisted: Sequence[str] = ()
+    listened_to: int = 0
+    """Deployments whose listeners were due."""
 
     @property
     def sent(self) -> int:
@@ -55,7 +58,9 @@ class Tally:
 
     def __str__(self) -> str:
         counted = [f"{count} {came}" for came, count in sorted(self.came.items())]
-        return ", ".join([*counted, *([f"{len(self.unlisted)} records without a row"] if self.unlisted else [])])
+        listened_to = [f"{self.listened_to} listened to"] if self.listened_to else []
+        unlisted = [f"{len(self.unlisted)} records without a row"] if self.unlisted else []
+        return ", ".join([*counted, *listened_to, *unlisted])
 
 
 async def wake_due(services: Services) -> Tally:
@@ -76,6 +81,7 @@ async def wake_due(services: Services) -> Tally:
             came[await _look(services, row) if loop.time() < ends_at else Came.LEFT] += 1
 
     await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(due)))))
+    overdue = await _notify_overdue(services, now)
     unlisted: Sequence[str] = ()
     if _is_hours_first(now):
         _tell_of_grace(active, now)
@@ -88,7 +94,18 @@ async def wake_due(services: Services) -> Tally:
             deployment_id,
             extra={"deployment_id": deployment_id},
         )
-    return Tally(came, unlisted)
+    return Tally(came, unlisted, overdue)
+
+
+async def _notify_overdue(services: Services, now: datetime) -> int:
+    """Have each deployment looked at whose listeners should have heard something; how many there are."""
+    if services.callbacks.keys is None:
+        return 0
+    live = await services.callbacks.subscriptions.live()
+    due = {each.deployment_id for each in live if each.next_try_at is None or each.next_try_at <= now}
+    for deployment_id in sorted(due):
+        await tell_listeners(services, deployment_id, subscribed=True)
+    return len(due)
 
 
 def _is_hours_first(now: datetime) -> bool:
@@ -151,7 +168,8 @@ async def _wake(services: Services, stored: Stored) -> Came:
     etag = await services.ledger.touch(record.id, stored.etag, now + OVERDUE, record.sends + 1)
     # A message does not carry noted calls: the run that is to take them up has to read the ledger.
     state = None if record.requested else record.state
-    await services.queues.send(Message(record.id, record.step, record.revision, etag, state))
+    message = Message(record.id, record.step, record.revision, etag, state, subscribed=record.subscribed)
+    await services.queues.send(message)
     return Came.SENT
 
 
@@ -198,4 +216,6 @@ async def _call_for_attention(services: Services, stored: Stored) -> None:
         saved_by=f"wake-due:{uuid.uuid4()}",
         updated_at=now,
     )
-    await services.ledger.save(record.id, stored.etag, save, [Event(now, record.step, title, save.revision)])
+    line = Line(title, Happening.NEEDS_ATTENTION)
+    await services.ledger.save(record.id, stored.etag, save, events_of([line], save, record.step))
+    await tell_listeners(services, record.id, record.subscribed)

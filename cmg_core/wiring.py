@@ -16,8 +16,21 @@ from cmg_core.domain.record import longest_call
 from cmg_core.domain.tenants import Tenant
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
+from cmg_core.ledger.subscriptions import TableSubscriptions
 from cmg_core.ledger.table import TableLedger
-from cmg_core.services import Clock, GatewayDialer, Ledger, Limits, PublicDns, Queues, ResourceManager, Tokens, Vaults
+from cmg_core.notify.post import HttpsPoster
+from cmg_core.services import (
+    Callbacks,
+    Clock,
+    GatewayDialer,
+    Ledger,
+    Limits,
+    PublicDns,
+    Queues,
+    ResourceManager,
+    Tokens,
+    Vaults,
+)
 from cmg_core.settings import Settings, settings
 
 
@@ -65,6 +78,13 @@ class RealServices:
             self.clock,
             SigningKeys(authority, self.clock, fetch_document),
         )
+        self._table_subscriptions = TableSubscriptions(storage)
+        self.callbacks: Callbacks = Callbacks(
+            self._table_subscriptions,
+            HttpsPoster(self.clock, settings.proxy.get_secret_value(), settings.no_proxy),
+            settings.callback_keys.get_secret_value() if settings.callback_keys else None,
+            settings.callback_hosts,
+        )
 
     def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
         """The resource manager of one subscription, with the credential for that tenant and no other."""
@@ -74,6 +94,7 @@ class RealServices:
         """Close every connection; the services cannot be used afterwards."""
         await self._storage_queues.close()
         await self._table_ledger.close()
+        await self._table_subscriptions.close()
         if self._storage_credential:
             await self._storage_credential.close()
         await self._connections.aclose()

@@ -86,6 +86,8 @@ class Expect(_Part):
     """Whether Azure Resource Manager may have seen no writing call at all."""
     kept: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
+    """Receivers of webhooks that in the end have heard everything, in order."""
     attempts: int = 200
 
 
@@ -108,6 +110,11 @@ class Sample(_Part):
         if self.request.get("kind") == "retirement":
             return "/api/retirements"
         return "/api/migrations" if "old_gateway" in self.request else "/api/deployments"
+
+    @property
+    def plain_request(self) -> JsonObject:
+        """The request without who listens, which is no part of what is planned."""
+        return {key: value for key, value in self.request.items() if key != "callback_url"}
 
     @property
     def is_migration(self) -> bool:

@@ -17,12 +17,14 @@ from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
 from cmg_core.domain.roles import Claims
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
+from cmg_core.notify.addresses import CallbackUrl
 from cmg_core.services import (
     Dialed,
     Limits,
     NameView,
     OperationLook,
     OperationState,
+    Posted,
     Started,
     Stored,
     VaultCertificate,
@@ -282,6 +284,19 @@ class FakeDialer:
     async def dial(self, host: str, service_name: str) -> Dialed:
         assert service_name, "a gateway is dialed with the service name that its certificate holds"
         return self.answers.get(host.lower(), Dialed(failure="no route to host"))
+
+
+@dataclass
+class FakePoster:
+    """Answers in order, the last one ever after; what was posted is kept."""
+
+    answers: list[Posted] = field(default_factory=lambda: [Posted(202)])
+    posted: list[tuple[str, str, Mapping[str, str], bytes]] = field(default_factory=list)
+    """Whole address, IP address, headers and body."""
+
+    async def post(self, url: CallbackUrl, address: str, headers: Mapping[str, str], body: bytes) -> Posted:
+        self.posted.append((url.secret, address, headers, body))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 @dataclass

@@ -21,7 +21,8 @@ from cmg_core.domain.problems import ProblemDetails, problem_type
 from cmg_core.domain.requests import GatewayRequest, RetirementRequest
 from cmg_core.domain.roles import Role, needs
 from cmg_core.domain.validation import WANTED
-from cmg_core.domain.values import Json, JsonObject
+from cmg_core.domain.values import Json, JsonObject, at
+from cmg_core.notify.addresses import LONGEST_URL
 
 PROBLEM, JSON = "application/problem+json", "application/json"
 
@@ -54,7 +55,7 @@ HEADERS: Mapping[str, JsonObject] = {
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
     "Location": {
-        "description": "The operation's address. It never holds a key.",
+        "description": "The operation's address, or the subscription's. It never holds a key.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
     },
@@ -100,6 +101,7 @@ def document(routes: Iterable[Served]) -> JsonObject:
     for model, mode in references:
         if issubclass(model, GatewayRequest):
             tell_wanted(components, references[model, mode], WANTED)
+            _tell_callback(components[model.__name__])
     paths: dict[str, JsonObject] = defaultdict(dict)
     for route in served:
         paths[f"/{route.path}"][route.method.lower()] = _operation(route, calls[route.name], references)
@@ -134,6 +136,18 @@ def document(routes: Iterable[Served]) -> JsonObject:
                 },
             },
         },
+    }
+
+
+def _tell_callback(request: Json) -> None:
+    """The one key of a request that its model does not know: it is a secret, and taken out before."""
+    fields = at(request, "properties")
+    assert isinstance(fields, dict)
+    fields["callback_url"] = {
+        "anyOf": [{"type": "string", "maxLength": LONGEST_URL, "format": "uri"}, {"type": "null"}],
+        "default": None,
+        "description": "Where the deployment's events are posted: an https address on the internet (docs/webhooks.md). "
+        "It is a secret, and never shown.",
     }
 
 

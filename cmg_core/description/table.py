@@ -16,6 +16,8 @@ from cmg_core.answers import (
     OperationAnswer,
     PlanAnswer,
     ProblemTypeAnswer,
+    SubscriptionAnswer,
+    SubscriptionsAnswer,
 )
 from cmg_core.description.schemas import Model
 from cmg_core.domain.azure_causes import KNOWN_CODES
@@ -23,7 +25,15 @@ from cmg_core.domain.gates import GateName
 from cmg_core.domain.record import Status
 from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, RetirementRequest
 from cmg_core.domain.values import JsonObject
-from cmg_core.triggers.bodies import ClientsMovedCall, ExtendCall, GateCall, GatewayCreatedCall, PersonsCall
+from cmg_core.triggers.bodies import (
+    ClientsMovedCall,
+    ExtendCall,
+    GateCall,
+    GatewayCreatedCall,
+    PersonsCall,
+    RedeliverCall,
+    SubscribeCall,
+)
 
 
 class Tag(StrEnum):
@@ -33,6 +43,7 @@ class Tag(StrEnum):
     START = "Start"
     FOLLOW = "Follow"
     ASK = "Ask"
+    LISTEN = "Listen"
     APP = "The app itself"
 
 
@@ -41,6 +52,7 @@ TAGS: Mapping[Tag, str] = {
     Tag.START: "Begin a deployment. The answer says where to follow it.",
     Tag.FOLLOW: "Where deployments are.",
     Tag.ASK: "Open a gate, or ask something of a deployment under way.",
+    Tag.LISTEN: "Have a deployment's events posted instead of asking for them.",
     Tag.APP: "What the app says of itself. Needs no key.",
 }
 
@@ -88,6 +100,7 @@ TEXT: JsonObject = {"type": "string"}
 GUID: JsonObject = {"type": "string", "format": "uuid"}
 
 DEPLOYMENT = Parameter("id", "path", "The deployment's ID, which is its operation's, too.", GUID)
+SUBSCRIPTION = Parameter("subscription", "path", "The subscription's ID.", GUID)
 GATE = Parameter("gate", "path", "A gate that the plan holds.", {"type": "string", "enum": [*GateName]})
 CODE = Parameter(
     "code", "path", "The last part of a problem's `type`.", {"type": "string", "pattern": "^[a-z][a-z-]{0,59}$"}
@@ -120,11 +133,13 @@ STATUSES: Mapping[str, int] = {
     "no-such-deployment": 404,
     "no-such-gate": 404,
     "no-such-problem": 404,
+    "no-such-subscription": 404,
     "not-acceptable": 406,
     "another-deployment-is-active": 409,
     "changed-meanwhile": 409,
     "gate-cannot-open": 409,
     "not-possible-now": 409,
+    "too-many-subscriptions": 409,
     "body-too-large": 413,
     "approval-left-out": 422,
     "state-too-large": 413,
@@ -281,6 +296,51 @@ CALLS: Mapping[str, Described] = {
     ),
     "release-parked-name": _ask(
         "Release a parked name", "Deletes the old gateway's address: anybody can claim its name then."
+    ),
+    "subscribe": Described(
+        Tag.LISTEN,
+        "Have events posted",
+        "A deployment's events are posted to `callback_url` as CloudEvents, signed, in order, tried again for a day. "
+        "The same address twice is one subscription.",
+        (Answer(201, "Somebody listens: `Location` is what to delete.", SubscriptionAnswer, ("Location",)),),
+        (*BODY, "no-such-deployment", "too-many-subscriptions", "changed-meanwhile"),
+        bodies=(SubscribeCall,),
+        parameters=(DEPLOYMENT,),
+    ),
+    "list-subscriptions": Described(
+        Tag.LISTEN,
+        "See who listens",
+        "Each subscription with how its delivery stands.",
+        (Answer(200, "Those who listen.", SubscriptionsAnswer),),
+        ("no-such-deployment",),
+        parameters=(DEPLOYMENT,),
+    ),
+    "unsubscribe": Described(
+        Tag.LISTEN,
+        "Have no more events posted",
+        "Nothing happens where nobody listens.",
+        (Answer(204, "Nobody listens there any more.", None),),
+        ("no-such-deployment",),
+        parameters=(DEPLOYMENT, SUBSCRIPTION),
+    ),
+    "unsubscribe-address": Described(
+        Tag.LISTEN,
+        "Have no more events posted, by the address",
+        "For one who knows the address only, as a Logic App's action does.",
+        (Answer(204, "Nobody listens there any more.", None),),
+        (*BODY, "no-such-deployment"),
+        bodies=(SubscribeCall,),
+        parameters=(DEPLOYMENT,),
+    ),
+    "redeliver": Described(
+        Tag.LISTEN,
+        "Have events posted anew",
+        "From an event on, or from where delivery stands, also where it was given up.",
+        (Answer(200, "The subscription as it is now.", SubscriptionAnswer),),
+        (*BODY, "no-such-deployment", "no-such-subscription"),
+        bodies=(RedeliverCall,),
+        body_is_needed=False,
+        parameters=(DEPLOYMENT, SUBSCRIPTION),
     ),
     "show-health": Described(
         Tag.APP,

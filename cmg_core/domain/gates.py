@@ -57,6 +57,11 @@ class Gate:
         return self.opened_at is not None
 
 
+def seen_open(name: GateName, seen: str) -> str:
+    """What the history says of a gate that the app saw open."""
+    return f"the gate {name} is open: {seen}"
+
+
 def until_next_look(waited: timedelta) -> timedelta:
     """How long to wait before a gate is looked at again, given how long it has waited.
 

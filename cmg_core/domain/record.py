@@ -273,6 +273,19 @@ class Record:
     asked_by: Principal = NOBODY
     """Who asked for the deployment, as far as it was verified."""
     schema: int = SCHEMA
+    subscribed: bool = False
+    """Whether anybody listens to its events."""
+
+
+class Happening(StrEnum):
+    """What an event is to those who listen."""
+
+    PROGRESS = "progress"
+    GATE_WAITING = "gate-waiting"
+    GATE_OPENED = "gate-opened"
+    WARNING = "warning"
+    NEEDS_ATTENTION = "needs-attention"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -286,6 +299,12 @@ class Event:
     correlation_id: str = ""
     called_by: Principal = NOBODY
     """Whose call the line tells of, as far as it was verified."""
+    kind: Happening = Happening.PROGRESS
+    status: Status | None = None
+    """The deployment's, once this had happened; None in what earlier releases wrote."""
+    gate: GateName | None = None
+    problem: Problem | None = None
+    """What stopped the deployment, without its findings: those are the record's."""
 
 
 @dataclass(frozen=True)
@@ -298,6 +317,8 @@ class Message:
     etag: str
     state: State | None = None
     schema: int = SCHEMA
+    subscribed: bool = False
+    """The record's; where it is out of date, so is the ETag, and the record is read."""
 
 
 @dataclass(frozen=True)

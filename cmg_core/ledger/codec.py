@@ -18,6 +18,7 @@ from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Ask, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.requests import ReplacementRequest, held_gateway
 from cmg_core.domain.values import JsonObject, Moment
+from cmg_core.notify.subscription import Subscription
 from cmg_core.services import ActiveRow, Save, Throttle
 
 log = logging.getLogger("cmg.ledger")
@@ -39,6 +40,7 @@ def _since_the_first_release(noted: Any) -> Any:
 REQUESTED = TypeAdapter(tuple[Annotated[Requested, BeforeValidator(_since_the_first_release)], ...])
 EVENT = TypeAdapter(Event)
 PRINCIPAL = TypeAdapter(Principal)
+SUBSCRIPTION = TypeAdapter(Subscription)
 
 
 def pack(state: State) -> bytes:
@@ -75,6 +77,7 @@ def created_columns(record: Record) -> Columns:
         "body_hash": record.body_hash,
         "asked_by": PRINCIPAL.dump_json(record.asked_by).decode(),
         "requested": REQUESTED.dump_json(record.requested).decode(),
+        "subscribed": int(record.subscribed),
         **claim_columns(record.claim),
     }
 
@@ -105,6 +108,11 @@ def claim_columns(claim: Claim | None) -> Columns:
         "claim_message": claim.message_id,
         "claim_until": _text(claim.until),
     }
+
+
+def subscribed_columns() -> Columns:
+    """What the first subscription changes in a record's row."""
+    return {"subscribed": 1}
 
 
 def touched_columns(wake_at: datetime, sends: int) -> Columns:
@@ -184,6 +192,8 @@ class _RecordColumns(_Columns):
     requested: Annotated[tuple[Requested, ...], BeforeValidator(REQUESTED.validate_json)]
     asked_by: Annotated[Principal, BeforeValidator(PRINCIPAL.validate_json)] = NOBODY
     """Rows of earlier releases do not say it."""
+    subscribed: Count = 0
+    """Not in the rows of earlier releases."""
 
 
 class _ListedColumns(_Columns):
@@ -203,6 +213,10 @@ class _ThrottleColumns(_Columns):
 
 class _EventColumns(_Columns):
     event: Annotated[Event, BeforeValidator(EVENT.validate_json)]
+
+
+class _SubscriptionColumns(_Columns):
+    subscription: Annotated[Subscription, BeforeValidator(SUBSCRIPTION.validate_json)]
 
 
 class _ReservationColumns(_Columns):
@@ -247,12 +261,34 @@ def record_of(deployment_id: str, row: Mapping[str, Any]) -> Record:
         requested=read.requested,
         asked_by=read.asked_by,
         schema=schema,
+        subscribed=bool(read.subscribed),
     )
 
 
 def event_of(deployment_id: str, row: Mapping[str, Any]) -> Event:
     """The line of a history that a row holds. Raises UnreadableRow."""
     return _read(_EventColumns, f"an event of deployment {deployment_id}", row).event
+
+
+def subscription_columns(subscription: Subscription) -> Columns:
+    """A subscription's columns."""
+    return {"subscription": SUBSCRIPTION.dump_json(subscription).decode()}
+
+
+def subscription_of(row: Mapping[str, Any]) -> Subscription:
+    """The subscription that a row holds. Raises UnreadableRow."""
+    return _read(_SubscriptionColumns, "a subscription", row).subscription
+
+
+def subscriptions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Subscription, Mapping[str, Any]]]:
+    """The subscriptions of rows, each with its row. One that cannot be read hides no other."""
+    found = []
+    for row in rows:
+        try:
+            found.append((subscription_of(row), row))
+        except UnreadableRow as reason:
+            log.warning("%s", reason)
+    return found
 
 
 def holder_of(gateway: str, row: Mapping[str, Any]) -> str:
@@ -320,6 +356,11 @@ def message_text(message: Message) -> str:
     if len(body) > LARGEST_BODY:
         body = MESSAGE.dump_json(replace(message, state=None), by_alias=True)
     return base64.b64encode(body).decode()
+
+
+def notice_text(deployment_id: str) -> str:
+    """The message that a deployment has news, as the queue takes it."""
+    return base64.b64encode(json.dumps({"deployment_id": deployment_id}).encode()).decode()
 
 
 def _text(moment: datetime | None) -> str:

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Message
-from cmg_core.ledger.codec import message_text
+from cmg_core.ledger.codec import message_text, notice_text
 from cmg_core.ledger.connection import StorageConnection, open_session, told_plainly, transport
 from cmg_core.services import LedgerConflict
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
     from azure.storage.queue.aio import QueueServiceClient
+
+
+NOTIFY = "notify"
+"""The queue of news for those who listen, named as steps are."""
+NEVER = -1
+HINT = timedelta(hours=1)
+"""How long a message lives that may be lost."""
 
 
 def queue_name(step: str) -> str:
@@ -30,23 +37,31 @@ class StorageQueues:
         self._service: QueueServiceClient | None = None
 
     async def send(self, message: Message, delay: timedelta = timedelta()) -> None:
+        await self._put(queue_name(message.step), message_text(message), delay, NEVER)
+
+    async def notify(self, deployment_id: str, delay: timedelta = timedelta()) -> None:
+        await self._put(
+            queue_name(NOTIFY), notice_text(deployment_id), delay, math.ceil((delay + HINT).total_seconds())
+        )
+
+    async def _put(self, name: str, text: str, delay: timedelta, seconds: int) -> None:
+        """Send a message that expires after so many seconds, to a queue that is made when its absence is noticed."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        queue = self._client().get_queue_client(queue_name(message.step))
-        text = message_text(message)
-        hidden_for = math.ceil(delay.total_seconds())
+        queue = self._client().get_queue_client(name)
+        times = {"visibility_timeout": math.ceil(delay.total_seconds()), "time_to_live": seconds}
         try:
-            async with told_plainly(f"a message for {queue_name(message.step)}"):
+            async with told_plainly(f"a message for {name}"):
                 try:
-                    await queue.send_message(text, visibility_timeout=hidden_for, time_to_live=-1)
+                    await queue.send_message(text, **times)
                     return
                 except ResourceNotFoundError:
                     pass
                 with suppress(ResourceExistsError):
                     await queue.create_queue()
-                await queue.send_message(text, visibility_timeout=hidden_for, time_to_live=-1)
+                await queue.send_message(text, **times)
         except LedgerConflict as error:
-            raise TryAgain(f"queue {queue_name(message.step)} is being deleted or made at this moment") from error
+            raise TryAgain(f"queue {name} is being deleted or made at this moment") from error
 
     async def close(self) -> None:
         """Close the connections; the queues may be used again afterwards."""

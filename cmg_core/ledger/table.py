@@ -8,41 +8,27 @@ partition of its own, throttled subscriptions share one.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cmg_core.domain.record import Claim, Event, Record, Requested
 from cmg_core.ledger import codec
-from cmg_core.ledger.connection import StorageConnection, error_code, open_session, told_plainly, transport
-from cmg_core.services import ActiveRow, LedgerConflict, Save, Stored, Throttle
+from cmg_core.ledger.rows import Operation, Rows, etag_of, merged
+from cmg_core.services import ActiveRow, Save, Stored, Throttle
 
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
-    from azure.data.tables.aio import TableClient
-
-TABLE = "CmgLedger"
 SHARDS = 64
 THROTTLES = "throttled"
 """The partition of throttled subscriptions: all of them are one read."""
 AT_ONCE = 16
 """How many partitions are read at the same time."""
 
-# Operations of a batch: the client's name for each, the row, and its options.
-type Operation = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 
-
-class TableLedger:
-    """The ``Ledger`` port over one storage account. Close it at the end of the process."""
-
-    def __init__(self, connection: StorageConnection) -> None:
-        self._connection = connection
-        self._session: ClientSession | None = None
-        self._table: TableClient | None = None
+class TableLedger(Rows):
+    """The ``Ledger`` port over one storage account."""
 
     async def create(self, record: Record, events: Sequence[Event]) -> str:
         active = _row(record.id, f"a:{record.id}", codec.active_columns(record))
-        return await self._batch(
+        return await self.batch(
             "a new deployment",
             ("create", _row(record.id, f"r:{record.id}", codec.created_columns(record)), {}),
             ("create", active, {}),
@@ -50,8 +36,8 @@ class TableLedger:
         )
 
     async def read(self, deployment_id: str) -> Stored | None:
-        row = await self._get(partition(deployment_id), f"r:{deployment_id}")
-        return None if row is None else Stored(codec.record_of(deployment_id, row), _etag(row))
+        row = await self.get(partition(deployment_id), f"r:{deployment_id}")
+        return None if row is None else Stored(codec.record_of(deployment_id, row), etag_of(row))
 
     async def claim(self, deployment_id: str, etag: str, claim: Claim) -> str:
         return await self._merge(deployment_id, etag, codec.claim_columns(claim))
@@ -66,15 +52,15 @@ class TableLedger:
                 ("create", _row(deployment_id, _ended_key(deployment_id, save.updated_at), columns), {}),
             ]
             if save.status.is_end
-            else [_merged(_row(deployment_id, listed, columns))]
+            else [merged(_row(deployment_id, listed, columns))]
         )
         record = _row(deployment_id, f"r:{deployment_id}", codec.saved_columns(save))
-        return await self._batch("a save", _merged(record, etag), *moved, *_insert_events(deployment_id, events))
+        return await self.batch("a save", merged(record, etag), *moved, *_insert_events(deployment_id, events))
 
     async def reopen(self, ended: Record, etag: str, save: Save, events: Sequence[Event]) -> str:
-        return await self._batch(
+        return await self.batch(
             "an ended deployment taken up again",
-            _merged(_row(ended.id, f"r:{ended.id}", codec.saved_columns(save)), etag),
+            merged(_row(ended.id, f"r:{ended.id}", codec.saved_columns(save)), etag),
             ("delete", _row(ended.id, _ended_key(ended.id, ended.updated_at), {}), {}),
             ("create", _row(ended.id, f"a:{ended.id}", codec.active_columns(save)), {}),
             *_insert_events(ended.id, events),
@@ -86,14 +72,18 @@ class TableLedger:
 
     async def touch(self, deployment_id: str, etag: str, wake_at: datetime, sends: int) -> str:
         columns = codec.touched_columns(wake_at, sends)
-        return await self._batch(
+        return await self.batch(
             "a later wake-up",
-            _merged(_row(deployment_id, f"r:{deployment_id}", columns), etag),
-            _merged(_row(deployment_id, f"a:{deployment_id}", {"wake_at": columns["wake_at"]})),
+            merged(_row(deployment_id, f"r:{deployment_id}", columns), etag),
+            merged(_row(deployment_id, f"a:{deployment_id}", {"wake_at": columns["wake_at"]})),
         )
 
+    async def note_subscribed(self, deployment_id: str) -> None:
+        row = _row(deployment_id, f"r:{deployment_id}", codec.subscribed_columns())
+        await self.batch("a first subscription", merged(row))
+
     async def events(self, deployment_id: str) -> Sequence[Event]:
-        rows = await self._range(partition(deployment_id), f"e:{deployment_id}:")
+        rows = await self.range(partition(deployment_id), f"e:{deployment_id}:")
         return [codec.event_of(deployment_id, row) for row in rows]
 
     async def active(self) -> Sequence[ActiveRow]:
@@ -101,7 +91,7 @@ class TableLedger:
 
     async def unlisted(self) -> Sequence[str]:
         async def ids(shard: str, prefix: str, *, at_work: bool = False) -> set[str]:
-            rows = await self._range(shard, prefix, ["RowKey", "status"])
+            rows = await self.range(shard, prefix, ["RowKey", "status"])
             return {row["RowKey"].removeprefix(prefix) for row in rows if not at_work or codec.is_at_work(row)}
 
         async def one(shard: str) -> set[str]:
@@ -115,8 +105,8 @@ class TableLedger:
         return await self._list(f"m:{month.replace('-', '')}:")
 
     async def holder(self, gateway: str) -> tuple[str, str] | None:
-        row = await self._get(reservation_partition(gateway), "g")
-        return None if row is None else (codec.holder_of(gateway, row), _etag(row))
+        row = await self.get(reservation_partition(gateway), "g")
+        return None if row is None else (codec.holder_of(gateway, row), etag_of(row))
 
     async def reserve(self, gateway: str, deployment_id: str, etag: str = "") -> None:
         from azure.core import MatchConditions
@@ -129,9 +119,9 @@ class TableLedger:
             "deployment": deployment_id,
         }
         if not etag:
-            await self._ask("a reservation", lambda table: table.create_entity(row))
+            await self.ask("a reservation", lambda table: table.create_entity(row))
             return
-        await self._ask(
+        await self.ask(
             "a reservation taken over",
             lambda table: table.update_entity(
                 row, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
@@ -139,56 +129,19 @@ class TableLedger:
         )
 
     async def throttles(self) -> Mapping[str, Throttle]:
-        rows = await self._range(THROTTLES, "s:")
+        rows = await self.range(THROTTLES, "s:")
         return codec.throttles_of((row["RowKey"].removeprefix("s:"), row) for row in rows)
 
     async def note_throttle(self, subscription_id: str, throttle: Throttle) -> None:
         row = {"PartitionKey": THROTTLES, "RowKey": f"s:{subscription_id}", **codec.throttle_columns(throttle)}
-        await self._ask("a throttled subscription", lambda table: table.upsert_entity(row))
-
-    async def close(self) -> None:
-        """Close the connections; the ledger may be used again afterwards."""
-        if self._table and self._session:
-            await self._table.close()
-            await self._session.close()
-            self._table = self._session = None
-
-    def _client(self) -> "TableClient":
-        from azure.data.tables.aio import TableServiceClient
-
-        if self._table is None:
-            self._session = open_session()
-            connection = self._connection
-            settings: dict[str, Any] = {"transport": transport(self._session), "retry_backoff_factor": 0.2}
-            service = (
-                TableServiceClient.from_connection_string(connection.connection_string, **settings)
-                if connection.connection_string
-                else TableServiceClient(connection.table_service, credential=connection.credential, **settings)
-            )
-            self._table = service.get_table_client(TABLE)
-        return self._table
-
-    async def _ask[T](self, what: str, ask: "Callable[[TableClient], Awaitable[T]]") -> T:
-        """Ask the table, which is made when its absence is noticed."""
-        from azure.core.exceptions import HttpResponseError, ResourceExistsError
-
-        table = self._client()
-        async with told_plainly(what):
-            try:
-                return await ask(table)
-            except HttpResponseError as error:
-                if error_code(error) != "TableNotFound":
-                    raise
-            with suppress(ResourceExistsError):
-                await table.create_table()
-            return await ask(table)
+        await self.ask("a throttled subscription", lambda table: table.upsert_entity(row))
 
     async def _merge(self, deployment_id: str, etag: str, columns: codec.Columns) -> str:
         from azure.core import MatchConditions
         from azure.data.tables import UpdateMode
 
         row = _row(deployment_id, f"r:{deployment_id}", columns)
-        answer = await self._ask(
+        answer = await self.ask(
             "a note in the ledger",
             lambda table: table.update_entity(
                 row, mode=UpdateMode.MERGE, etag=etag, match_condition=MatchConditions.IfNotModified
@@ -196,32 +149,9 @@ class TableLedger:
         )
         return str(answer["etag"])
 
-    async def _batch(self, what: str, *operations: Operation) -> str:
-        """Send one transaction; the ETag of its first row."""
-        answers = await self._ask(what, lambda table: table.submit_transaction(operations))
-        return str(answers[0]["etag"])
-
-    async def _get(self, partition_key: str, row_key: str) -> Mapping[str, Any] | None:
-        try:
-            return await self._ask("a look into the ledger", lambda table: table.get_entity(partition_key, row_key))
-        except LedgerConflict:
-            return None
-
-    async def _range(
-        self, partition_key: str, prefix: str, columns: list[str] | None = None
-    ) -> list[Mapping[str, Any]]:
-        """The rows of a partition whose key begins with ``prefix``, in order; all columns, or those named."""
-        keys = {"partition": partition_key, "first": prefix, "beyond": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
-        rows = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @beyond"
-
-        async def all_rows(table: "TableClient") -> list[Mapping[str, Any]]:
-            return [row async for row in table.query_entities(rows, parameters=keys, select=columns)]
-
-        return await self._ask("a list from the ledger", all_rows)
-
     async def _list(self, prefix: str) -> Sequence[ActiveRow]:
         async def one(shard: str) -> list[ActiveRow]:
-            rows = await self._range(shard, prefix)
+            rows = await self.range(shard, prefix)
             return codec.listed((row["RowKey"].removeprefix(prefix), row) for row in rows)
 
         return [row for rows in await _of_all_shards(one) for row in rows]
@@ -256,14 +186,6 @@ def _ended_key(deployment_id: str, at: datetime) -> str:
     return f"m:{at:%Y%m}:{deployment_id}"
 
 
-def _merged(row: Mapping[str, Any], etag: str = "") -> Operation:
-    from azure.core import MatchConditions
-    from azure.data.tables import UpdateMode
-
-    condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
-    return "update", row, {"mode": UpdateMode.MERGE, **condition}
-
-
 def _insert_events(deployment_id: str, events: Sequence[Event]) -> list[Operation]:
     return [
         (
@@ -277,7 +199,3 @@ def _insert_events(deployment_id: str, events: Sequence[Event]) -> list[Operatio
         )
         for number, event in enumerate(events)
     ]
-
-
-def _etag(row: Mapping[str, Any]) -> str:
-    return str(row.metadata["etag"])  # type: ignore[attr-defined]

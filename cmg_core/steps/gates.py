@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cmg_core.domain.gates import OBSERVATION, Gate, GateName, Opener, until_next_look
+from cmg_core.domain.gates import OBSERVATION, Gate, GateName, Opener, seen_open, until_next_look
 from cmg_core.domain.outcomes import Done, Wait
 from cmg_core.domain.record import State
 
@@ -46,4 +46,4 @@ def opened_by_observation(state: State, name: GateName, now: datetime, seen: str
     if gate is None:
         return Done(state)
     opened = replace(gate, asked_at=gate.asked_at or now, opened_at=now, opened_by=OBSERVATION, reason=seen)
-    return Done(state.with_gate(opened), (f"the gate {name} is open: {seen}",))
+    return Done(state.with_gate(opened), (seen_open(name, seen),))

@@ -59,6 +59,11 @@ class Call:
             )
         return given
 
+    @property
+    def base(self) -> str:
+        """Scheme and host that the caller used, empty where they cannot be read."""
+        return _base(self.request)
+
 
 _ANYBODY = Caller(NOBODY, frozenset(), customer="")
 _CHALLENGE = 'Bearer realm="cmg"'

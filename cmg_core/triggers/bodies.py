@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from cmg_core.calls import CallRefused
 from cmg_core.domain.findings import blocks
@@ -14,6 +22,8 @@ from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.requests import is_scale_set_id
 from cmg_core.domain.validation import InvalidRequest, repeated
 from cmg_core.domain.values import Frozen, Json, JsonObject, Moment, Text
+from cmg_core.notify.addresses import LONGEST_URL
+from cmg_core.notify.cloud_events import TYPES
 
 LARGEST_BODY = 256 * 1024
 DEEPEST = 32
@@ -83,6 +93,47 @@ class ClientsMovedCall(PersonsCall):
     """Who reports how many clients have moved; without figures, who decides to go on without those that are missing."""
 
     payload: FiguresPayload | None = None
+
+
+SOMEBODY = "somebody"
+"""Who does not say who it is."""
+_SEQUENCE = "([0-9a-f-]{36}-)?[0-9]{13}"
+
+
+def _is_sequence(text: str) -> str:
+    if not re.fullmatch(_SEQUENCE, text):
+        raise ValueError("no sequence of an event")
+    return text
+
+
+def _is_type(text: str) -> str:
+    if text not in TYPES:
+        raise ValueError("no type of event")
+    return text
+
+
+_EventType = Annotated[str, AfterValidator(_is_type), WithJsonSchema({"type": "string", "enum": [*TYPES]})]
+_Sequence = Annotated[
+    str, AfterValidator(_is_sequence), WithJsonSchema({"type": "string", "pattern": f"^{_SEQUENCE}$"})
+]
+
+
+class SubscribeCall(Frozen):
+    """Who wants a deployment's events posted, where, and which."""
+
+    callback_url: Annotated[str, StringConstraints(max_length=LONGEST_URL)]
+    """An https address on the internet. It is a secret, and never shown."""
+    types: tuple[_EventType, ...] = ()
+    """Which events; none named means all."""
+    by: Text = SOMEBODY
+
+
+class RedeliverCall(Frozen):
+    """From which event on events are to be posted anew."""
+
+    sequence: _Sequence | None = None
+    """The `sequence` or the `id` of an event; left out: from where delivery stands."""
+    by: Text = SOMEBODY
 
 
 def read_json(raw: bytes) -> Json:

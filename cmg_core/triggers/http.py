@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from cmg_core.triggers import asking, describing, looking, starting
+from cmg_core.triggers import asking, callbacks, describing, looking, starting
 from cmg_core.triggers.answering import Route
 
 ROUTES = (
@@ -21,6 +21,11 @@ ROUTES = (
     Route("extend-grace", "POST", "deployments/{id}/extend", asking.extend),
     Route("check-deployment", "POST", "deployments/{id}/check", asking.check),
     Route("release-parked-name", "POST", "deployments/{id}/release-name", asking.release_name),
+    Route("subscribe", "POST", "deployments/{id}/subscriptions", callbacks.subscribe),
+    Route("list-subscriptions", "GET", "deployments/{id}/subscriptions", callbacks.list_subscriptions),
+    Route("unsubscribe", "DELETE", "deployments/{id}/subscriptions/{subscription}", callbacks.unsubscribe),
+    Route("unsubscribe-address", "DELETE", "deployments/{id}/subscriptions", callbacks.unsubscribe_address),
+    Route("redeliver", "POST", "deployments/{id}/subscriptions/{subscription}/redeliver", callbacks.redeliver),
     Route("show-health", "GET", "health", looking.show_health, func.AuthLevel.ANONYMOUS),
     Route("show-description", "GET", "openapi.json", describing.show_description, func.AuthLevel.ANONYMOUS),
     Route("show-docs", "GET", "docs", describing.show_docs, func.AuthLevel.ANONYMOUS),

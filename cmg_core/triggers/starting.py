@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import azure.functions as func
 
 from cmg_core import calls, views
 from cmg_core.calls import Asked, CallRefused
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.validation import Kind, kind_of_request, read_request
+from cmg_core.domain.validation import Kind, kind_of_request
 from cmg_core.domain.values import Json
+from cmg_core.notify.subscribe import listener
 from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.tenancy import ensure_theirs
 from cmg_core.triggers.answering import Call, accepted, answer
 from cmg_core.triggers.bodies import read_json
+from cmg_core.triggers.callbacks import read_with_callback
 from cmg_core.triggers.negotiation import chosen_type
 
 LONGEST_IDEMPOTENCY_KEY = 255
@@ -25,7 +28,8 @@ async def make_plan(call: Call) -> func.HttpResponse:
     """The plan of a request, as JSON or as a page."""
     kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, MARKDOWN))
     body = read_json(call.request.get_body())
-    request, services = read_request(body, kind_of_request(body)), call.services()
+    services = call.services()
+    request, _ = read_with_callback(body, kind_of_request(body), services.callbacks)
     await ensure_theirs(call.caller, request, services)
     plan = await calls.make_plan(services, request)
     varies = {"Vary": "Accept"}
@@ -52,11 +56,12 @@ async def start_retirement(call: Call) -> func.HttpResponse:
 
 async def _start(call: Call, kind: Kind) -> func.HttpResponse:
     body = read_json(call.request.get_body())
-    request = read_request(body, kind)
-    asked = Asked(call.caller.principal, _idempotency_key(call.request), _hash(body))
     services = call.services()
+    request, wish = read_with_callback(body, kind, services.callbacks)
     await ensure_theirs(call.caller, request, services)
-    return accepted(call.request, services, await calls.accept(services, request, asked))
+    asked = Asked(call.caller.principal, _idempotency_key(call.request), _hash(body))
+    listens = listener(services, replace(wish, by="the request")) if wish else None
+    return accepted(call.request, services, await calls.accept(services, request, asked, listens))
 
 
 def _idempotency_key(request: func.HttpRequest) -> str:

@@ -1,7 +1,8 @@
 """The simulated DNS: what a name says to the world outside and to the company's inside view.
 
-Sources, in this order: the inside view's own records, Azure DNS zones, the labels of public addresses, classic cloud
-services. The public answers are what the DNS server gives; the inside ones are what connection points see.
+Sources, in this order: the inside view's own records, receivers of webhooks, Azure DNS zones, the labels of public
+addresses, classic cloud services. The public answers are what the DNS server gives; the inside ones are what connection
+points see.
 """
 
 import re
@@ -25,6 +26,7 @@ NAME_SERVER_ADDRESS = "127.0.0.1"
 LABEL_TTL = 10
 CLASSIC_TTL = 60
 NEGATIVE_TTL = 300
+RECEIVER_TTL = 60
 LONGEST_CHAIN = 8
 
 
@@ -103,6 +105,8 @@ def zone_of(world: World, name: str) -> Zone | None:
     found = _azure_zone(world, normal(name))
     if found is not None:
         return Zone(found.name.lower(), _name_servers(found))
+    if normal(name) in world.receivers:
+        return Zone(normal(name), NAME_SERVERS)
     above = (zone for zone in (*DEPLOYMENT_ZONES, *NAME_SERVER_ZONES) if _is_within(normal(name), zone))
     return next((Zone(zone, NAME_SERVERS) for zone in above), None)
 
@@ -132,6 +136,8 @@ def _records_at(world: World, name: str, view: View) -> list[Record] | None:
         ]
         if inside:
             return inside
+    if (receiver := world.receivers.get(name)) is not None:
+        return [Record(name, "A", RECEIVER_TTL, address) for address in receiver.resolved()]
     zone = _azure_zone(world, name)
     if zone is not None:
         return _zone_records(world, zone, name)

@@ -16,6 +16,7 @@ from local.azure import dns, gateways, site
 from local.azure.clients_main import ClientsOrder
 from local.azure.clients_process import ClientsError, ClientsProcess
 from local.azure.messages import Disconnect, Request
+from local.azure.receivers import receivers_view
 from local.azure.running import Running
 from local.azure.seed import SeedError
 from local.azure.simulator import FaultError, state
@@ -108,6 +109,7 @@ class _Door:
             {
                 **state(world),
                 "site": _site(world.site),
+                "receivers": list(receivers_view(world)),
                 "dns_log": [
                     {
                         "at": entry.at.isoformat(),

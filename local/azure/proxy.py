@@ -1,7 +1,8 @@
 """The outbound proxy behind which the simulated Azure lies: CONNECT, TLS under the real names, HTTP/1.1.
 
 Azure's own names are answered by the simulator. A CONNECT to a gateway's name or address on 443 is resolved by the
-simulated DNS at that moment and gets through only if `gateways.reach` says so. Every other host is refused with 403,
+simulated DNS at that moment and gets through only if `gateways.reach` says so, one to a receiver of webhooks only while
+it is up. Every other host is refused with 403,
 so nothing leaves the machine.
 """
 
@@ -20,6 +21,7 @@ import h11
 from local.azure.dns import normal, resolve, zone_of
 from local.azure.gateways import HTTPS, reach, relay
 from local.azure.messages import Disconnect, Request, Response
+from local.azure.receivers import receiver_at
 from local.azure.simulator import Simulator
 from local.azure.tls import ServerContexts, is_azure
 
@@ -112,6 +114,9 @@ class Proxy:
         address = host if _is_address(host) else resolve(world, host, "A", "public", now).address
         if address is None:
             return _Refused(HTTPStatus.BAD_GATEWAY, "the name does not resolve")
+        receiver = receiver_at(world, address)
+        if receiver is not None and receiver.is_up(now):
+            return _Open(self._contexts.host(receiver.host), lambda request: receiver.answer(request, self._now()))
         gateway = reach(world, address, now)
         if gateway is None:
             return _Refused(HTTPStatus.GATEWAY_TIMEOUT, f"nobody answers at {address}")

@@ -17,6 +17,7 @@ from local.azure.callers import Api, ApiCaller
 from local.azure.errors import AzureError
 from local.azure.ids import parse
 from local.azure.operations import DURATIONS
+from local.azure.receivers import receiver_from_seed
 from local.azure.seed_gateways import add_scale_set_gateway
 from local.azure.seed_models import (
     DEFAULT_TENANT,
@@ -77,6 +78,7 @@ def build_world(seed: Mapping[str, Any], *, time_scale: float, now: datetime) ->
     world.inside_dns = [
         InsideRecord(record.name, record.type, record.value, record.ttl) for record in wanted.inside_dns
     ]
+    world.receivers = {each.host.lower(): receiver_from_seed(each, now) for each in wanted.receivers}
     world.operations.clear()
     for subscription in wanted.subscriptions:
         # Only now: what is there already was made when the subscription took writes.

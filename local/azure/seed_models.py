@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from local.azure.certificates import CertificateDescription
 from local.azure.ids import parse
+from local.azure.receivers import ReceiverSeed
 
 # That of the samples: an app that asked for a token before a sample's world was seeded keeps one that fits.
 DEFAULT_TENANT = "0f1e2d3c-0000-4000-8000-00000000c0de"
@@ -249,3 +250,4 @@ class WorldSeed(_Part):
     durations: dict[str, float] = {}
     random_seed: int = 1
     site: dict[str, Any] | None = None
+    receivers: tuple[ReceiverSeed, ...] = ()

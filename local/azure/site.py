@@ -16,6 +16,7 @@ from local.azure.arm.dns_zones import make_record_set
 from local.azure.dns import normal, resolve, zone_of
 from local.azure.errors import AzureError
 from local.azure.gateways import reach
+from local.azure.receivers import ReceiverChange, change_receiver
 from local.azure.seed_gateways import add_scale_set_gateway
 from local.azure.seed_models import ScaleSetGatewaySeed
 from local.azure.world import InsideRecord, World
@@ -101,10 +102,12 @@ class PublicChange(_Edge):
 
 class SiteChange(_Edge):
     """What an administrator does, in this order when several are given: on premises, and what the site or another team
-    then does in Azure (`add_scale_set_gateway`, `set_public_dns`)."""
+    then does in Azure (`add_scale_set_gateway`, `set_public_dns`), or what becomes of somebody's receiver of webhooks
+    (`change_receiver`)."""
 
     add_scale_set_gateway: ScaleSetGatewaySeed | None = None
     set_public_dns: tuple[PublicChange, ...] = ()
+    change_receiver: ReceiverChange | None = None
 
     add_gateway_record: GatewayRecordSeed | None = None
     set_inside_dns: tuple[InsideChange, ...] = ()
@@ -175,6 +178,8 @@ def apply_site(world: World, change: object, now: datetime) -> None:
     SiteError, before anything has changed where the shape is wrong.
     """
     wanted = SiteChange.model_validate(change)
+    if wanted.change_receiver is not None:
+        _change_receiver(world, wanted.change_receiver)
     site = world.site
     if site is None:
         raise SiteError("this world has no site: seed one first")
@@ -286,6 +291,13 @@ def _address(world: World, value: str, now: datetime) -> str:
     if address is None:
         raise SiteError(f"{name} has no public address at this time")
     return address
+
+
+def _change_receiver(world: World, change: ReceiverChange) -> None:
+    receiver = world.receivers.get(normal(change.host))
+    if receiver is None:
+        raise SiteError(f"no receiver of this world is {change.host}: there is {', '.join(world.receivers) or 'none'}")
+    change_receiver(receiver, change)
 
 
 def _remove_inside(world: World, gone: InsideName) -> bool:

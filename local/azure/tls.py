@@ -36,6 +36,7 @@ class ServerContexts:
         self.azure = _server_context()
         self._authority.issue_cert(*AZURE_HOSTS, *(f"*.{zone}" for zone in VAULT_ZONES)).configure_cert(self.azure)
         self._gateways: dict[bytes, ssl.SSLContext] = {}
+        self._hosts: dict[str, ssl.SSLContext] = {}
 
     def gateway(self, certificate: CertificateVersion) -> ssl.SSLContext:
         """The context that shows exactly this certificate and its chain."""
@@ -44,6 +45,13 @@ class ServerContexts:
             context = self._gateways[certificate.leaf_der] = _server_context()
             _load(context, certificate)
         return context
+
+    def host(self, name: str) -> ssl.SSLContext:
+        """The context of somebody's host, with a certificate that everybody trusts."""
+        if name not in self._hosts:
+            self._hosts[name] = _server_context()
+            self._authority.issue_cert(name).configure_cert(self._hosts[name])
+        return self._hosts[name]
 
     def write_bundle(self, path: Path, roots: Iterable[bytes]) -> None:
         """Writes the list of authorities to trust: certifi's, this proxy's, and `roots` (PEM)."""

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from local.azure.callers import Api
 from local.azure.messages import Request, Response
+from local.azure.receivers import Receiver
 
 if TYPE_CHECKING:
     from local.azure.certificates import CertificateDescription
@@ -285,6 +286,8 @@ class World:
     dns_log: "list[DnsLogEntry]" = field(default_factory=list)
     seed_site: Body = field(default_factory=dict)
     site: "Site | None" = None
+    receivers: dict[str, Receiver] = field(default_factory=dict)
+    """Hosts of others that take webhooks, by name in lower case."""
 
     def guid(self) -> str:
         """A new GUID from the world's own generator, so that the same story gives the same IDs."""

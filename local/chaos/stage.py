@@ -33,8 +33,17 @@ from local.chaos.instruments import BentClock, ChaoticQueues, ChaoticTape, Watch
 from local.chaos.mischief import Kind, Mischief
 from local.chaos.story import Asked, Disturbance, LedgerState, Look, Run, Story
 from local.chaos.troubles import Surroundings, Trouble
-from local.inprocess.harness import AFTER_THE_END, LEFTOVERS, InProcess, Settings, WiredServices, ask, first_of
-from local.inprocess.hosting import Host
+from local.inprocess.harness import (
+    AFTER_THE_END,
+    LEFTOVERS,
+    InProcess,
+    Settings,
+    WiredServices,
+    ask,
+    first_of,
+    function_of,
+)
+from local.inprocess.hosting import Function, Host
 from local.inprocess.loop import EPOCH
 from local.inprocess.loop import run as run_virtually
 from local.inprocess.tape import RUNNING
@@ -149,7 +158,9 @@ class _Stage(InProcess):
             services = self.wire(server.clock)
             engine = Engine(services, jitter=lambda: 0.5)
             name = f"{server.name}{start}:"
-            server.host = Host(self.clock, self.queues, self._noting(engine), self._timer(services), name=name)
+            server.host = Host(
+                self.clock, self.queues, self._noting(function_of(engine, services)), self._timer(services), name=name
+            )
             server.dies.clear()
             serving = asyncio.ensure_future(server.host.run())
             dying = asyncio.ensure_future(server.dies.wait())
@@ -164,12 +175,12 @@ class _Stage(InProcess):
                 await asyncio.gather(serving, dying, return_exceptions=True)
             await asyncio.sleep(server.down_for)
 
-    def _noting(self, engine: Engine) -> Callable[[str, str, str, str], Awaitable[None]]:
+    def _noting(self, work: Function) -> Function:
         async def function(step: str, body: str, message_id: str, invocation_id: str) -> None:
             with suppress(ValueError):
                 message = MESSAGE.validate_json(body)
                 self._runs[invocation_id] = Run(self.clock.now(), step, message.revision)
-            await engine.handle(step, body, message_id, invocation_id)
+            await work(step, body, message_id, invocation_id)
 
         return function
 

@@ -11,9 +11,10 @@ from datetime import timedelta
 import azure.functions as func
 
 from cmg_core.description.examples import FILE, Example, written
-from cmg_core.domain.record import Status
+from cmg_core.domain.record import Happening, Status
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.engine import Engine
+from cmg_core.notify.cloud_events import TYPE_PREFIX
 from cmg_core.triggers.answering import Route, answering
 from cmg_core.triggers.http import ROUTES
 from cmg_core.views import status_view
@@ -63,6 +64,14 @@ def _request(name: str) -> JsonObject:
     return request | ({"grace_period": "P2D"} if "grace_period" in request else {}) | {"external_reference": TICKET}
 
 
+LISTENERS = "/api/deployments/{id}/subscriptions"
+LISTENER: JsonObject = {
+    "callback_url": "https://prod-07.westeurope.logic.azure.com/workflows/0a1b/runs/0858/callback",
+    "types": [f"{TYPE_PREFIX}{Happening.ENDED}"],
+    "by": "the change workflow",
+}
+
+
 def _look(path: str) -> Call:
     return Call(method="GET", path=path)
 
@@ -93,6 +102,23 @@ def _own_domain() -> Script:
         (
             (When(gate="ready-to-cut-over"), Shown("waits", "It waits at a gate", _look("/api/operations/{id}"))),
             (When(gate="ready-to-cut-over"), Shown("waits", "It waits at a gate", _look("/api/deployments/{id}"))),
+            (
+                When(gate="ready-to-cut-over"),
+                Shown("end", "A workflow that waits for the end", Call(path=LISTENERS, body=LISTENER)),
+            ),
+            (When(gate="ready-to-cut-over"), Shown("one", "One listens", _look(LISTENERS))),
+            (
+                When(gate="ready-to-cut-over"),
+                Shown("anew", "All that it missed", Call(path=f"{LISTENERS}/{{subscription}}/redeliver", body={})),
+            ),
+            (
+                When(gate="ready-to-cut-over"),
+                Shown("gone", "By its ID", Call(method="DELETE", path=f"{LISTENERS}/{{subscription}}")),
+            ),
+            (
+                When(gate="ready-to-cut-over"),
+                Shown("address", "By its address", Call(method="DELETE", path=LISTENERS, body=LISTENER)),
+            ),
             (
                 When(gate="ready-to-cut-over"),
                 Shown(
@@ -173,20 +199,20 @@ async def _played(script: Script) -> list[Example]:
     made: list[Example] = []
     try:
         for shown in script.begins:
-            made.append(await _made(services, shown, _deployment_in(made)))
+            made.append(await _made(services, shown, made))
         id = _deployment_in(made)
         left, further = list(script.meanwhile), list(stage.sample.then)
         while left or (script.ends and not _has_ended(stage, id)):
             stage.ledger.changed.clear()
             view = _view(stage, id)
             if left and left[0][0].has_come(view):
-                made.append(await _made(services, left.pop(0)[1], id))
+                made.append(await _made(services, left.pop(0)[1], made))
             elif further and further[0].when.has_come(view):
                 await _do(stage, services, further.pop(0), id)
             else:
                 await stage.ledger.changed.wait()
         for shown in script.ends:
-            made.append(await _made(services, shown, id))
+            made.append(await _made(services, shown, made))
     finally:
         hosting.cancel()
         await stage.close()
@@ -216,9 +242,16 @@ async def _do(stage: InProcess, services: WiredServices, then: Then, id: str) ->
         await called(services, then.call, id)
 
 
-async def _made(services: WiredServices, shown: Shown, id: str) -> Example:
-    """The call with its answer."""
-    route, values, answer = await called(services, shown.call, id, shown.headers or {}, shown.query)
+def _subscription_in(made: Sequence[Example]) -> str:
+    """The ID of the subscription that was made."""
+    return next((text_at(each.answer, "id") for each in made if each.call == "subscribe"), "")
+
+
+async def _made(services: WiredServices, shown: Shown, made: Sequence[Example]) -> Example:
+    """The call with its answer; ``made`` are those before it."""
+    path = shown.call.path.replace("{subscription}", _subscription_in(made))
+    asked = shown.call.model_copy(update={"path": path})
+    route, values, answer = await called(services, asked, _deployment_in(made), shown.headers or {}, shown.query)
     text = answer.get_body().decode()
     is_json = answer.mimetype in ("application/json", "application/problem+json")
     return Example(

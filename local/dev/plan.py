@@ -17,6 +17,7 @@ from cmg_core.domain.requests import Duration, Request
 from cmg_core.domain.validation import InvalidRequest, kind_of_request, read_request
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.plan_page import PlanPage, plan_page
+from cmg_core.triggers.callbacks import CALLBACK_URL
 from cmg_core.views import plan_view
 from local.dev.arguments import time_scale
 from local.inprocess.harness import InProcess, Settings
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         asked = _asked(options)
-        request = read_request(asked.request, kind_of_request(asked.request))
+        body = {key: value for key, value in asked.request.items() if key != CALLBACK_URL}
+        request = read_request(body, kind_of_request(body))
         plan, made_at = asyncio.run(_plan(asked, request))
     except Unreadable as error:
         print(f"dev.py plan: {error}", file=sys.stderr)

@@ -27,7 +27,9 @@ from cmg_core.domain.roles import CallerRules, Role
 from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
+from cmg_core.ledger.queues import NOTIFY
 from cmg_core.services import (
+    Callbacks,
     Clock,
     GatewayDialer,
     Ledger,
@@ -41,6 +43,7 @@ from cmg_core.services import (
     Vaults,
 )
 from cmg_core.triggers.answering import answering
+from cmg_core.triggers.callbacks import run_notify
 from cmg_core.triggers.http import ROUTES
 from cmg_core.views import status_view
 from cmg_core.wake import wake_due
@@ -52,7 +55,8 @@ from local.azure.site import apply_site
 from local.azure.world import LoggedRequest, World
 from local.dev.environment import SOFTWARE
 from local.host import routes
-from local.inprocess.hosting import Host
+from local.inprocess.hosting import Function, Host
+from local.inprocess.listeners import KEYS, MemorySubscriptions, SimulatedPoster
 from local.inprocess.loop import EPOCH, VirtualClock
 from local.inprocess.loop import run as run_virtually
 from local.inprocess.memory import MemoryLedger, MemoryQueues, Waiting
@@ -177,6 +181,7 @@ class WiredServices:
     dns: PublicDns
     dialer: GatewayDialer
     tokens: Tokens
+    callbacks: Callbacks
     azure: Callable[[Tenant, str], ResourceManager]
 
 
@@ -196,6 +201,7 @@ class InProcess:
         for fault in sample.faults:
             self.simulator.add_fault(dict(fault))
         self.ledger, self.queues = self.storage()
+        self.subscriptions = MemorySubscriptions(self.tape)
         self.before = _resources(self.world)
         self.clients = self._make_clients()
         self._connections: list[Connections] = []
@@ -255,6 +261,7 @@ class InProcess:
             dns=SimulatedDns(self.world, self.clock, self.tape),
             dialer=SimulatedDialer(self.world, self.clock, self.tape),
             tokens=self._tokens(clock),
+            callbacks=Callbacks(self.subscriptions, SimulatedPoster(self.world, self.clock, self.tape), KEYS),
             azure=connections.resource_manager,
         )
 
@@ -317,7 +324,8 @@ class _Story:
         self._deployment_id = ""
         self._services = stage.wire(stage.clock)
         engine = Engine(self._services, jitter=lambda: 0.5)
-        self._host = Host(stage.clock, stage.queues, engine.handle, lambda: wake_due(self._services))
+        function = function_of(engine, self._services)
+        self._host = Host(stage.clock, stage.queues, function, lambda: wake_due(self._services))
 
     async def play(self) -> RunReport:
         try:
@@ -410,6 +418,18 @@ class _Story:
             lasted=final.record.updated_at - EPOCH,
             world=stage.world,
         )
+
+
+def function_of(engine: Engine, services: Services) -> Function:
+    """What the app does for a message in any of its queues."""
+
+    async def work(step: str, body: str, message_id: str, invocation_id: str) -> None:
+        if step == NOTIFY:
+            await run_notify(lambda: services, body.encode())
+        else:
+            await engine.handle(step, body, message_id, invocation_id)
+
+    return work
 
 
 async def ask(sample: Sample, services: Services, host: Host) -> str:

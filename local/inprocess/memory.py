@@ -12,7 +12,7 @@ from typing import Any, Concatenate
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Claim, Event, Message, Record, Requested
 from cmg_core.ledger import codec
-from cmg_core.ledger.queues import queue_name
+from cmg_core.ledger.queues import NOTIFY, queue_name
 from cmg_core.services import ActiveRow, Clock, LedgerConflict, Save, Stored, Throttle
 from local.inprocess.tape import Harm, Harmed, Port, Tape
 
@@ -139,6 +139,12 @@ class MemoryLedger:
         self._active[deployment_id] |= {"wake_at": columns["wake_at"]}
         return new
 
+    @_overwrites
+    async def note_subscribed(self, deployment_id: str) -> None:
+        if deployment_id not in self._records:
+            raise LedgerConflict(f"deployment {deployment_id} does not exist")
+        self._merge(deployment_id, self._records[deployment_id].etag, codec.subscribed_columns())
+
     @_asks
     async def events(self, deployment_id: str) -> Sequence[Event]:
         return self.history(deployment_id)
@@ -216,16 +222,20 @@ class MemoryQueues:
         self._ids = (f"message-{number}" for number in itertools.count(1))
 
     async def send(self, message: Message, delay: timedelta = timedelta()) -> None:
-        text = codec.message_text(message)
+        await self._send(message.step, codec.message_text(message), delay)
 
+    async def notify(self, deployment_id: str, delay: timedelta = timedelta()) -> None:
+        await self._send(NOTIFY, codec.notice_text(deployment_id), delay)
+
+    async def _send(self, step: str, text: str, delay: timedelta) -> None:
         async def put() -> None:
-            self.put(message.step, text, delay)
+            self.put(step, text, delay)
 
         try:
-            await self.tape.pass_on(Port.QUEUE, queue_name(message.step), True, put)
+            await self.tape.pass_on(Port.QUEUE, queue_name(step), True, put)
         except Harmed as harmed:
             if harmed.harm is not Harm.REPEATED:
-                raise TryAgain(f"queue {queue_name(message.step)} did not answer") from None
+                raise TryAgain(f"queue {queue_name(step)} did not answer") from None
             await put()
 
     def put(self, step: str, text: str, delay: timedelta = timedelta()) -> None:

@@ -41,6 +41,8 @@ class Port(StrEnum):
     DIAL = "dial"
     LEDGER = "ledger"
     QUEUE = "queue"
+    POST = "post"
+    """To those who listen."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def with_least_rights(name: str, without: str = "") -> Sample:
     """The sample with a role of exactly what preflight asks for at each scope, and Reader."""
     sample = load(SAMPLES / f"{name}.json")
     world: JsonObject = json.loads(json.dumps(sample.world))
-    request = read_request(sample.request, kind_of_request(sample.request))
+    request = read_request(sample.plain_request, kind_of_request(sample.request))
     vault = text_at(objects_at(world, "key_vaults")[0], "id")
     group = f"/subscriptions/{request.subscription_id}/resourceGroups/{request.resource_group}".lower()
     exists = any(text_at(each, "id").lower() == group for each in objects_at(world, "resource_groups"))

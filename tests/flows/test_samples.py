@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cmg_core.domain.record import Status
+from local.azure.receivers import heard
 from local.inprocess.harness import RunReport, run
 from local.sample import load
 
@@ -60,3 +61,12 @@ def test_who_makes_the_gateway_decides_the_steps(file: Path) -> None:
     last = ("retire-old-gateway",) if "old_gateway" in request else ()
     ways_back = tuple(name for name in names if name == "roll-back")
     assert names == ("preflight", *making, "verify-gateway", "cut-over", *last, *ways_back)
+
+
+@pytest.mark.parametrize("file", [file for file in SAMPLES if load(file).expect.heard], ids=lambda file: file.stem)
+def test_those_who_listen_hear_everything_in_order(file: Path) -> None:
+    report = played(file)
+    for host in load(file).expect.heard:
+        taken = [each.body for each in report.world.receivers[host].received]
+        assert heard(taken) == []
+        assert len(taken) == len(report.events)

@@ -14,7 +14,8 @@ from cmg_core.domain.errors import AzureRefused, NewerSchema, TooLarge, TryAgain
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.record import SCHEMA, Ask, Claim, Requested, State, Status
 from cmg_core.ledger.connection import StorageConnection
-from cmg_core.ledger.table import TABLE, TableLedger, partition
+from cmg_core.ledger.rows import TABLE
+from cmg_core.ledger.table import TableLedger, partition
 from cmg_core.services import ActiveRow, Ledger, LedgerConflict, Throttle
 from local.inprocess.memory import MemoryLedger
 from tests.records import NOW, a_record, a_save, a_state, an_event
@@ -315,7 +316,7 @@ def test_a_save_is_one_transaction(azurite: str, id: str, monkeypatch: pytest.Mo
         watching.on_request_start.append(note)
         return aiohttp.ClientSession(trace_configs=[watching], auto_decompress=False)
 
-    monkeypatch.setattr("cmg_core.ledger.table.open_session", open_watched)
+    monkeypatch.setattr("cmg_core.ledger.rows.open_session", open_watched)
 
     async def story() -> None:
         async with table(azurite) as ledger:

@@ -63,7 +63,7 @@ async def planned(sample: Sample, through: type[SimulatorTransport] = SimulatorT
         services.limits, minimum_grace=timedelta(seconds=1), identities=identities, cloud=sample.cloud
     )
     try:
-        request = read_request(sample.request, kind_of_request(sample.request))
+        request = read_request(sample.plain_request, kind_of_request(sample.request))
         return await look(request, services, DEPLOYMENT), simulator  # type: ignore[arg-type]  # the ledger fake is partial
     finally:
         await connections.aclose()

@@ -19,6 +19,7 @@ from cmg_core.domain.outcomes import Done
 from cmg_core.domain.plans import Part
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Claim
+from cmg_core.history import Line
 from cmg_core.steps import cut_over, provision_scale_set, release_name, retire_old_gateway, roll_back
 from local.chaos import stage
 from local.chaos.checker import judge
@@ -92,7 +93,7 @@ def storage_account_as_well(patch: pytest.MonkeyPatch) -> None:
 def password_in_history(patch: pytest.MonkeyPatch) -> None:
     password = "Cmg-1234567890-abcdef"
     patch.setattr(provision_scale_set, "_password", lambda: password)
-    patch.setattr(engine, "_told", lambda *_: (f"set the password {password}",))
+    patch.setattr(engine, "lines_of_run", lambda *_, **__: (Line(f"set the password {password}"),))
 
 
 def problems_without_cure(patch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,13 @@ import azure.functions as func
 from cmg_core.domain.roles import CallerRules, Role
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject
-from cmg_core.services import Limits
+from cmg_core.services import Callbacks, Limits
 from cmg_core.triggers.answering import Route, answering
 from cmg_core.triggers.http import ROUTES
+from local.inprocess.listeners import KEYS, MemorySubscriptions
 from local.inprocess.memory import MemoryLedger, MemoryQueues
 from local.inprocess.tape import Tape
-from tests.fakes import FakeAzure, FakeClock, FakeDialer, FakeDns, FakeTokens, FakeVaults
+from tests.fakes import FakeAzure, FakeClock, FakeDialer, FakeDns, FakePoster, FakeTokens, FakeVaults
 
 HOST = "https://cmg.contoso.example"
 KEY = "the-key-of-the-ticket-system"
@@ -37,11 +38,14 @@ class MemoryServices:
     dialer: FakeDialer = field(default_factory=FakeDialer)
     tokens: FakeTokens = field(default_factory=FakeTokens)
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
+    poster: FakePoster = field(default_factory=FakePoster)
 
     def __post_init__(self) -> None:
         tape = Tape()
         self.ledger = MemoryLedger(tape)
         self.queues = MemoryQueues(self.clock, tape)
+        self.subscriptions = MemorySubscriptions(tape)
+        self.callbacks = Callbacks(self.subscriptions, self.poster, KEYS)
 
     def azure(self, tenant: Tenant, subscription_id: str) -> FakeAzure:
         return self.resource_manager

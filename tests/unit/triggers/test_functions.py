@@ -167,7 +167,7 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
 
     queues = {name: found for name, found in triggers.items() if found["type"] == "queueTrigger"}
     assert {name: found["queueName"] for name, found in queues.items()} == {
-        step.name: f"cmg-{step.name}" for step in STEPS
+        name: f"cmg-{name}" for name in (*(step.name for step in STEPS), "notify")
     }
     assert {found["connection"] for found in queues.values()} == {"CmgStorage"}
     assert triggers["wake-due"]["schedule"] == "0 * * * * *"
@@ -190,6 +190,11 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
             ("POST", f"deployments/{{id}}/{ask}", "function")
             for ask in ("cancel", "rollback", "resume", "extend", "check", "release-name")
         ),
+        ("POST", "deployments/{id}/subscriptions", "function"),
+        ("GET", "deployments/{id}/subscriptions", "function"),
+        ("DELETE", "deployments/{id}/subscriptions", "function"),
+        ("DELETE", "deployments/{id}/subscriptions/{subscription}", "function"),
+        ("POST", "deployments/{id}/subscriptions/{subscription}/redeliver", "function"),
         ("GET", "health", "anonymous"),
         ("GET", "openapi.json", "anonymous"),
         ("GET", "docs", "anonymous"),
