@@ -100,7 +100,7 @@ async def accept(services: Services, request: Request, asked: Asked, listener: L
     if listener is not None:
         await listener(deployment_id)
     try:
-        accepted = Event(now, FIRST_STEP, "accepted", 1, correlation_id(), asked.by, status=Status.RUNNING)
+        accepted = Event(now, FIRST_STEP, "accepted", 1, correlation_id(), status=Status.RUNNING, called_by=asked.by)
         etag = await services.ledger.create(record, [accepted])
     except LedgerConflict:
         known = await services.ledger.read(deployment_id)

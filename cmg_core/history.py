@@ -64,11 +64,11 @@ def events_of(lines: Sequence[Line], saved: Save, step: str, correlation_id: str
             line.text,
             saved.revision,
             correlation_id,
-            line.called_by,
             line.kind,
             saved.status,
             line.gate,
             _shortened(saved.state.problem) if line.kind in _STOPS else None,
+            line.called_by,
         )
         for line in lines
     ]

@@ -146,8 +146,8 @@ def _tell_callback(request: Json) -> None:
     fields["callback_url"] = {
         "anyOf": [{"type": "string", "maxLength": LONGEST_URL, "format": "uri"}, {"type": "null"}],
         "default": None,
-        "description": "Where the deployment's events are posted: an https address on the internet (docs/webhooks.md). "
-        "It is a secret, and never shown.",
+        "description": "Where the deployment's events are posted. Give an https address on the internet "
+        "(docs/webhooks.md). It is a secret, and never shown.",
     }
 
 
@@ -243,7 +243,7 @@ def _answer(answer: Answer, references: References, examples: list[Example]) -> 
     told: JsonObject = {
         "description": answer.means,
         "headers": {name: _header(name) for name in ("x-correlation-id", *answer.headers)},
-        "content": content,
+        **({"content": content} if content else {}),
     }
     if answer.status == 202:
         told["links"] = {

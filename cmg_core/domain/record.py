@@ -297,14 +297,14 @@ class Event:
     text: str
     revision: int
     correlation_id: str = ""
-    called_by: Principal = NOBODY
-    """Whose call the line tells of, as far as it was verified."""
     kind: Happening = Happening.PROGRESS
     status: Status | None = None
     """The deployment's, once this had happened; None in what earlier releases wrote."""
     gate: GateName | None = None
     problem: Problem | None = None
     """What stopped the deployment, without its findings: those are the record's."""
+    called_by: Principal = NOBODY
+    """Whose call the line tells of, as far as it was verified."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ async def listed(services: Services, deployment_id: str) -> Sequence[Subscriptio
 
 
 async def unsubscribe(services: Services, deployment_id: str, subscription_id: str) -> None:
-    """Stop listening; nothing happens where nobody does."""
+    """Stop listening; nothing happens where nobody does. Raises CallRefused (404) without such a deployment."""
+    await find(services, deployment_id)
     for each in await services.callbacks.subscriptions.of(deployment_id):
         if each.subscription.id == subscription_id:
             await services.callbacks.subscriptions.remove(each.subscription)
@@ -117,6 +118,7 @@ async def unsubscribe(services: Services, deployment_id: str, subscription_id: s
 
 async def unsubscribe_address(services: Services, deployment_id: str, url: CallbackUrl) -> None:
     """The same by the address alone: all that a workflow knows of its subscription without reading our answer."""
+    await find(services, deployment_id)
     known = [each.subscription for each in await services.callbacks.subscriptions.of(deployment_id)]
     if (same := _same(_keys(services), known, Wish(url))) is not None:
         await services.callbacks.subscriptions.remove(same)

@@ -21,7 +21,7 @@ from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.site import apply_site
 from local.host import routes
-from local.inprocess.harness import HOST, InProcess, Settings, WiredServices
+from local.inprocess.harness import HOST, InProcess, Settings, WiredServices, function_of
 from local.inprocess.hosting import Host
 from local.inprocess.loop import run
 from local.inprocess.tape import Tape
@@ -194,7 +194,8 @@ def play(scripts: Sequence[Script]) -> tuple[Example, ...]:
 async def _played(script: Script) -> list[Example]:
     stage = InProcess(_sample(script.sample), Tape(), Settings(minimum_grace=timedelta(days=1)))
     services = stage.wire(stage.clock)
-    host = Host(stage.clock, stage.queues, Engine(services, jitter=lambda: 0.5).handle, lambda: wake_due(services))
+    work = function_of(Engine(services, jitter=lambda: 0.5), services)
+    host = Host(stage.clock, stage.queues, work, lambda: wake_due(services))
     hosting = asyncio.create_task(host.run())
     made: list[Example] = []
     try:

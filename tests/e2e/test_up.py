@@ -113,8 +113,8 @@ async def _let_callers_sign_in(session: aiohttp.ClientSession, line: dict[str, s
             return answer.status, text_at(await answer.json(), "type")
 
     assert await asked("GET", "deployments", token) == (200, "")
-    assert await asked("POST", "migrations", token) == (403, "docs/errors.md#role-missing")
-    assert await asked("GET", "deployments", token[:-4] + "AAAA") == (401, "docs/errors.md#token-refused")
+    assert await asked("POST", "migrations", token) == (403, "/api/problems/role-missing")
+    assert await asked("GET", "deployments", token[:-4] + "AAAA") == (401, "/api/problems/token-refused")
 
 
 async def _waits_at_a_gate(session: aiohttp.ClientSession, line: dict[str, str], id: str) -> None:

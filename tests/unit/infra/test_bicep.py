@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cmg_core.ledger.queues import queue_name
-from cmg_core.ledger.table import TABLE
+from cmg_core.ledger.rows import TABLE
 from cmg_core.plan import STEPS
 from cmg_core.settings import SECRET, Settings
 from tests.unit.infra.templates import FILES, INFRA, OUTPUT, ROOT, body, decorators, resources, template

@@ -119,7 +119,7 @@ def test_the_same_request_again_subscribes_nobody_else_and_another_address_is_an
     other = call(
         services, "start-migration", WITH_CALLBACK | {"callback_url": URL + "2"}, headers={"Idempotency-Key": "CHG1"}
     )
-    assert (other.status, other.body["type"]) == (422, "docs/errors.md#idempotency-key-reused")
+    assert (other.status, other.body["type"]) == (422, "/api/problems/idempotency-key-reused")
 
 
 def test_nobody_listens_where_nobody_asked() -> None:
@@ -283,7 +283,7 @@ def test_there_is_an_end_to_how_many_listen() -> None:
     for number in range(10):
         assert call(services, "subscribe", {"callback_url": f"{URL}{number}"}, path={"id": id}).status == 201
     full = call(services, "subscribe", {"callback_url": URL}, path={"id": id})
-    assert (full.status, full.body["type"]) == (409, "docs/errors.md#too-many-subscriptions")
+    assert (full.status, full.body["type"]) == (409, "/api/problems/too-many-subscriptions")
     assert call(services, "subscribe", {"callback_url": f"{URL}1"}, path={"id": id}).status == 201
 
 

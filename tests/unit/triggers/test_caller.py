@@ -209,7 +209,7 @@ def test_a_caller_without_a_role_learns_nothing(route: object) -> None:
         for answer in [call(services, name, raw=body, path={"id": id, "gate": "x"}, headers=bearer("nobody"))]
     }
     assert len(texts) == 1
-    assert next(iter(texts))[:2] == (403, "docs/errors.md#role-missing")
+    assert next(iter(texts))[:2] == (403, "/api/problems/role-missing")
 
 
 def test_a_refusal_says_what_is_needed_what_is_there_and_who_helps() -> None:
@@ -254,7 +254,7 @@ def waiting_for_approval(services: MemoryServices, **headers: str) -> str:
 def approve(services: MemoryServices, id: str, **headers: str) -> object:
     path = {"id": id, "gate": "approval"}
     answer = call(services, "open-gate", BY_ANN, path=path, headers=headers)
-    return answer.status if answer.status == 200 else (answer.status, text_at(answer.body, "type").rpartition("#")[2])
+    return answer.status if answer.status == 200 else (answer.status, text_at(answer.body, "type").rpartition("/")[2])
 
 
 def test_who_asked_does_not_approve() -> None:

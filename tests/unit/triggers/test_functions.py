@@ -216,7 +216,7 @@ def test_the_host_leaves_the_door_open_only_where_the_app_takes_no_key(given: di
     program = (
         "import function_app, json\n"
         "found = [json.loads(f.get_function_json())['bindings'][0] for f in function_app.app.get_functions()]\n"
-        "print(*{f['authLevel'].lower() for f in found if f['type'] == 'httpTrigger' and f['route'] != 'health'})"
+        "print(*{f['authLevel'].lower() for f in found if f['type'] == 'httpTrigger' and '{id}' in f['route']})"
     )
     environment = {"PATH": os.environ["PATH"], "CmgStorage": "UseDevelopmentStorage=true", **given}
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
