@@ -353,6 +353,10 @@ class Queues(Protocol):
         Raises TryAgain."""
         ...
 
+    def vouch_for(self, message: Message) -> bool:
+        """Whether this product sealed the message as it is: who may write to a queue may lay anything into it."""
+        ...
+
 
 # --- All together ----------------------------------------------------------------------------------------------------
 

@@ -291,6 +291,8 @@ class Message:
     etag: str
     state: State | None = None
     schema: int = SCHEMA
+    seal: str = ""
+    """What proves that this product wrote it; without a good one its state is not used (engine-protocol, "Seals")."""
 
 
 @dataclass(frozen=True)

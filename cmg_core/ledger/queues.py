@@ -9,6 +9,7 @@ from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Message
 from cmg_core.ledger.codec import message_text
 from cmg_core.ledger.connection import StorageConnection, open_session, told_plainly, transport
+from cmg_core.ledger.seals import Seals
 from cmg_core.services import LedgerConflict
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def queue_name(step: str) -> str:
 class StorageQueues:
     """The ``Queues`` port over one storage account. Close it at the end of the process."""
 
-    def __init__(self, connection: StorageConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: StorageConnection, seals: Seals) -> None:
+        self._connection, self._seals = connection, seals
         self._session: ClientSession | None = None
         self._service: QueueServiceClient | None = None
 
@@ -33,7 +34,7 @@ class StorageQueues:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         queue = self._client().get_queue_client(queue_name(message.step))
-        text = message_text(message)
+        text = message_text(message, self._seals)
         hidden_for = math.ceil(delay.total_seconds())
         try:
             async with told_plainly(f"a message for {queue_name(message.step)}"):
@@ -47,6 +48,9 @@ class StorageQueues:
                 await queue.send_message(text, visibility_timeout=hidden_for, time_to_live=-1)
         except LedgerConflict as error:
             raise TryAgain(f"queue {queue_name(message.step)} is being deleted or made at this moment") from error
+
+    def vouch_for(self, message: Message) -> bool:
+        return self._seals.are_on(message)
 
     async def close(self) -> None:
         """Close the connections; the queues may be used again afterwards."""

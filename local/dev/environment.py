@@ -1,6 +1,7 @@
 """A local Azure: Azurite, the simulator and the host with the app, as one thing that starts and ends."""
 
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -69,6 +70,7 @@ class LocalAzure:
         self._port = options.port
         self.key = secrets.token_urlsafe(24)
         self.master_key = secrets.token_urlsafe(24)
+        self.message_key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.proxy = self.ca = self.sim = self.dns = self.storage = self.identity_endpoint = self.identity_header = ""
 
     async def __aenter__(self) -> Self:
@@ -180,6 +182,7 @@ class LocalAzure:
             "CMG_CUSTOMER_APP": DEFAULT_CUSTOMER_APP,
             "AzureWebJobsStorage": self.storage,
             "CmgStorage": self.storage,
+            "CMG_MESSAGE_KEYS": self.message_key,
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),
             "CMG_GATEWAY_SOFTWARE": os.environ.get("CMG_GATEWAY_SOFTWARE", json.dumps(SOFTWARE)),
             **({"CMG_MINIMUM_GRACE": grace} if grace else {}),
