@@ -154,7 +154,7 @@ def run(
     fault: Fault | None = None,
     settings: Settings | None = None,
     aside: Aside | None = None,
-    stage: "type[InProcess] | None" = None,
+    stage: "Callable[[Sample, Tape, Settings], InProcess] | None" = None,
 ) -> RunReport:
     """Tell a sample's story from the request to the end. Raises StoryFailed where it has none."""
 
