@@ -34,6 +34,7 @@ COMMANDS = {
     "test": ("local.dev.test", "lint, types and all tests; with arguments only pytest, and they go to it"),
     "up": ("local.dev.up", "a local Azure with the app, in the foreground, until Ctrl-C (--json for its addresses)"),
     "chaos": ("local.chaos", "campaigns of faults against whole migrations, judged by an independent checker"),
+    "audit": ("local.dev.audit", "known vulnerabilities and secrets, one line a check (--json); needs the network"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
 }
 
