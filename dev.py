@@ -35,6 +35,7 @@ COMMANDS = {
     "up": ("local.dev.up", "a local Azure with the app, in the foreground, until Ctrl-C (--json for its addresses)"),
     "chaos": ("local.chaos", "campaigns of faults against whole migrations, judged by an independent checker"),
     "docs": ("local.dev.docs", "the documentation as a site, built into .dev/site"),
+    "audit": ("local.dev.audit", "known vulnerabilities and secrets, one line a check (--json); needs the network"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
 }
 

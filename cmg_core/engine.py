@@ -90,6 +90,9 @@ class Engine:
             ) from None
         if message.step != step or step not in {known.name for known in self._steps}:
             raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{message.step}»")
+        if message.state is not None and not self._services.queues.vouch_for(message):
+            log.warning("deployment %s: the message's state is not sealed, the ledger's is used", message.deployment_id)
+            message = replace(message, state=None)
         try:
             await _Run(self._services, self._steps, self._jitter, message, message_id, invocation_id).carry_on()
         except Superseded as reason:

@@ -362,6 +362,10 @@ class Queues(Protocol):
         Raises TryAgain."""
         ...
 
+    def vouch_for(self, message: Message) -> bool:
+        """Whether this product sealed the message as it is: who may write to a queue may lay anything into it."""
+        ...
+
     async def notify(self, deployment_id: str, delay: timedelta = timedelta()) -> None:
         """Say in queue ``cmg-notify`` that a deployment has news for those who listen; at most an hour ahead. Such a
         message is a hint and may be lost: it expires an hour after it became visible. Raises TryAgain."""

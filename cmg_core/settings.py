@@ -1,5 +1,6 @@
 """What an operator sets. The environment is read here, once, and nowhere else in the product."""
 
+import base64
 import ipaddress
 import os
 import re
@@ -29,6 +30,7 @@ from cmg_core.domain.requests import SHORTEST_GRACE
 from cmg_core.domain.roles import KEYS_MAY, CallerRules, Role
 from cmg_core.domain.tenants import Identities
 from cmg_core.domain.values import JsonObject, text_at
+from cmg_core.ledger.seals import SHORTEST_KEY
 from cmg_core.notify.addresses import HostPattern
 from cmg_core.notify.keys import CallbackKeys, read_keys
 from cmg_core.services import Limits
@@ -125,6 +127,18 @@ def _probe(value: str) -> str:
     return value
 
 
+def _message_keys(value: str) -> tuple[bytes, ...]:
+    if value.startswith("@Microsoft.KeyVault("):
+        raise ValueError("it is a Key Vault reference that App Service has not resolved")
+    try:
+        keys = tuple(base64.b64decode(part.strip(), validate=True) for part in value.split(","))
+    except ValueError:
+        raise ValueError("one of them is no base64") from None
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"one of them is shorter than {SHORTEST_KEY} bytes")
+    return keys
+
+
 def _guid(value: str) -> str:
     if not GUID.fullmatch(value):
         raise ValueError("it is no GUID")
@@ -211,6 +225,12 @@ class Settings(BaseModel):
         default=timedelta(minutes=5),
         alias="CMG_CLAIM_SECONDS",
         description=f"give whole seconds, more than {LONGEST_CALL.seconds} and less than {MESSAGE_HOLD.seconds}",
+    )
+    message_keys: Annotated[Secret[tuple[bytes, ...]], BeforeValidator(_message_keys)] = Field(
+        default=Secret(()),
+        alias="CMG_MESSAGE_KEYS",
+        description=f"give random keys of {SHORTEST_KEY} bytes or more in base64, separated by commas: the first seals "
+        "messages, all are accepted; leave it out and every run reads the ledger",
     )
     cloud: CloudName = Field(default=CloudName.PUBLIC, alias="CMG_CLOUD", description="give «public» or «usgovernment»")
     client_id: str = Field(
@@ -308,7 +328,7 @@ class Settings(BaseModel):
         )
 
 
-SECRET = frozenset({"CMG_CALLBACK_KEYS", "CMG_GATEWAY_SOFTWARE", "CmgStorage", "HTTPS_PROXY"})
+SECRET = frozenset({"CMG_CALLBACK_KEYS", "CMG_GATEWAY_SOFTWARE", "CMG_MESSAGE_KEYS", "CmgStorage", "HTTPS_PROXY"})
 
 PROXY_SPELLINGS = {"https_proxy": "HTTPS_PROXY", "no_proxy": "NO_PROXY"}
 """Both spellings are common; Azure's clients, too, obey either."""

@@ -16,6 +16,7 @@ from cmg_core.domain.record import longest_call
 from cmg_core.domain.tenants import Tenant
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
+from cmg_core.ledger.seals import Seals
 from cmg_core.ledger.subscriptions import TableSubscriptions
 from cmg_core.ledger.table import TableLedger
 from cmg_core.notify.post import HttpsPoster
@@ -52,7 +53,8 @@ class RealServices:
             queue_service=settings.queue_service,
             credential=self._storage_credential,
         )
-        self._table_ledger, self._storage_queues = TableLedger(storage), StorageQueues(storage)
+        self._table_ledger = TableLedger(storage)
+        self._storage_queues = StorageQueues(storage, Seals(settings.message_keys.get_secret_value()))
         self.clock: Clock = SystemClock()
         self.limits: Limits = settings.limits
         self._connections = Connections(

@@ -28,8 +28,11 @@ param instanceMemory int = 2048
 @maxValue(20)
 param alwaysReadyHttp int = 0
 
-@description('Subscriptions whose gateways the app may deploy and migrate. The custom role is assigned in each. Leave it empty for customers\' tenants only.')
+@description('Subscriptions whose gateways the app may deploy and migrate. The custom roles are made in each. Leave it empty for customers\' tenants only.')
 param gatewaySubscriptions array = []
+
+@description('Assign the custom roles on those whole subscriptions. false: only make them; you assign them to resource groups, zones and vaults.')
+param assignRoles bool = true
 
 @description('The cloud that the gateways run in.')
 @allowed(['public', 'usgovernment'])
@@ -227,6 +230,7 @@ module roles 'modules/role.bicep' = [for id in gatewaySubscriptions: {
   params: {
     environmentName: environmentName
     principalId: identity.outputs.principalId
+    assign: assignRoles
   }
 }]
 

@@ -5,20 +5,27 @@ import json
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.transport import Transport
 from cmg_core.correlation import correlation_guid
+from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.values import ResourceId
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline import PipelineRequest
+    from azure.core.pipeline.policies import SansIOHTTPPolicy
     from azure.mgmt.compute.aio import ComputeManagementClient
     from azure.mgmt.dns.aio import DnsManagementClient
     from azure.mgmt.network.aio import NetworkManagementClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
 USER_AGENT = "cmg-migrator/0.1.0"
+
+FOREIGN_ADDRESS = "ForeignAddress"
+"""The product's own code of a refusal: what Azure answered leads to another host."""
 
 RESOURCES_API = "2022-09-01"
 """The pinned version of Resource Manager's own types; the others stand beside their calls."""
@@ -32,11 +39,27 @@ def _correlate(request: Any) -> None:
         request.http_request.headers["x-ms-correlation-request-id"] = guid
 
 
+def only_of(cloud: Cloud) -> "SansIOHTTPPolicy[Any, Any]":
+    """A policy that lets no request leave for another host: Azure's clients follow ``nextLink`` wherever it leads, and
+    the token goes with it. Raises AzureRefused."""
+    from azure.core.pipeline.policies import SansIOHTTPPolicy
+
+    class OnlyOfThisCloud(SansIOHTTPPolicy[Any, Any]):
+        def on_request(self, request: "PipelineRequest[Any]") -> None:
+            if not cloud.manages(request.http_request.url):
+                host = urlsplit(request.http_request.url).netloc
+                message = f"Azure's answer leads to «{host}», which is not {cloud.resource_manager}: nothing was sent."
+                raise AzureRefused(status=400, code=FOREIGN_ADDRESS, message=message, target="")
+
+    return OnlyOfThisCloud()
+
+
 class Clients:
     """Microsoft's management clients with the product's own pipeline.
 
-    The pipeline has no retries (waiting is the engine's business, as data), no redirects (a token goes where it
-    was meant to go), no logging of requests, and nothing that registers resource providers behind the plan's back.
+    The pipeline has no retries (waiting is the engine's business, as data), no redirects and no other host (a token
+    goes where it was meant to go), no logging of requests, and nothing that registers resource providers behind the
+    plan's back.
     """
 
     def __init__(
@@ -119,6 +142,7 @@ class Clients:
                 policies.HeadersPolicy(),
                 policies.UserAgentPolicy(USER_AGENT, user_agent_use_env=False),
                 policies.ContentDecodePolicy(),
+                only_of(self._cloud),
                 AsyncARMChallengeAuthenticationPolicy(credential, self._cloud.scope),
                 policies.CustomHookPolicy(raw_request_hook=_correlate),
             ],

@@ -1,6 +1,7 @@
 """Azure's clouds: where Resource Manager answers, and for whom a token must be made out."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from cmg_core.domain.clouds import CloudName
 
@@ -21,6 +22,14 @@ class Cloud:
     exchange: str
     """The scope of a managed identity's token that stands in for an app's secret (Microsoft Learn, "Configure an
     application to trust a managed identity", audience of each cloud)."""
+
+    def manages(self, address: str) -> bool:
+        """Whether an address is Resource Manager's: an answer's headers and pages may name any other."""
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            return False
+        return address.isprintable() and f"{parts.scheme}://{parts.netloc}".lower() == self.resource_manager
 
 
 CLOUDS = {

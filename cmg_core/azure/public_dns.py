@@ -1,6 +1,7 @@
 """The PublicDns port over dnspython: what each server says of a name, asked one by one."""
 
 import asyncio
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 3.0
 LONGEST_CHAIN = 16
 """Aliases that are followed within one answer."""
+MOST_SERVERS = 8
+"""Of a zone's own servers so many are asked: whoever holds a zone may name hundreds."""
+MOST_ADDRESSES = 32
+"""Of one answer so many are kept."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,24 @@ class DnsServer:
 
     def __str__(self) -> str:
         return self.address if self.port == 53 else f"{self.address}:{self.port}"
+
+
+INSIDE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3", "168.63.129.16/32"),
+    )
+)
+"""Where nothing of the internet answers (IANA IPv4 Special-Purpose Address Registry: «this network», private use,
+shared address space, loopback, link local; multicast and what is reserved above it), and Azure's platform address
+(Microsoft Learn, "What is IP address 168.63.129.16?"). The product asks for IPv4 addresses only."""
+
+
+def is_inside(address: str) -> bool:
+    """Whether an address that public DNS gave is none of the internet: who holds a zone may send the app anywhere."""
+    found = ipaddress.ip_address(address)
+    return not isinstance(found, ipaddress.IPv4Address) or any(found in network for network in INSIDE)
 
 
 WELL_KNOWN = (DnsServer("1.1.1.1"), DnsServer("8.8.8.8"), DnsServer("9.9.9.9"))
@@ -54,11 +77,12 @@ async def authoritative_servers(name: str, resolvers: Sequence[DnsServer]) -> Se
     resolver.lifetime = PATIENCE_SECONDS
     try:
         zone = await dns.asyncresolver.zone_for_name(name, resolver=resolver, lifetime=PATIENCE_SECONDS)
-        hosts = [record.target for record in await resolver.resolve(zone, "NS")]
+        hosts = [record.target for record in await resolver.resolve(zone, "NS")][:MOST_SERVERS]
         answers = await asyncio.gather(*(resolver.resolve(host, "A") for host in hosts), return_exceptions=True)
     except (dns.exception.DNSException, OSError):
         return ()
-    return [DnsServer(answer[0].address) for answer in answers if not isinstance(answer, BaseException)]
+    found = [answer[0].address for answer in answers if not isinstance(answer, BaseException)]
+    return [DnsServer(address) for address in found if not is_inside(address)]
 
 
 async def _view(server: DnsServer, name: str) -> NameView:
@@ -101,6 +125,6 @@ def _read(server: DnsServer, name: str, answer: "Message") -> NameView:
     return NameView(
         str(server),
         targets=tuple(targets),
-        addresses=tuple(record.address for record in found or ()),
+        addresses=tuple(record.address for record in found or ())[:MOST_ADDRESSES],
         ttl=timedelta(seconds=ttl),
     )

@@ -2,26 +2,30 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from cmg_core.azure.clients import RESOURCES_API, Clients
+from cmg_core.azure.clients import FOREIGN_ADDRESS, RESOURCES_API, Clients
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.errors import clean, document_of, json_of, meaning, moment_of, told_plainly
 from cmg_core.azure.operations import look, started
 from cmg_core.azure.routes import COMPUTE_API, DNS_API, GENERIC_APIS, NETWORK_API, Call, Route, route_to
 from cmg_core.backpressure import Backpressure
-from cmg_core.domain.errors import AzureRefused, Throttled
+from cmg_core.domain.errors import AzureRefused, Throttled, TryAgain
 from cmg_core.domain.record import Claim
 from cmg_core.domain.values import JsonObject, ResourceId, at, objects_at, text_at
 from cmg_core.services import Clock, OperationLook, Started
 
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
+
+log = logging.getLogger("cmg.azure")
 
 SIZES_API = "2021-07-01"
 LOCKS_API = "2020-05-01"
@@ -122,7 +126,10 @@ class AzureResourceManager:
         where = self._path_of(address)
         async with self._calling(where):
             answer = await self._send(address)
-            return look(answer.status_code, answer.headers, json_of(answer.text()), where, self._clock.now())
+            text = answer.text()
+            if 300 <= answer.status_code < 400 or (text.strip() and json_of(text) is None and answer.status_code < 400):
+                raise TryAgain(f"what answered at {where} was not Azure: a redirect or a page (a proxy's?)")
+            return look(answer.status_code, answer.headers, json_of(text), where, self._clock.now())
 
     async def instances(self, scale_set_id: str) -> Sequence[JsonObject]:
         scale_set = ResourceId.parse(scale_set_id)
@@ -217,16 +224,20 @@ class AzureResourceManager:
         claim.ensure_covers_a_call(self._clock.now(), self._call)
 
     def _started(self, answer: "AsyncHttpResponse") -> Started:
-        return started(answer.status_code, answer.headers, json_of(answer.text()), self._clock.now())
+        """A write's answer. An operation at another host counts as none: what stands tells how it ended."""
+        begun = started(answer.status_code, answer.headers, json_of(answer.text()), self._clock.now())
+        if begun.operation and not self._cloud.manages(begun.operation):
+            log.warning("an answer names an operation at «%s»: it is not looked at", clean(begun.operation))
+            return replace(begun, operation="")
+        return begun
 
     def _path_of(self, address: str) -> str:
         """The path of an address. Raises ValueError when its host is not the one that tokens are meant for."""
-        parts = urlsplit(address)
-        if f"{parts.scheme}://{parts.netloc}".lower() != self._cloud.resource_manager:
+        if not self._cloud.manages(address):
             raise ValueError(
                 f"«{clean(address)}» is not an address of {self._cloud.resource_manager}: nothing was sent"
             )
-        return parts.path
+        return urlsplit(address).path
 
     async def _ask(self, where: str, call: Call) -> "AsyncHttpResponse":
         """The raw answer to one call of a client."""
@@ -245,6 +256,9 @@ class AzureResourceManager:
         page = await self._document("GET", self._address(where, api_version, **query))
         found = objects_at(page, "value")
         while address := text_at(page, "nextLink"):
+            if not self._cloud.manages(address):
+                message = f"The list goes on at «{clean(address)}», which is another host: nothing was sent."
+                raise AzureRefused(status=400, code=FOREIGN_ADDRESS, message=message, target=where)
             page = await self._document("GET", address)
             found += objects_at(page, "value")
         return found

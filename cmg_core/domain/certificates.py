@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -24,6 +25,16 @@ LEFT_AFTER_GRACE = timedelta(days=30)
 """How long a certificate must last beyond the planned end of the grace period: less is «about to expire». A renewal
 goes through a change of its own and needs that time."""
 EXPIRES_SOON = timedelta(days=90)
+LARGEST = 25_600
+"""Bytes: a vault takes secrets of 25 KB, and a certificate lies in one with its key (Key Vault, "About secrets")."""
+NOT_UNDERSTOOD = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""How the library says that a certificate cannot be taken apart."""
 CONTENT_TYPE = "application/x-pkcs12"
 """What a Windows instance can take from the vault (Key Vault, "About certificates")."""
 
@@ -68,7 +79,16 @@ def fingerprint(der: bytes) -> str:
 
 
 def read_certificate(der: bytes, *, enabled: bool, exportable: bool, content_type: str) -> ServerCertificate:
-    """Take a leaf in DER apart. Raises ValueError where it is no certificate."""
+    """Take a leaf in DER apart. Raises ValueError where it is no certificate, or larger than any vault holds."""
+    if len(der) > LARGEST:
+        raise ValueError(f"a certificate of {len(der)} bytes is larger than a vault holds")
+    try:
+        return _taken_apart(der, enabled=enabled, exportable=exportable, content_type=content_type)
+    except NOT_UNDERSTOOD as reason:
+        raise ValueError(f"it is no certificate that can be understood ({type(reason).__name__})") from None
+
+
+def _taken_apart(der: bytes, *, enabled: bool, exportable: bool, content_type: str) -> ServerCertificate:
     leaf = x509.load_der_x509_certificate(der)
     key = leaf.public_key()
     common_names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)

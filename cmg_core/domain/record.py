@@ -319,6 +319,8 @@ class Message:
     schema: int = SCHEMA
     subscribed: bool = False
     """The record's; where it is out of date, so is the ETag, and the record is read."""
+    seal: str = ""
+    """What proves that this product wrote it; without a good one its state is not used (engine-protocol, "Seals")."""
 
 
 @dataclass(frozen=True)

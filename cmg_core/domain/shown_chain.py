@@ -13,9 +13,12 @@ from cryptography.x509 import (
 )
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from cmg_core.domain.certificates import NOT_UNDERSTOOD
 from cmg_core.domain.problems import Finding, Severity
 
 CODE = "certificate-chain"
+LONGEST = 16
+"""Certificates of a chain that are looked at: whoever answers may show any number."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,18 @@ def chain_finding(leaf: bytes, chain: Sequence[bytes], resource: str, trust: Tru
     Whether clients trust the authority can be seen only where the request gives the roots that they trust (``trust``);
     then a chain that leads to none of them blocks. Whether a certificate is revoked is not looked at.
     """
-    issuers = [load_der_x509_certificate(each) for each in chain if each != leaf]
-    shown = [load_der_x509_certificate(leaf), *issuers]
+    try:
+        issuers = [load_der_x509_certificate(each) for each in chain[:LONGEST] if each != leaf]
+        shown = [load_der_x509_certificate(leaf), *issuers]
+    except NOT_UNDERSTOOD as reason:
+        return Finding(
+            code=CODE,
+            severity=Severity.BLOCKS if trust is not None and trust.roots else Severity.UNKNOWN,
+            seen=f"The gateway shows a chain in which a certificate cannot be read ({type(reason).__name__}).",
+            cure="See that no device between the app and the gateway answers in its place, and import the certificate "
+            "into Key Vault again as a PFX with its intermediate certificates.",
+            resource=resource,
+        )
     if trust is not None and trust.roots:
         return _verified(shown, trust, resource)
     broken = next((one for one, issuer in pairwise(shown) if one.issuer != issuer.subject), None)

@@ -18,6 +18,7 @@ from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.record import MESSAGE, SCHEMA, STATE, Ask, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.requests import ReplacementRequest, held_gateway
 from cmg_core.domain.values import JsonObject, Moment
+from cmg_core.ledger.seals import Seals
 from cmg_core.notify.subscription import Subscription
 from cmg_core.services import ActiveRow, Save, Throttle
 
@@ -345,16 +346,16 @@ def throttles_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Thr
     return notes
 
 
-def message_text(message: Message) -> str:
-    """A message as the queue takes it: base64 of UTF-8 JSON.
+def message_text(message: Message, seals: Seals) -> str:
+    """A message as the queue takes it: sealed, base64 of UTF-8 JSON.
 
     The state stays behind where the body would be too large, and where it holds addresses of operations: those are
     read from the ledger only, so that nobody can forge where a token is sent.
     """
     carried = replace(message, state=None) if message.state and message.state.operations else message
-    body = MESSAGE.dump_json(carried, by_alias=True)
+    body = MESSAGE.dump_json(seals.sealed(carried), by_alias=True)
     if len(body) > LARGEST_BODY:
-        body = MESSAGE.dump_json(replace(message, state=None), by_alias=True)
+        body = MESSAGE.dump_json(seals.sealed(replace(message, state=None)), by_alias=True)
     return base64.b64encode(body).decode()
 
 

@@ -9,6 +9,7 @@ from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Message
 from cmg_core.ledger.codec import message_text, notice_text
 from cmg_core.ledger.connection import StorageConnection, open_session, told_plainly, transport
+from cmg_core.ledger.seals import Seals
 from cmg_core.services import LedgerConflict
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ def queue_name(step: str) -> str:
 class StorageQueues:
     """The ``Queues`` port over one storage account. Close it at the end of the process."""
 
-    def __init__(self, connection: StorageConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: StorageConnection, seals: Seals) -> None:
+        self._connection, self._seals = connection, seals
         self._session: ClientSession | None = None
         self._service: QueueServiceClient | None = None
 
     async def send(self, message: Message, delay: timedelta = timedelta()) -> None:
-        await self._put(queue_name(message.step), message_text(message), delay, NEVER)
+        await self._put(queue_name(message.step), message_text(message, self._seals), delay, NEVER)
 
     async def notify(self, deployment_id: str, delay: timedelta = timedelta()) -> None:
         await self._put(
@@ -62,6 +63,9 @@ class StorageQueues:
                 await queue.send_message(text, **times)
         except LedgerConflict as error:
             raise TryAgain(f"queue {name} is being deleted or made at this moment") from error
+
+    def vouch_for(self, message: Message) -> bool:
+        return self._seals.are_on(message)
 
     async def close(self) -> None:
         """Close the connections; the queues may be used again afterwards."""

@@ -82,7 +82,7 @@ async def gather_facts(request: Request, services: Services, deployment_id: str,
         certificate = looks.create_task(
             ask(
                 "the certificate",
-                "the role Key Vault Certificate User on the vault (or the access policy «get certificates»)",
+                "the role Key Vault Reader on the vault (or the access policy «get certificates»)",
                 _certificate(services, request),
             )
         )

@@ -115,7 +115,11 @@ async def _shown_certificate(
     if not dialed.leaf:
         notes.add([new_gateway_silent(standing, dialed.failure)])
         return None
-    certificate = shown_certificate(dialed.leaf)
+    try:
+        certificate = shown_certificate(dialed.leaf)
+    except ValueError:
+        notes.add([new_gateway_silent(standing, "what it shows cannot be read as a certificate")])
+        return None
     notes.add([tells_shown_certificate(certificate, standing)])
     return certificate, pinned_as_shown(certificate)
 

@@ -1,4 +1,4 @@
-// The custom role with the least rights, made and assigned in one subscription that holds gateways.
+// The custom roles with the least rights, made in one subscription that holds gateways, and assigned there.
 targetScope = 'subscription'
 
 @description('Name of the environment: role names are unique in a tenant.')
@@ -7,24 +7,36 @@ param environmentName string
 @description('Object ID of the app\'s identity.')
 param principalId string
 
-var definition = loadJsonContent('../roles/cmg-migrator.json')
+@description('Assign the roles on the whole subscription. false: only make them, for who assigns them to groups, zones and vaults.')
+param assign bool
 
-resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(subscription().id, environmentName, 'cmg-migrator')
+// loadJsonContent takes no variable: one line a role.
+var roles = [
+  loadJsonContent('../roles/cmg-migrator-subscription.json')
+  loadJsonContent('../roles/cmg-migrator-new-gateway.json')
+  loadJsonContent('../roles/cmg-migrator-old-gateway.json')
+  loadJsonContent('../roles/cmg-migrator-vault.json')
+  loadJsonContent('../roles/cmg-migrator-zone.json')
+]
+
+resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in roles: {
+  name: guid(subscription().id, environmentName, role.Name)
   properties: {
-    roleName: '${definition.roleName} (${environmentName}, ${take(subscription().subscriptionId, 8)})'
-    description: definition.description
+    roleName: '${role.Name} (${environmentName}, ${take(subscription().subscriptionId, 8)})'
+    description: role.Description
     type: 'CustomRole'
-    permissions: definition.permissions
+    permissions: [
+      { actions: role.Actions, notActions: role.NotActions, dataActions: role.DataActions, notDataActions: role.NotDataActions }
+    ]
     assignableScopes: [subscription().id]
   }
-}
+}]
 
-resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(subscription().id, principalId, role.id)
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (role, i) in roles: if (assign) {
+  name: guid(subscription().id, principalId, environmentName, role.Name)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: role.id
+    roleDefinitionId: definitions[i].id
   }
-}
+}]

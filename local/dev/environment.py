@@ -72,6 +72,7 @@ class LocalAzure:
         self.key = secrets.token_urlsafe(24)
         self.master_key = secrets.token_urlsafe(24)
         self.callback_key = base64.b64encode(secrets.token_bytes(32)).decode()
+        self.message_key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.proxy = self.ca = self.sim = self.dns = self.storage = self.identity_endpoint = self.identity_header = ""
 
     async def __aenter__(self) -> Self:
@@ -185,6 +186,7 @@ class LocalAzure:
             "CMG_KEY_ROLES": os.environ.get("CMG_KEY_ROLES", "reader, requester, approver, operator"),
             "AzureWebJobsStorage": self.storage,
             "CmgStorage": self.storage,
+            "CMG_MESSAGE_KEYS": self.message_key,
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),
             "CMG_CALLBACK_KEYS": os.environ.get("CMG_CALLBACK_KEYS", self.callback_key),
             "CMG_GATEWAY_SOFTWARE": os.environ.get("CMG_GATEWAY_SOFTWARE", json.dumps(SOFTWARE)),

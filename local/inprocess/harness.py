@@ -159,12 +159,16 @@ class StoryFailed(Exception):
 
 
 def run(
-    sample: Sample, fault: Fault | None = None, settings: Settings | None = None, aside: Aside | None = None
+    sample: Sample,
+    fault: Fault | None = None,
+    settings: Settings | None = None,
+    aside: Aside | None = None,
+    stage: "Callable[[Sample, Tape, Settings], InProcess] | None" = None,
 ) -> RunReport:
     """Tell a sample's story from the request to the end. Raises StoryFailed where it has none."""
 
     async def play() -> RunReport:
-        return await _Story(InProcess(sample, Tape(fault), settings or Settings()), aside).play()
+        return await _Story((stage or InProcess)(sample, Tape(fault), settings or Settings()), aside).play()
 
     return run_virtually(play())
 

@@ -13,6 +13,7 @@ from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Claim, Event, Message, Record, Requested
 from cmg_core.ledger import codec
 from cmg_core.ledger.queues import NOTIFY, queue_name
+from cmg_core.ledger.seals import Seals
 from cmg_core.services import ActiveRow, Clock, LedgerConflict, Save, Stored, Throttle
 from local.inprocess.tape import Harm, Harmed, Port, Tape
 
@@ -217,12 +218,13 @@ class MemoryQueues:
     poison: list[Waiting] = field(default_factory=list)
     sent: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by each change that may make a message visible sooner; whoever waits for one clears it."""
+    seals: Seals = field(default_factory=Seals.of_a_new_key)
 
     def __post_init__(self) -> None:
         self._ids = (f"message-{number}" for number in itertools.count(1))
 
     async def send(self, message: Message, delay: timedelta = timedelta()) -> None:
-        await self._send(message.step, codec.message_text(message), delay)
+        await self._send(message.step, codec.message_text(message, self.seals), delay)
 
     async def notify(self, deployment_id: str, delay: timedelta = timedelta()) -> None:
         await self._send(NOTIFY, codec.notice_text(deployment_id), delay)
@@ -237,6 +239,9 @@ class MemoryQueues:
             if harmed.harm is not Harm.REPEATED:
                 raise TryAgain(f"queue {queue_name(step)} did not answer") from None
             await put()
+
+    def vouch_for(self, message: Message) -> bool:
+        return self.seals.are_on(message)
 
     def put(self, step: str, text: str, delay: timedelta = timedelta()) -> None:
         """Lay a message's text into a step's queue, as anybody with a key could."""

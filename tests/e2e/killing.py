@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from azure.storage.queue.aio import QueueServiceClient
 from cmg_core.domain.values import JsonObject, objects_at, text_at
 from local.demo.display import Display
 from local.demo.run import MINIMUM_GRACE, Demo
-from local.dev.environment import LocalAzure, Options
+from local.dev.environment import SOFTWARE, LocalAzure, Options
 from local.dev.processes import ROOT
 from local.sample import load
 from tests.e2e.recorder import Recorder
@@ -25,6 +26,16 @@ HOLD_S = 6
 CLAIM_S = HOLD_S // 2
 """The host renews its hold at half time: a claim taken then ends before the message shows again."""
 LOOK_EVERY_S = 0.05
+PROTECTED = "planted-" + secrets.token_hex(16)
+"""A password in the instance software's protected settings: it goes to Azure and nowhere else."""
+
+
+def with_protected_settings() -> JsonObject:
+    """The instance software with a secret of its own."""
+    software: JsonObject = json.loads(json.dumps(SOFTWARE))
+    properties = software["properties"]
+    assert isinstance(properties, dict)
+    return software | {"properties": properties | {"protectedSettings": {"password": PROTECTED}}}
 
 
 @dataclass(frozen=True)
@@ -172,6 +183,9 @@ async def killed_run() -> KilledRun:
             "function key": azure.key,
             "master key": azure.master_key,
             "identity header": azure.identity_header,
+            "message key": azure.message_key,
+            "protected setting of the software": PROTECTED,
+            # Keys of callbacks belong here, too.
             "storage account key": text_between(direct, "AccountKey=", ";"),
         }
     return run

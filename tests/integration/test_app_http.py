@@ -16,6 +16,7 @@ from cmg_core import __version__
 from cmg_core.domain.record import Message
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues, queue_name
+from cmg_core.ledger.seals import Seals
 from local.dev.azurite import ROOT, Azurite
 from local.dev.processes import Child
 from tests.fakes import migration
@@ -150,7 +151,7 @@ def test_a_message_without_a_record_reaches_its_step_and_is_kept_as_evidence(app
     """It is tried as often as ``maxDequeueCount`` says, without a look at Azure, and then lies in the poison queue."""
 
     async def sent_and_kept() -> None:
-        queues = StorageQueues(StorageConnection(app.storage))
+        queues = StorageQueues(StorageConnection(app.storage), Seals())
         await queues.send(Message("7f0c3f0e-6a67-4d0e-9d2c-2a3f6a1c8b11", "preflight", 1, "etag"))
         await queues.close()
         poison = f"{queue_name('preflight')}-poison"

@@ -10,12 +10,15 @@ from azure.storage.queue.aio import QueueServiceClient
 from cmg_core.domain.record import MESSAGE, Message
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
+from cmg_core.ledger.seals import Seals
 from tests.records import a_state
+
+SEALS = Seals.of_a_new_key()
 
 
 async def sent(connection: str, *messages: Message, delay: timedelta = timedelta()) -> list[tuple[str, bool]]:
     """Send messages; what lies in the queue of the first one: text, and whether it never expires."""
-    queues = StorageQueues(StorageConnection(connection))
+    queues = StorageQueues(StorageConnection(connection), SEALS)
     try:
         for message in messages:
             await queues.send(message, delay)
@@ -31,7 +34,7 @@ async def sent(connection: str, *messages: Message, delay: timedelta = timedelta
 def test_a_message_is_base64_and_never_expires(azurite: str) -> None:
     message = Message("d", "register-providers", 2, 'W/"1"', a_state())
     ((text, for_ever),) = asyncio.run(sent(azurite, message))
-    assert MESSAGE.validate_json(base64.b64decode(text)) == message
+    assert MESSAGE.validate_json(base64.b64decode(text)) == SEALS.sealed(message)
     assert for_ever
 
 
@@ -46,7 +49,7 @@ def test_a_delayed_message_is_hidden(azurite: str) -> None:
 
 
 def test_the_largest_body_is_taken(azurite: str) -> None:
-    message = Message("d", "verify-gateway", 2, "", a_state())
+    message = SEALS.sealed(Message("d", "verify-gateway", 2, "", a_state()))
     room = 49_152 - len(MESSAGE.dump_json(message, by_alias=True))
     ((text, _),) = asyncio.run(sent(azurite, replace(message, etag="e" * room)))
     body = base64.b64decode(text)

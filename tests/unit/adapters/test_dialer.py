@@ -194,6 +194,25 @@ def test_without_a_proxy_the_address_is_the_one_that_public_dns_gives(monkeypatc
     assert (dialed.leaf, dialed.status, dialed.status_text) == (LEAF, 200, "CMGService_OK")
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.0.0.4", "169.254.169.254", "168.63.129.16", "0.0.0.0", "100.64.0.1"]
+)
+def test_no_connection_is_made_to_an_address_inside_though_public_dns_gives_it(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def open_connection(*_: object) -> None:
+        raise AssertionError("a connection was made")
+
+    monkeypatch.setattr(asyncio, "open_connection", open_connection)
+    dialing = TlsDialer(Dns(granitefalls=[NameView("b", addresses=(address,))]), PATH)
+    assert f"{address} in public DNS" in asyncio.run(dialing.dial(HOST, SERVICE_NAME)).failure
+
+
+def test_aliases_without_an_end_are_given_up() -> None:
+    dns = Dns(granitefalls=[NameView("b", targets=("label.example",))], label=[NameView("b", targets=(HOST,))])
+    assert "without an end" in asyncio.run(TlsDialer(dns, PATH).dial(HOST, SERVICE_NAME)).failure
+
+
 async def _gateway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A gateway without a proxy before it."""
     await _secured(writer)

@@ -167,5 +167,67 @@ def test_no_zone_found_leaves_the_resolvers_alone() -> None:
     asyncio.run(ask())
 
 
+def test_a_hostile_zone_makes_the_app_ask_few_servers_and_none_inside() -> None:
+    names = [f"ns{number}.example." for number in range(200)]
+    addresses = {"ns0.example.": "169.254.169.254", "ns1.example.": "10.1.2.3", "ns2.example.": "127.0.0.1"}
+    asked: list[str] = []
+
+    def zone(query: dns.message.Message) -> dns.message.Message:
+        (question,) = query.question
+        owner, kind = question.name.to_text(), dns.rdatatype.to_text(question.rdtype)
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA
+        found: list[str] = []
+        if owner == "contoso.com.":
+            found = {"SOA": ["ns0.example. m.example. 1 2 3 4 5"], "NS": names[:30]}.get(kind, [])
+        elif kind == "A" and owner in names:
+            asked.append(owner)
+            found = [addresses.get(owner, f"192.0.2.{names.index(owner)}")]
+        if found:
+            response.answer.append(dns.rrset.from_text(owner, 60, "IN", kind, *found))
+        return response
+
+    async def ask() -> None:
+        async with server(zone) as resolver:
+            servers = await authoritative_servers("granitefalls.contoso.com", [resolver])
+        assert len(asked) == public_dns.MOST_SERVERS
+        assert not [one for one in servers if one.address in addresses.values()]
+
+    asyncio.run(ask())
+
+
+def test_of_an_enormous_answer_little_is_kept() -> None:
+    many = dns.rrset.from_text("granitefalls.contoso.com.", 60, "IN", "A", *(f"192.0.2.{n}" for n in range(250)))
+    response = dns.message.make_response(dns.message.make_query("granitefalls.contoso.com", "A"))
+    response.answer.append(many)
+    answer = dns.message.from_wire(response.to_wire())
+    seen = public_dns._read(DnsServer("192.0.2.53"), "granitefalls.contoso.com", answer)
+    assert len(seen.addresses) == public_dns.MOST_ADDRESSES
+
+
+@pytest.mark.parametrize("wire", [b"", b"\x00" * 11, b"\xff" * 600])
+def test_what_is_no_dns_answer_is_a_view_with_a_failure(wire: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_dns, "PATIENCE_SECONDS", 0.3)
+
+    class Raw(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.DatagramTransport)
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.transport.sendto(data[:2] + wire, addr)
+
+    async def ask() -> NameView:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(Raw, local_addr=("127.0.0.1", 0))
+        try:
+            port = transport.get_extra_info("sockname")[1]
+            return (await AskedDns([DnsServer("127.0.0.1", port)]).views("granitefalls.contoso.com"))[0]
+        finally:
+            transport.close()
+
+    assert asyncio.run(ask()).failure
+
+
 def _key(owner: str, kind: str) -> tuple[dns.name.Name, dns.rdataclass.RdataClass, dns.rdatatype.RdataType]:
     return dns.name.from_text(owner), dns.rdataclass.IN, dns.rdatatype.from_text(kind)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from azure.identity import CredentialUnavailableError
 from cmg_core.azure import errors
 from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
+from cmg_core.azure.resource_manager import AzureResourceManager
 from cmg_core.backpressure import Backpressure
 from cmg_core.correlation import correlated
 from cmg_core.domain.clouds import CloudName
@@ -410,18 +412,24 @@ def test_a_look_that_is_not_allowed_says_nothing_of_the_operation(status: int) -
         asyncio.run(azure.operation(OPERATION))
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://management.azure.com.evil.example/x",
-        "https://management.azure.com@evil.example/x",
-        "http://management.azure.com/x",
-        "https://management.azure.com:8443/x",
-        "https://management.usgovcloudapi.net/x",
-        "management.azure.com/x",
-        "",
-    ],
+FOREIGN = (
+    "https://management.azure.com.evil.example/x",
+    "https://management.azure.com@evil.example/x",
+    "http://management.azure.com/x",
+    "https://management.azure.com:8443/x",
+    "https://management.usgovcloudapi.net/x",
+    "https://management.azure.com\\@evil.example/x",
+    "https://management.azure\t.com/x",
+    "https://169.254.169.254/metadata/identity/oauth2/token",
+    "//evil.example/x",
+    "https://[evil",
+    "management.azure.com/x",
+    "",
 )
+"""Addresses that are not the public cloud's Resource Manager, however much they look like it."""
+
+
+@pytest.mark.parametrize("address", FOREIGN)
 def test_no_token_goes_to_an_address_that_is_not_the_clouds(address: str) -> None:
     azure, transport = resource_manager(always(Answer()))
     with pytest.raises(ValueError, match="nothing was sent"):
@@ -429,11 +437,58 @@ def test_no_token_goes_to_an_address_that_is_not_the_clouds(address: str) -> Non
     assert transport.asked == []
 
 
-def test_the_next_page_of_locks_is_not_followed_to_another_host() -> None:
-    azure, transport = resource_manager(always(Answer(body={"value": [], "nextLink": "https://evil.example/x"})))
-    with pytest.raises(ValueError, match="nothing was sent"):
-        asyncio.run(azure.locks())
+LISTS: dict[str, Callable[[AzureResourceManager], Awaitable[object]]] = {
+    "instances": lambda azure: azure.instances(SCALE_SET),
+    "records": lambda azure: azure.records(ZONE),
+    "locks": lambda azure: azure.locks(),
+    "resources": lambda azure: azure.resources_in_group("rg-cmg"),
+    "usages": lambda azure: azure.usages("westeurope"),
+    "sizes": lambda azure: azure.sizes("westeurope"),
+    "providers": lambda azure: azure.providers(),
+}
+
+
+@pytest.mark.parametrize("called", LISTS)
+@pytest.mark.parametrize("next_page", FOREIGN[:4])
+def test_no_list_is_followed_to_another_host(called: str, next_page: str) -> None:
+    azure, transport = resource_manager(always(Answer(body={"value": [], "nextLink": next_page})))
+
+    async def story() -> None:
+        with pytest.raises(AzureRefused, match="nothing was sent") as refused:
+            await LISTS[called](azure)
+        assert refused.value.code == "ForeignAddress"
+
+    asyncio.run(story())
     assert len(transport.asked) == 1
+
+
+STATUSES = {"put": 201, "delete": 202}
+
+
+@pytest.mark.parametrize("address", [address for address in FOREIGN if address])
+@pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
+@pytest.mark.parametrize("write", ["put", "delete"])
+def test_a_write_whose_answer_names_an_operation_elsewhere_has_none(address: str, header: str, write: str) -> None:
+    azure, transport = resource_manager(
+        always(Answer(STATUSES[write], DOCUMENT, {header: address, "Retry-After": "7"}))
+    )
+    begun = asyncio.run(azure.put(CLAIM, SCALE_SET, {}) if write == "put" else azure.delete(CLAIM, SCALE_SET))
+    assert begun.operation == ""
+    assert len(transport.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_look_at_an_operation_follows_no_redirect(status: int) -> None:
+    azure, transport = resource_manager(always(Answer(status, headers={"Location": "https://evil.example/"})))
+    with pytest.raises(TryAgain, match="not Azure"):
+        asyncio.run(azure.operation(OPERATION))
+    assert [asked.host for asked in transport.asked] == ["management.azure.com"]
+
+
+def test_a_page_of_somebody_else_is_no_success_of_an_operation() -> None:
+    azure, _ = resource_manager(always(Answer(200, b"<html>Sign in to the network</html>")))
+    with pytest.raises(TryAgain, match="not Azure"):
+        asyncio.run(azure.operation(OPERATION))
 
 
 def test_the_government_cloud_has_its_own_address_and_token() -> None:

@@ -212,3 +212,25 @@ def test_wiring_opens_nothing() -> None:
     services = RealServices(read({"CmgStorage": storage}))
     assert services.azure(Tenant("t"), "s") is services.azure(Tenant("t"), "s")
     assert services.azure(Tenant("t"), "s") is not services.azure(Tenant("u"), "s")
+
+
+def test_the_keys_of_messages_are_read_in_order() -> None:
+    keys = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
+    settings = read(STORAGE | {"CMG_MESSAGE_KEYS": f"{keys[0]}, {keys[1]}"})
+    assert settings.message_keys.get_secret_value() == (b"\x01" * 32, b"\x02" * 32)
+    assert read(STORAGE).message_keys.get_secret_value() == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("SECRETKEY", "base64"),
+        (base64.b64encode(b"SECRETKEY" * 3).decode(), "shorter than 32"),
+        (f"{base64.b64encode(b'k' * 32).decode()},", "shorter than 32"),
+        ("@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/SECRETKEY)", "not resolved"),
+    ],
+)
+def test_keys_that_are_none_are_refused_and_not_shown(value: str, told: str) -> None:
+    (problem,) = refused(CMG_MESSAGE_KEYS=value).problems
+    assert (problem.name, problem.seen) == ("CMG_MESSAGE_KEYS", "") and told in problem.cure
+    assert value not in str(problem) and "SECRETKEY" not in str(problem)

@@ -49,6 +49,13 @@ def test_a_chain_with_a_gap_is_warned_of() -> None:
     assert "gap" in chain_finding(LEAF, (LEAF, stranger), "/id").seen
 
 
+def test_a_chain_that_cannot_be_read_is_never_taken_for_fine() -> None:
+    junk = (LEAF, b"\x30\x03\x02\x01\x05")
+    assert chain_finding(LEAF, junk, "/id").severity is Severity.UNKNOWN
+    trust = Trust((authority("Root").pem,), "granitefalls.contoso.com", NOW)
+    assert chain_finding(LEAF, junk, "/id", trust).severity is Severity.BLOCKS
+
+
 def test_a_self_signed_one_is_complete() -> None:
     own = certificate("granitefalls.contoso.com", "granitefalls.contoso.com")
     assert chain_finding(own, (own,), "/id").severity is Severity.TELLS

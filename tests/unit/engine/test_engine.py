@@ -33,6 +33,7 @@ from cmg_core.domain.record import (
     Waiting,
 )
 from cmg_core.engine import LONGEST_DELAY, OVERDUE, RETRIES, SLEPT_THROUGH, Engine, taken_up
+from cmg_core.ledger.seals import Seals
 from cmg_core.plan import PlannedStep
 from cmg_core.services import Callbacks, Limits, Save, Stored
 from cmg_core.steps.context import Step, StepContext
@@ -76,6 +77,16 @@ class World:
         return [MESSAGE.validate_json(message.body) for message in self.queues.waiting]
 
 
+class CountedReads(MemoryLedger):
+    """A ledger that counts how often a record is read."""
+
+    reads = 0
+
+    async def read(self, deployment_id: str) -> Stored | None:
+        self.reads += 1
+        return await super().read(deployment_id)
+
+
 def writes(world: World, name: str, then: Callable[[StepContext], Outcome] | None = None) -> Step:
     """A step that claims, writes under its name, and is done."""
 
@@ -98,10 +109,72 @@ def engine(world: World, *steps: Step) -> Engine:
 def handle(
     world: World, steps: tuple[Step, ...], message: Message, message_id: str = "m1", run: str = "i1"
 ) -> Awaitable[None]:
+    """Deliver a message as the product's own queues bring it: sealed."""
+    return deliver(world, steps, world.queues.seals.sealed(message), message_id, run)
+
+
+def deliver(
+    world: World, steps: tuple[Step, ...], message: Message, message_id: str = "m1", run: str = "i1"
+) -> Awaitable[None]:
+    """Deliver a message as it is, whoever wrote it."""
     return engine(world, *steps).handle(message.step, MESSAGE.dump_json(message).decode(), message_id, run)
 
 
-def test_a_forged_copy_of_the_state_is_neither_acted_upon_nor_saved() -> None:
+@pytest.mark.parametrize("seal", ["none", "of another key", "of what it was"])
+def test_an_unsealed_state_is_not_used_though_the_claim_with_its_etag_succeeds(seal: str) -> None:
+    seen: list[State] = []
+
+    async def story() -> None:
+        world = World()
+        message = await world.begin()
+        assert message.state is not None
+        forged = replace(message, state=replace(message.state, deleted=("forged",), grace_ends_at=world.clock.now()))
+        match seal:
+            case "of another key":
+                forged = Seals.of_a_new_key().sealed(forged)
+            case "of what it was":
+                forged = replace(forged, seal=world.queues.seals.sealed(message).seal)
+
+        async def looks(context: StepContext) -> Outcome:
+            seen.append(context.state.facts())
+            await context.claim()
+            return Done(context.state)
+
+        await deliver(world, (looks, writes(world, "two")), forged)
+        record = await world.record()
+        assert seen == [message.state.facts()]
+        assert (record.step, record.state.deleted, record.state.grace_ends_at) == ("two", (), None)
+
+    asyncio.run(story())
+
+
+def test_a_sealed_state_saves_the_read_and_an_unsealed_one_costs_it() -> None:
+    async def story(sealed: bool) -> int:
+        ledger = CountedReads()
+        world = World(ledger=ledger)
+        message = await world.begin()
+        steps = (writes(world, "one"), writes(world, "two"))
+        await deliver(world, steps, world.queues.seals.sealed(message) if sealed else message)
+        return ledger.reads
+
+    assert (asyncio.run(story(True)), asyncio.run(story(False))) == (0, 1)
+
+
+def test_without_keys_the_engine_works_from_the_ledger_alone() -> None:
+    async def story() -> None:
+        world = World()
+        world.queues.seals = Seals()
+        steps = (writes(world, "one"), writes(world, "two"))
+        await deliver(world, steps, await world.begin())
+        [sent] = world.sent()
+        assert (sent.state, sent.seal) == (None, "")
+        await deliver(world, steps, sent, "m2", "i2")
+        assert world.written == ["one", "two"] and (await world.record()).status is Status.SUCCEEDED
+
+    asyncio.run(story())
+
+
+def test_a_false_copy_of_the_state_is_neither_acted_upon_nor_saved_even_under_a_good_seal() -> None:
     async def story() -> None:
         world = World()
         message = await world.begin()
@@ -116,7 +189,7 @@ def test_a_forged_copy_of_the_state_is_neither_acted_upon_nor_saved() -> None:
     asyncio.run(story())
 
 
-def test_a_forged_copy_is_not_saved_by_a_step_that_only_looks() -> None:
+def test_a_false_copy_under_a_good_seal_is_not_saved_by_a_step_that_only_looks() -> None:
     async def looks(context: StepContext) -> Outcome:
         return Wait(context.state, timedelta(minutes=1), "for a gate")
 

@@ -11,6 +11,7 @@ from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.principals import Principal
 from cmg_core.domain.record import MESSAGE, Ask, CutOver, Message, Record, Requested, State, Status
 from cmg_core.ledger import codec
+from cmg_core.ledger.seals import Seals
 from tests.records import NOW, a_record, a_save, a_state
 
 moments = st.datetimes(timezones=st.just(NOW.tzinfo))
@@ -69,14 +70,24 @@ def test_a_save_merged_into_a_record_keeps_what_it_does_not_name() -> None:
     assert (record.revision, record.status) == (2, Status.GRACE)
 
 
+SEALS = Seals.of_a_new_key()
+
+
+def text_of(message: Message) -> str:
+    return codec.message_text(message, SEALS)
+
+
 def read(text: str) -> Message:
-    return MESSAGE.validate_json(base64.b64decode(text))
+    """What a queue's text says, its seal checked and taken off."""
+    message = MESSAGE.validate_json(base64.b64decode(text))
+    assert SEALS.are_on(message)
+    return replace(message, seal="")
 
 
 @given(states, st.integers(0, 60_000))
 def test_a_message_always_fits_and_never_carries_addresses(state: State, padding: int) -> None:
     message = Message("d", "preflight", 7, 'W/"7"', replace(state, deleted=("x" * padding,)))
-    text = codec.message_text(message)
+    text = text_of(message)
     assert len(text) <= 65_536
     carried = read(text)
     assert carried in (message, replace(message, state=None))
@@ -85,9 +96,9 @@ def test_a_message_always_fits_and_never_carries_addresses(state: State, padding
 
 def test_only_what_is_too_large_or_points_somewhere_stays_behind() -> None:
     message = Message("d", "preflight", 7, 'W/"7"', a_state())
-    assert read(codec.message_text(message)) == message
+    assert read(text_of(message)) == message
     pointing = replace(message, state=a_state(operations={"id": "https://management.azure.com/x"}))
-    assert read(codec.message_text(pointing)).state is None
-    room = codec.LARGEST_BODY - len(MESSAGE.dump_json(replace(message, etag=""), by_alias=True))
-    assert read(codec.message_text(replace(message, etag="e" * room))).state is not None
-    assert read(codec.message_text(replace(message, etag="e" * (room + 1)))).state is None
+    assert read(text_of(pointing)).state is None
+    room = codec.LARGEST_BODY - len(MESSAGE.dump_json(replace(message, etag="", seal="0" * 64), by_alias=True))
+    assert read(text_of(replace(message, etag="e" * room))).state is not None
+    assert read(text_of(replace(message, etag="e" * (room + 1)))).state is None

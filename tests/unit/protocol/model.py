@@ -38,6 +38,8 @@ class Rules:
     """12."""
     looks_save_over_lapsed: bool = True
     """8, for runs that need no claim: their message is deleted, so one that gives up waits for wake-due."""
+    looks_at_seals: bool = True
+    """Whoever writes to the queues cannot seal: a run whose message bears no good seal begins by reading the ledger."""
 
 
 class Budget(NamedTuple):
@@ -53,6 +55,8 @@ class Budget(NamedTuple):
     wakes: bool = True
     adopts: bool = False
     """A run that finds its step's effect needs no claim."""
+    forgeries: int = 0
+    """How often somebody copies a message that lies in the queue, with its ETag and another state."""
     hold_outlasts_claim: bool = False
     """A killed run's message shows again only when its claim is over, as rule 1 wants settings to be."""
 
@@ -65,6 +69,8 @@ class Message(NamedTuple):
     """Whether it carries the record's present ETag."""
     requests: int = 0
     """Requests that the record held when wake-due sent this: the run has to read them."""
+    forged: bool = False
+    """Whether its state is not what the ledger said of its revision."""
 
 
 class Run(NamedTuple):
@@ -78,6 +84,8 @@ class Run(NamedTuple):
     looked: bool = False
     """Whether it needs no claim: it waits, or it found everything right."""
     merges: int = 0
+    misled: bool = False
+    """Whether it goes by a forged state."""
 
 
 class Sender(NamedTuple):
@@ -134,6 +142,7 @@ class Model:
             yield state._replace(live=False)
         yield from self._wake(state)
         yield from self._change(state)
+        yield from self._forge(state)
         for sender in state.senders:
             rest = list(state.senders)
             rest.remove(sender)
@@ -153,13 +162,15 @@ class Model:
                 if not copies:
                     rest.remove(message)
                 taken = state._replace(messages=tuple(rest))
-                run = Run("start", message, message.fresh, merges=message.requests)
+                run = Run("start", message, message.fresh, merges=message.requests, misled=message.forged)
                 slot = next((slot for slot, other in enumerate(state.runs) if other is None), None)
                 if slot is not None:
                     yield put(spend(taken, "redeliveries") if copies else taken, slot, run)
 
     def _go_on(self, state: State, slot: int, run: Run) -> Iterator[State]:
         match run.at:
+            case "start" if run.misled and self.rules.looks_at_seals:
+                yield from self._open(state, slot, run)
             case "start":
                 if self.rules.before_writing == "read":
                     yield from self._look(state, slot, run)
@@ -218,10 +229,17 @@ class Model:
                 yield put(state, slot, self._read_by(run, state)._replace(at="claimed"))
             else:
                 yield self._end(state, slot, back=True)
-        elif state.owner is not None and state.live:
+        elif (state.owner is not None and state.live) or run.misled:
             yield self._end(state, slot, back=False)
         else:
             yield put(state, slot, self._read_by(run, state)._replace(at="claim"))
+
+    def _open(self, state: State, slot: int, run: Run) -> Iterator[State]:
+        """A message without a good seal: rules 3, 4 and 6 with what the ledger says, then as any other."""
+        if state.revision != run.message.revision or state.step != run.message.step or state.live:
+            yield from self._read(state, slot, run)
+        else:
+            yield put(state, slot, self._read_by(run, state)._replace(misled=False))
 
     def _read_by(self, run: Run, state: State) -> Run:
         """What a run knows after a look at the record."""
@@ -242,6 +260,8 @@ class Model:
             return
         if state.revision != run.message.revision:
             raise Broken(f"stale effect: revision {run.message.revision} writes, the ledger is at {state.revision}")
+        if run.misled:
+            raise Broken("forged effect: what is written is not what the ledger says")
         if any(self._is_writing(state, other) for other in (0, 1) if other != slot):
             raise Broken("overlap: two runs write at the same time")
         written = max(state.written, run.message.step + 1) if self.budget.adopts else 0
@@ -252,6 +272,8 @@ class Model:
         if not run.fresh:
             yield put(state, slot, run._replace(at="read-after-save"))
             return
+        if run.misled:
+            raise Broken("forged state: the ledger takes up what it never said")
         step = run.message.step if run.waits else run.message.step + 1
         saved = changed(state)._replace(
             revision=state.revision + 1,
@@ -299,6 +321,13 @@ class Model:
         if state.left.wakes and quiet and room and not self.ended(state):
             requests = state.requested if self.rules.takes_up_requests_when_claiming else 0
             yield changed(state)._replace(senders=(Sender(state.revision, state.step, True, requests),))
+
+    def _forge(self, state: State) -> Iterator[State]:
+        """Somebody who reads and writes the queues lays an altered copy beside a message, live ETag and all."""
+        if state.left.forgeries and len(state.messages) < MOST_MESSAGES:
+            for message in set(state.messages):
+                forged = message._replace(id=new_id(state), forged=True)
+                yield spend(state, "forgeries")._replace(messages=(*state.messages, forged))
 
     def _change(self, state: State) -> Iterator[State]:
         """Rule 12."""

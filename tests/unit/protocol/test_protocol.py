@@ -14,6 +14,11 @@ BUDGETS = {
         crashes=1, adopts=True, wakes=False, hold_outlasts_claim=True
     ),
     "one step that adopts what it finds": Budget(steps=1, crashes=1, adopts=True),
+    "two steps, a forged copy": Budget(forgeries=1),
+    "two steps, forged copies and an HTTP change": Budget(forgeries=2, changes=1, wakes=False),
+    "one step that adopts what it finds, a forged copy and a crash": Budget(
+        steps=1, forgeries=1, crashes=1, adopts=True
+    ),
     "three steps": Budget(steps=3),
     "three steps, a message sent twice": Budget(steps=3, repeated_sends=1, wakes=False),
 }
@@ -48,6 +53,12 @@ BROKEN = {
         Rules(looks_save_over_lapsed=False),
         Budget(crashes=1, adopts=True, wakes=False, hold_outlasts_claim=True),
         "lost work",
+    ),
+    "nobody looks at seals": (Rules(looks_at_seals=False), Budget(forgeries=1), "forged effect"),
+    "nobody looks at the seals of runs that only look": (
+        Rules(looks_at_seals=False),
+        Budget(steps=1, waits=1, forgeries=1),
+        "forged",
     ),
     "no wake-due": (Rules(), Budget(crashes=1, wakes=False), "lost work"),
 }

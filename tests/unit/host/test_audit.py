@@ -1,0 +1,99 @@
+"""The audit's list, its exit code, and that the search for secrets finds what it is there for."""
+
+import base64
+import json
+import secrets
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local.dev.audit import CHECKS, Check, Outcome, Result, made, main
+from local.dev.secret_scan import PATTERNS, PLANTED, finds_in, in_the_history, in_the_tree
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def some(characters: int) -> str:
+    return secrets.token_hex(characters)[:characters]
+
+
+# Put together here, so that this file itself holds none of them.
+SECRETS = {
+    "private key": "-----BEGIN RSA PRIVATE " + "KEY-----",
+    "PFX": "MIIK" + "AgIBAzCCCb4",
+    "token": "ey" + "J" + some(20) + ".ey" + "J" + some(30) + "." + some(20),
+    "storage account key": "Account" + "Key=" + base64.b64encode(secrets.token_bytes(64)).decode(),
+    "shared access signature": "https://x.queue.core.windows.net/q?sv=2024" + "&sig=" + some(44),
+    "app registration's secret": "abc" + "8Q~" + some(34),
+    "function key": some(44) + "AzFu" + "abcd==",
+    "token of GitHub, PyPI or npm": "gh" + "p_" + some(36),
+    "password in an address": "http://user:" + some(12) + "@proxy:8080",
+}
+
+
+@pytest.mark.parametrize("kind", PATTERNS)
+def test_each_kind_of_secret_is_found_by_its_place_and_never_told(kind: str) -> None:
+    (find,) = finds_in("a.txt", f"first line\nx = '{SECRETS[kind]}'\n")
+    assert (find.place, find.line, find.kind) == ("a.txt", 2, kind)
+    assert SECRETS[kind] not in str(find)
+
+
+def test_what_is_planted_on_purpose_is_passed_over() -> None:
+    assert all(reason for reason in PLANTED.values())
+    assert list(finds_in("a.txt", f"{SECRETS['token']} {next(iter(PLANTED))}")) == []
+
+
+def test_no_file_of_the_project_holds_what_looks_like_a_secret() -> None:
+    assert [str(find) for find in in_the_tree(ROOT)] == []
+
+
+def test_a_secret_that_was_taken_out_again_is_found_in_the_history(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@contoso.com", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    for text in (SECRETS["private key"], "clean"):
+        (tmp_path / "key.pem").write_text(text)
+        git("add", ".")
+        git("commit", "-qm", "change")
+    assert in_the_tree(tmp_path) == []
+    (find,) = in_the_history(tmp_path)
+    assert find.place.endswith(":key.pem") and find.kind == "private key"
+
+
+def results(*outcomes: Outcome) -> tuple[Check, ...]:
+    return tuple(Check(f"c{n}", "", lambda each=each: Result(each, "line")) for n, each in enumerate(outcomes))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [((Outcome.PASSED,), 0), ((Outcome.PASSED, Outcome.FOUND), 1), ((Outcome.NOT_MADE,), 1)],
+)
+def test_a_finding_and_a_check_that_was_not_made_end_with_1(
+    outcomes: tuple[Outcome, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([], results(*outcomes)) == code
+    assert len(capsys.readouterr().out.splitlines()) == len(outcomes)
+    assert main(["--json"], results(*outcomes)) == code
+    told = json.loads(capsys.readouterr().out)
+    assert [each["outcome"] for each in told.values()] == list(outcomes)
+
+
+def test_one_check_can_be_asked_for_by_its_name() -> None:
+    assert main(["c0"], results(Outcome.PASSED, Outcome.FOUND)) == 0
+    with pytest.raises(SystemExit):
+        main(["unknown"], results(Outcome.PASSED))
+
+
+def test_a_check_that_breaks_could_not_be_made() -> None:
+    def breaks() -> Result:
+        raise OSError("no such program")
+
+    assert made(Check("c", "", breaks)).outcome is Outcome.NOT_MADE
+
+
+def test_every_check_of_the_list_has_a_name_of_its_own_and_says_what_it_is_about() -> None:
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+    assert all(check.about for check in CHECKS)
