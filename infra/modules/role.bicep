@@ -19,6 +19,9 @@ var roles = [
   loadJsonContent('../roles/cmg-migrator-zone.json')
 ]
 
+var assigned = assign ? roles : []
+var definitionType = 'Microsoft.Authorization/roleDefinitions'
+
 resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in roles: {
   name: guid(subscription().id, environmentName, role.Name)
   properties: {
@@ -26,17 +29,23 @@ resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for
     description: role.Description
     type: 'CustomRole'
     permissions: [
-      { actions: role.Actions, notActions: role.NotActions, dataActions: role.DataActions, notDataActions: role.NotDataActions }
+      {
+        actions: role.Actions
+        notActions: role.NotActions
+        dataActions: role.DataActions
+        notDataActions: role.NotDataActions
+      }
     ]
     assignableScopes: [subscription().id]
   }
 }]
 
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (role, i) in roles: if (assign) {
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in assigned: {
   name: guid(subscription().id, principalId, environmentName, role.Name)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: definitions[i].id
+    roleDefinitionId: subscriptionResourceId(definitionType, guid(subscription().id, environmentName, role.Name))
   }
+  dependsOn: [definitions]
 }]

@@ -11,6 +11,7 @@ from local.docs.reference import settings_page
 OUTSIDE = {"infra/README.md": "infra.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Pages that people look for at their places in the tree, and what they are called in the site."""
 
+_ELSEWHERE = re.compile(r"\[(?P<text>[^\]]+)\]\((?!https?://|#)(?P<path>[\w./-]+)\)")
 _LINK = re.compile(r"\]\((?P<up>(?:\.\./)*)(?P<path>[\w./-]+\.md)(?P<rest>#[^)]*)?\)")
 
 
@@ -18,7 +19,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not in docs/."""
     for source, page in OUTSIDE.items():
         text = (ROOT / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=_LINK.sub(_from_outside, text)))
+        files.append(File.generated(config, page, content=_ELSEWHERE.sub(_named, _LINK.sub(_from_outside, text))))
     files.append(File.generated(config, "reference/settings.md", content=settings_page()))
     return files
 
@@ -32,6 +33,11 @@ def _from_outside(link: re.Match[str]) -> str:
     """In a page from elsewhere ``docs/…`` is here."""
     path, rest = link["path"].removeprefix("docs/"), link["rest"] or ""
     return f"]({OUTSIDE.get(path, path)}{rest})"
+
+
+def _named(link: re.Match[str]) -> str:
+    """Files of the repository that are no pages are named only."""
+    return link[0] if link["path"].endswith(".md") else link["text"]
 
 
 def _to_outside(link: re.Match[str]) -> str:
