@@ -115,6 +115,13 @@ async def unsubscribe(services: Services, deployment_id: str, subscription_id: s
             await services.callbacks.subscriptions.remove(each.subscription)
 
 
+async def unsubscribe_address(services: Services, deployment_id: str, url: CallbackUrl) -> None:
+    """The same by the address alone: all that a workflow knows of its subscription without reading our answer."""
+    known = [each.subscription for each in await services.callbacks.subscriptions.of(deployment_id)]
+    if (same := _same(_keys(services), known, Wish(url))) is not None:
+        await services.callbacks.subscriptions.remove(same)
+
+
 async def redeliver(services: Services, deployment_id: str, subscription_id: str, sequence: str = "") -> Subscription:
     """Post anew from an event on; without one from where delivery stands, also where it was given up.
 
@@ -122,7 +129,9 @@ async def redeliver(services: Services, deployment_id: str, subscription_id: str
     """
     for _ in range(TRIES):
         stored = await _find(services, deployment_id, subscription_id)
-        cursor = before(sequence) if sequence else stored.subscription.cursor
+        cursor = stored.subscription.cursor
+        if sequence:
+            cursor = min(before(sequence), cursor)  # what was not posted yet comes all the same, and is not skipped
         changed = stored.subscription.again_from(cursor, services.clock.now())
         try:
             await services.callbacks.subscriptions.save(stored, changed)

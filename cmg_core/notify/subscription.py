@@ -86,7 +86,8 @@ class Subscription:
 
     def held(self, now: datetime) -> "Subscription":
         """Taken by one run. Whoever finds it afterwards, the run being dead, looks when the hold is over."""
-        return replace(self, held_until=now + HOLD, next_try_at=now + HOLD)
+        goes_on = SubscriptionState.ACTIVE if self.state is SubscriptionState.ENDED else self.state
+        return replace(self, state=goes_on, held_until=now + HOLD, next_try_at=now + HOLD)
 
     def delivered(self, sequence: str, status: int, now: datetime) -> "Subscription":
         """One event further, the hold renewed."""

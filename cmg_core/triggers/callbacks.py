@@ -9,7 +9,7 @@ from typing import Annotated
 import azure.functions as func
 from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
 
-from cmg_core.domain.errors import TryAgain, UnreadableMessage
+from cmg_core.domain.errors import NewerSchema, TryAgain, UnreadableMessage, UnreadableRow
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.record import Happening
@@ -56,6 +56,13 @@ async def list_subscriptions(call: Call) -> func.HttpResponse:
 async def unsubscribe(call: Call) -> func.HttpResponse:
     """Stop listening: 204, also where nobody did."""
     await asked.unsubscribe(call.services(), call.deployment_id, _subscription_id(call))
+    return func.HttpResponse(status_code=204)
+
+
+async def unsubscribe_address(call: Call) -> func.HttpResponse:
+    """The same for one who knows the address only: a Logic App's action has no other word for its subscription."""
+    deployment_id, body, services = call.deployment_id, read_json(call.request.get_body()), call.services()
+    await asked.unsubscribe_address(services, deployment_id, _wish(body, services.callbacks).url)
     return func.HttpResponse(status_code=204)
 
 
@@ -202,8 +209,11 @@ def notifying(services: Callable[[], Services]) -> Callable[[func.QueueMessage],
 
 
 async def run_notify(services: Callable[[], Services], body: bytes) -> None:
-    """Post what is new. Raises UnreadableMessage for what is no such message, TryAgain where storage does not answer,
-    NotifyFailed for anything else."""
+    """Post what is new. What cannot be read is told to the log, and looked at again by ``wake-due``.
+
+    Raises UnreadableMessage for what is no such message, TryAgain where storage does not answer, NotifyFailed for
+    anything else.
+    """
     try:
         deployment_id = _Notice.model_validate_json(body).deployment_id
     except ValidationError:
@@ -214,6 +224,8 @@ async def run_notify(services: Callable[[], Services], body: bytes) -> None:
     except TryAgain as reason:
         log.warning("the listeners of deployment %s are told later: %s", deployment_id, reason, extra=told)
         raise
+    except (NewerSchema, UnreadableRow) as reason:
+        log.error("the listeners of deployment %s are not told: %s", deployment_id, reason, extra=told)
     except Exception:
         log.exception("the listeners of deployment %s were not told: unknown error", deployment_id, extra=told)
         raise NotifyFailed(f"posting for deployment {deployment_id} met an unknown error: see the log") from None

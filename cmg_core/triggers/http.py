@@ -24,6 +24,7 @@ ROUTES = (
     Route("subscribe", "POST", "deployments/{id}/subscriptions", callbacks.subscribe),
     Route("list-subscriptions", "GET", "deployments/{id}/subscriptions", callbacks.list_subscriptions),
     Route("unsubscribe", "DELETE", "deployments/{id}/subscriptions/{subscription}", callbacks.unsubscribe),
+    Route("unsubscribe-address", "DELETE", "deployments/{id}/subscriptions", callbacks.unsubscribe_address),
     Route("redeliver", "POST", "deployments/{id}/subscriptions/{subscription}/redeliver", callbacks.redeliver),
     Route("show-health", "GET", "health", looking.show_health, func.AuthLevel.ANONYMOUS),
 )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import aiohttp
 
 from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
+from local.azure.receivers import heard
 from local.demo.display import Display
 from local.demo.report import Watched, failures_of, make_report, print_report
 from local.demo.story import Story
@@ -20,6 +21,8 @@ MINIMUM_GRACE = "PT1S"
 LOOK_EVERY_S = 0.5
 LONGEST_RUN_S = 300.0
 EPILOGUE_LOOKS = 30
+LISTENERS_LOOKS = 120
+"""At intervals of a second: a receiver that was down is left alone for up to a minute or so."""
 ENDED = ("succeeded", "refused", "cancelled", "rolled-back")
 
 
@@ -101,6 +104,7 @@ class Demo:
         deployment_id = await self._ask()
         deployment = await self._follow(deployment_id)
         self._display.still()
+        unheard = await self._all_heard()
         if text_at(deployment, "status") == "succeeded":
             await self._enough_attempts()
         clients = await self._simulator("POST", "/_sim/clients/stop", {})
@@ -117,9 +121,25 @@ class Demo:
             ended_at=datetime.now(UTC),
         )
         report = make_report(watched)
-        failures = failures_of(self._sample.expect, report, deployment)
+        failures = [*failures_of(self._sample.expect, report, deployment), *unheard]
         print_report(self._display, report, deployment)
         return report, failures
+
+    async def _all_heard(self) -> list[str]:
+        """Wait until those who listen have heard the end; what is wrong with what they took."""
+        told: dict[str, list[str]] = {}
+        for _ in range(LISTENERS_LOOKS if self._sample.expect.heard else 0):
+            told = {
+                text_at(each, "host"): heard([text_at(post, "body").encode() for post in objects_at(each, "received")])
+                for each in objects_at(await self._simulator("GET", "/_sim/state"), "receivers")
+            }
+            if not any(told.get(host, ["nothing came"]) for host in self._sample.expect.heard):
+                break
+            await asyncio.sleep(1.0)
+        for host in self._sample.expect.heard:
+            wrong = ", ".join(told.get(host, ["nothing came"]))
+            self._display.line(f"✉ {host} {f'did not hear all: {wrong}' if wrong else 'has heard all, in order'}")
+        return [f"{host}: {wrong}" for host in self._sample.expect.heard for wrong in told.get(host, ["nothing came"])]
 
     async def _enough_attempts(self) -> None:
         """Let the clients go on after the end, until they have tried often enough to be believed."""

@@ -33,7 +33,7 @@ def service_of(method: str, target: str) -> str:
     are posted, and the rest is about queues.
     """
     path, _, query = target.partition("?")
-    if any(f"RowKey%20ge%20'{rows}:'" in query for rows in "ar"):
+    if any(f"RowKey%20ge%20'{rows}:'" in query for rows in "arl"):
         return "timer"
     first, _, rest = path.partition("/")
     if first == "azure-webjobs-hosts" or "restype=container" in query:

@@ -1,6 +1,7 @@
 """A local Azure: Azurite, the simulator and the host with the app, as one thing that starts and ends."""
 
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -56,8 +57,9 @@ def free_port() -> int:
 class LocalAzure:
     """`async with LocalAzure(Options(...)) as azure:` starts it and ends it; or call `start`, `stop` and `forget`.
 
-    Fields once started: `api` (with the route prefix), `key` and `master_key` of the app, `proxy`, `ca`, `sim`,
-    `identity_endpoint`, `identity_header`, `storage` (connection string), `dns`, and `folder` with the logs.
+    Fields once started: `api` (with the route prefix), `key`, `master_key` and `callback_key` of the app, `proxy`,
+    `ca`, `sim`, `identity_endpoint`, `identity_header`, `storage` (connection string), `dns`, and `folder` with the
+    logs.
     """
 
     def __init__(self, options: Options = Options(), no_host: bool = False) -> None:
@@ -69,6 +71,7 @@ class LocalAzure:
         self._port = options.port
         self.key = secrets.token_urlsafe(24)
         self.master_key = secrets.token_urlsafe(24)
+        self.callback_key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.proxy = self.ca = self.sim = self.dns = self.storage = self.identity_endpoint = self.identity_header = ""
 
     async def __aenter__(self) -> Self:
@@ -181,6 +184,7 @@ class LocalAzure:
             "AzureWebJobsStorage": self.storage,
             "CmgStorage": self.storage,
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),
+            "CMG_CALLBACK_KEYS": os.environ.get("CMG_CALLBACK_KEYS", self.callback_key),
             "CMG_GATEWAY_SOFTWARE": os.environ.get("CMG_GATEWAY_SOFTWARE", json.dumps(SOFTWARE)),
             **({"CMG_MINIMUM_GRACE": grace} if grace else {}),
             **({"CMG_CLOUD": self._options.cloud} if self._options.cloud else {}),

@@ -189,6 +189,7 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
         ),
         ("POST", "deployments/{id}/subscriptions", "function"),
         ("GET", "deployments/{id}/subscriptions", "function"),
+        ("DELETE", "deployments/{id}/subscriptions", "function"),
         ("DELETE", "deployments/{id}/subscriptions/{subscription}", "function"),
         ("POST", "deployments/{id}/subscriptions/{subscription}/redeliver", "function"),
         ("GET", "health", "anonymous"),
