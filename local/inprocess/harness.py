@@ -153,13 +153,21 @@ class StoryFailed(Exception):
     """A story that does not come to an end."""
 
 
+type Starting = Callable[["InProcess", Services, Host], Awaitable[str]]
+"""How a sample's request is sent; gives the deployment's ID. Tasks that it starts may go on beside the story."""
+
+
 def run(
-    sample: Sample, fault: Fault | None = None, settings: Settings | None = None, aside: Aside | None = None
+    sample: Sample,
+    fault: Fault | None = None,
+    settings: Settings | None = None,
+    aside: Aside | None = None,
+    starting: Starting | None = None,
 ) -> RunReport:
     """Tell a sample's story from the request to the end. Raises StoryFailed where it has none."""
 
     async def play() -> RunReport:
-        return await _Story(InProcess(sample, Tape(fault), settings or Settings()), aside).play()
+        return await _Story(InProcess(sample, Tape(fault), settings or Settings()), aside, starting).play()
 
     return run_virtually(play())
 
@@ -291,8 +299,8 @@ class InProcess:
 class _Story:
     """A sample's story on its stage, told once."""
 
-    def __init__(self, stage: InProcess, aside: Aside | None) -> None:
-        self._stage, self._aside = stage, aside
+    def __init__(self, stage: InProcess, aside: Aside | None, starting: Starting | None) -> None:
+        self._stage, self._aside, self._starting = stage, aside, starting or _ask
         if aside is not None:
             stage.tape.aside = (aside.at, self._interject)
         self._left, self._answers = list(stage.sample.then), list[Answered]()
@@ -322,7 +330,7 @@ class _Story:
             group.create_task(self._stage.live(stop))
             try:
                 async with asyncio.timeout(longest.total_seconds()):
-                    self._deployment_id = await ask(self._stage.sample, self._services, self._host)
+                    self._deployment_id = await self._starting(self._stage, self._services, self._host)
                     stored = await self._follow()
             except TimeoutError:
                 raise StoryFailed(f"no end after {longest}") from None
@@ -405,6 +413,10 @@ def function_of(engine: Engine, services: Services) -> Function:
             await engine.handle(step, body, message_id, invocation_id)
 
     return work
+
+
+async def _ask(stage: InProcess, services: Services, host: Host) -> str:
+    return await ask(stage.sample, services, host)
 
 
 async def ask(sample: Sample, services: Services, host: Host) -> str:
