@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -32,19 +33,21 @@ class Workflow:
     file: Path
     decision: JsonObject | None = field(default_factory=lambda: dict(APPROVED))
     down_for: timedelta = timedelta()
+    tickets_down: int = 0
+    """How many calls the ticket system refuses at first."""
     executor_options: dict[str, Any] = field(default_factory=dict)
-    lose: Any = None
+    lose: Callable[[Sent, int], bool] = lambda sent, number: False
+    """Whether the app's answer to a call gets lost, by the number of calls so far."""
     app: AppDoor = field(init=False)
     tickets: TicketSystem = field(init=False)
     front: WorkflowFront = field(init=False)
+    executor: Executor = field(init=False)
     going_on: "asyncio.Task[Ran]" = field(init=False)
 
     def build(self, stage: InProcess, services: Services) -> Executor:
         """Put it beside the app, inside of the running loop."""
-        self.app = AppDoor(services)
-        if self.lose is not None:
-            self.app.lose = self.lose
-        self.tickets = TicketSystem(self.decision, self._decide)
+        self.app = AppDoor(services, lose=self.lose)
+        self.tickets = TicketSystem(self.decision, self._decide, down=self.tickets_down)
         self.executor = Executor(
             load(self.file), PARAMETERS, Sender(Doors(self.app, self.tickets)), **self.executor_options
         )
