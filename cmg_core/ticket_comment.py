@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from cmg_core.domain.gates import Gate, Opener
+from cmg_core.domain.gates import Opener
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.record import Ask, Event, Record, State, Status
 from cmg_core.domain.requests import ReplacementRequest
@@ -21,6 +21,9 @@ from cmg_core.views import status_view
 
 WIDTH = 100
 """Of a line; a resource ID stands whole on its own, so that it can be copied."""
+LONGEST = 4_000
+"""Of a comment: what a text of several lines holds in ServiceNow unless its dictionary says otherwise ("Journal field
+type")."""
 MOST_LISTED = 10
 MOST_FINDINGS = 5
 
@@ -64,12 +67,15 @@ def ticket_comment(record: Record) -> str:
         _resources(record, shown),
         _asking(record),
     )
-    return _text(line for section in sections for line in section)
+    lines = _wrapped(line for section in sections for line in section)
+    last = f"All of it: GET /api/deployments/{record.id}"
+    return "\n".join((*_fitting(lines, LONGEST - len(last) - 1), last)) + "\n"
 
 
 def history_text(events: Sequence[Event]) -> str:
     """A deployment's history, a line an event, oldest first."""
-    return _text(f"{_moment(event.at)} {event.step}: {event.text}" for event in events)
+    lines = _wrapped(f"{_moment(event.at)} {event.step}: {event.text}" for event in events)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _title(record: Record) -> Iterator[str]:
@@ -103,19 +109,13 @@ def _waiting(record: Record) -> Iterator[str]:
         yield f"Looks again at {_moment(waiting.next_look)}."
         return
     yield f"Waits at the gate {gate.name} since {_moment(waiting.since)}: {waiting.reason}"
-    yield f"Opened by {OPENERS[gate.opener]}. {_how(record.id, gate)}"
-
-
-def _how(id: str, gate: Gate) -> str:
-    look = f"To have it look now: POST /api/deployments/{id}/check."
-    opens = f"To open it: POST /api/deployments/{id}/gates/{gate.name} with by and reason."
-    match gate.opener:
-        case Opener.PERSON:
-            return opens
-        case Opener.APP:
-            return look
-        case Opener.APP_OR_PERSON:
-            return f"{look} {opens}"
+    yield f"Opened by {OPENERS[gate.opener]}."
+    if gate.opener is not Opener.APP:
+        yield "To open it, send by and reason:"
+        yield f"POST /api/deployments/{record.id}/gates/{gate.name}"
+    if gate.opener is not Opener.PERSON:
+        yield "To have the app look now:"
+        yield f"POST /api/deployments/{record.id}/check"
 
 
 def _grace(state: State) -> Iterator[str]:
@@ -191,18 +191,26 @@ def _listed(heading: str, ids: Sequence[str]) -> Iterator[str]:
 def _asking(record: Record) -> Iterator[str]:
     asks = [ask for ask in possible(Course(record.step, record.status, record.state)) if ask is not Ask.CHECK]
     if asks:
-        each = f"POST /api/deployments/{record.id}/{asks[0]}"
-        yield f"Can be asked: {', '.join(asks)}. As in {each} with by and reason."
-    yield f"All of it: GET /api/deployments/{record.id}"
+        yield f"Can be asked, with by and reason: {', '.join(asks)}."
+        yield f"POST /api/deployments/{record.id}/{asks[0]}"
 
 
 def _moment(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _text(lines: Iterable[str]) -> str:
+def _wrapped(lines: Iterable[str]) -> list[str]:
     told: list[str] = []
     for line in lines:
         plain = one_line(line).translate(_MEANT)
         told += textwrap.wrap(plain, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return "\n".join(told) + "\n"
+    return told
+
+
+def _fitting(lines: Sequence[str], room: int) -> Iterator[str]:
+    """The first lines, as many as there is room for."""
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            return
+        yield line

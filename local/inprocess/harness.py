@@ -443,7 +443,11 @@ async def insist(host: Host, name: str, call: Callable[[], Awaitable[func.HttpRe
 
 
 def http_call(
-    services: Services, call: HttpCall, deployment_id: str = "", headers: Mapping[str, str] | None = None
+    services: Services,
+    call: HttpCall,
+    deployment_id: str = "",
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
 ) -> Callable[[], Awaitable[func.HttpResponse]]:
     """A call to the product's own HTTP function. Raises StoryFailed where there is none for it."""
     path = call.path.removeprefix("/api/").replace("{id}", deployment_id)
@@ -452,7 +456,9 @@ def http_call(
     if handler is None:
         raise StoryFailed(f"the product knows no {call.method} {call.path}")
     body = b"" if call.body is None else json.dumps(call.body).encode()
-    request = func.HttpRequest(call.method, f"{HOST}/api/{path}", headers=headers or {}, route_params=values, body=body)
+    request = func.HttpRequest(
+        call.method, f"{HOST}/api/{path}", headers=headers or {}, params=params or {}, route_params=values, body=body
+    )
     answer = answering(handler, lambda: services)
     return lambda: answer(request)
 

@@ -16,7 +16,7 @@ from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Event, NewGateway, Record, State, Status, StepProgress, Waiting
 from cmg_core.domain.requests import held_gateway
 from cmg_core.plan import STEPS, steps_of
-from cmg_core.ticket_comment import HEADLINES, WIDTH, history_text, ticket_comment
+from cmg_core.ticket_comment import HEADLINES, LONGEST, WIDTH, history_text, ticket_comment
 from tests.fakes import CLASSIC_ID, DEPLOYMENT, NOW, deployment, migration, resource_id
 from tests.unit.triggers.callers import MemoryServices, call
 from tests.unit.triggers.test_http import saved, started
@@ -79,13 +79,9 @@ def test_a_way_back_and_a_release_are_told_as_what_they_are() -> None:
 def test_at_a_gate_it_tells_what_to_do_who_opens_it_and_how(name: GateName, opener: Opener) -> None:
     told = lines_of(ticket_comment(waiting_at(Gate(name, opener, "Do what is due."))))
     assert f"Waits at the gate {name} since 2026-11-23 12:00 UTC: Do what is due. Nothing was seen yet." in told
-    how = next(line for line in told if line.startswith("Opened by "))
-    opens, look = (
-        f"POST /api/deployments/{DEPLOYMENT}/gates/{name} with by",
-        f"POST /api/deployments/{DEPLOYMENT}/check",
-    )
-    assert (opens in how) == (opener is not Opener.APP)
-    assert (look in how) == (opener is not Opener.PERSON)
+    opens, look = f"POST /api/deployments/{DEPLOYMENT}/gates/{name}", f"POST /api/deployments/{DEPLOYMENT}/check"
+    assert ("To open it, send by and reason:" in told, opens in told) == (opener is not Opener.APP,) * 2
+    assert ("To have the app look now:" in told, look in told) == (opener is not Opener.PERSON,) * 2
     assert f"Gates still closed: {name} ({opener})." in told
 
 
@@ -101,7 +97,7 @@ def test_the_grace_period_is_told_until_something_is_removed() -> None:
     grace = record(Status.GRACE, "retire-old-gateway", grace_ends_at=NOW + timedelta(days=2))
     told = lines_of(ticket_comment(grace))
     assert ends in told
-    assert any(line.startswith("Can be asked: rollback, extend.") for line in told)
+    assert "Can be asked, with by and reason: rollback, extend." in told
     assert told[told.index("To be removed:") :][:4] == ["To be removed:", CLASSIC_ID, "Kept:", STORE]
     gone = replace(grace, state=replace(grace.state, deleted=(CLASSIC_ID,)))
     assert ends not in lines_of(ticket_comment(gone))
@@ -111,7 +107,7 @@ def test_a_stop_tells_why_where_and_the_cure() -> None:
     told = lines_of(ticket_comment(record(Status.NEEDS_ATTENTION, problem=PROBLEM)))
     assert "Problem at x: The quota is used up. 0 cores are left." in told
     assert "What to do: Raise it." in told
-    assert any(line.startswith("Can be asked: rollback, resume.") for line in told)
+    assert "Can be asked, with by and reason: rollback, resume." in told
     assert not any(line.startswith("Next:") for line in told)
 
 
@@ -138,6 +134,16 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     told = ticket_comment(record(Status.RUNNING, plan=PLAN.model_copy(update={"keep": many}))).splitlines()
     assert [line for line in told if line in many] == list(many[:10])
     assert "and 3 more." in told
+
+
+def test_a_comment_that_would_be_too_long_is_cut_and_still_says_where_all_of_it_is() -> None:
+    told = ticket_comment(record(Status.NEEDS_ATTENTION, problem=PROBLEM.model_copy(update={"detail": "word " * 399})))
+    long = ticket_comment(waiting_at(Gate(GateName.APPROVAL, Opener.PERSON, "word " * 399)))
+    both = record(Status.NEEDS_ATTENTION, problem=PROBLEM.model_copy(update={"detail": "x " * 999, "cure": "y " * 999}))
+    for comment in (told, long, ticket_comment(both)):
+        assert len(comment) <= LONGEST
+        assert comment.endswith(f"\nAll of it: GET /api/deployments/{DEPLOYMENT}\n")
+    assert "Kept:" not in ticket_comment(both)
 
 
 @pytest.mark.parametrize("status", [Status.REFUSED, Status.CANCELLED])
@@ -167,7 +173,7 @@ def is_plain(comment: str) -> bool:
         not set(comment) & set("[]{}<>|\\!")
         and not categories & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
         and all(len(line) <= WIDTH or " " not in line.strip() for line in comment.splitlines())
-        and comment.endswith("\n")
+        and (not comment or comment.endswith("\n"))
     )
 
 
