@@ -50,7 +50,7 @@ class TlsDialer:
     async def _connect(self, host: str) -> Stream:
         """A connection to port 443 of ``host``, not yet secured."""
         if self._proxy and not is_exempt(host, self._no_proxy):
-            return await _through(self._proxy, host)
+            return await through(self._proxy, host)
         return await asyncio.open_connection(await self._address(host), 443)
 
     async def _address(self, host: str) -> str:
@@ -74,19 +74,19 @@ def is_exempt(host: str, no_proxy: str) -> bool:
     return any(name and (name == "*" or f".{host.lower()}".endswith(f".{name}")) for name in names)
 
 
-async def _through(proxy: str, host: str) -> Stream:
-    """A tunnel through a CONNECT proxy (RFC 9110, 9.3.6), which resolves ``host`` itself."""
+async def through(proxy: str, host: str, port: int = 443) -> Stream:
+    """A tunnel through a CONNECT proxy (RFC 9110, 9.3.6), which resolves ``host`` itself. Raises DialFailed."""
     parts = urlsplit(proxy)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
-    request = f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n"
+    request = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request += f"Proxy-Authorization: Basic {b64encode(user.encode()).decode()}\r\n"
     try:
         writer.write(f"{request}\r\n".encode())
-        status, text = _status((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0])
+        status, text = status_of((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0])
         if status != 200:
-            raise DialFailed(f"the proxy did not reach {host} on port 443: it answered {status} {text}")
+            raise DialFailed(f"the proxy did not reach {host} on port {port}: it answered {status} {text}")
     except BaseException:
         writer.transport.abort()
         raise
@@ -111,11 +111,11 @@ async def _probed(
 ) -> Dialed:
     """What the gateway answers to the probe. Its status text tells who has answered."""
     writer.write(f"GET {path} HTTP/1.1\r\nHost: {service_name}\r\nConnection: close\r\n\r\n".encode())
-    status, text = _status(await reader.readuntil(b"\r\n"))
+    status, text = status_of(await reader.readuntil(b"\r\n"))
     return replace(dialed, status=status, status_text=text)
 
 
-def _status(line: bytes) -> tuple[int, str]:
+def status_of(line: bytes) -> tuple[int, str]:
     """Code and text of a status line (RFC 9112, 4). Raises DialFailed for anything else."""
     version, _, rest = line.decode("latin-1").strip().partition(" ")
     code, _, text = rest.partition(" ")

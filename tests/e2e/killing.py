@@ -168,6 +168,7 @@ async def killed_run() -> KilledRun:
         run.said |= {f"{log.name}": log.read_text(errors="replace") for log in _logs(azure.folder)}
         run.said |= {"storage": recorder.text(), "the report": json.dumps(run.report), "progress": screen.getvalue()}
         run.secrets = {
+            "callback key": azure.callback_key,
             "function key": azure.key,
             "master key": azure.master_key,
             "identity header": azure.identity_header,

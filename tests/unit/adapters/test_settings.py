@@ -1,6 +1,7 @@
 """What an operator may set, what is refused, and that secrets are not shown."""
 
 import asyncio
+import base64
 import json
 import subprocess
 import sys
@@ -114,6 +115,11 @@ def test_a_longer_grace_period_is_welcome_in_azure() -> None:
         ("CMG_CLOUD", "china"),
         ("CMG_TENANT_ID", "contoso.onmicrosoft.com"),
         ("CMG_CUSTOMER_APP", "55555555-5555-4555-8555-555555555555"),
+        ("CMG_CALLBACK_KEYS", "no base64"),
+        ("CMG_CALLBACK_KEYS", "c2hvcnQ="),
+        ("CMG_CALLBACK_KEYS", ","),
+        ("CMG_CALLBACK_HOSTS", "https://hooks.contoso.com"),
+        ("CMG_CALLBACK_HOSTS", "hooks.contoso.com, *"),
         ("HTTPS_PROXY", "socks5://user:SECRET@proxy:1080"),
         ("CmgStorage__queueServiceUri", "https://a.queue.core.windows.net"),
     ],
@@ -147,11 +153,24 @@ def test_one_storage_address_alone_asks_for_the_other() -> None:
 
 def test_secrets_are_in_no_text() -> None:
     proxy = "http://user:SECRETPASSWORD@proxy:8080"
-    settings = read(STORAGE | {"CMG_GATEWAY_SOFTWARE": json.dumps(SOFTWARE), "HTTPS_PROXY": proxy})
+    key = base64.b64encode(b"SECRET" * 6).decode()
+    settings = read(
+        STORAGE | {"CMG_GATEWAY_SOFTWARE": json.dumps(SOFTWARE), "HTTPS_PROXY": proxy, "CMG_CALLBACK_KEYS": key}
+    )
     shown = f"{settings!r} {settings} {settings.limits!r} {settings.model_dump()} {settings.model_dump_json()}"
-    broken = refused(CMG_GATEWAY_SOFTWARE='{"k": "SECRET"', HTTPS_PROXY="ftp://user:SECRET@proxy")
-    assert len(broken.problems) == 2
-    assert "SECRET" not in f"{shown} {broken} {broken!r} {broken.problems} {broken.__context__}"
+    broken = refused(
+        CMG_GATEWAY_SOFTWARE='{"k": "SECRET"', HTTPS_PROXY="ftp://user:SECRET@proxy", CMG_CALLBACK_KEYS="SECRET!"
+    )
+    assert len(broken.problems) == 3
+    assert "SECRET" not in f"{shown} {broken} {broken!r} {broken.problems} {broken.__context__}" and key not in shown
+
+
+def test_callbacks_are_set_by_two_settings() -> None:
+    key = base64.b64encode(b"k" * 32).decode()
+    settings = read(STORAGE | {"CMG_CALLBACK_KEYS": f"{key},{key}", "CMG_CALLBACK_HOSTS": "*.logic.azure.com,a.b:8443"})
+    assert settings.callback_keys is not None and len(settings.callback_keys.get_secret_value().keys) == 2
+    assert [(each.name, each.port) for each in settings.callback_hosts] == [("*.logic.azure.com", 443), ("a.b", 8443)]
+    assert read(STORAGE).callback_keys is None
 
 
 NAMES = [field.alias or "" for field in Settings.model_fields.values()]

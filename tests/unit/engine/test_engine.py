@@ -834,3 +834,79 @@ def test_a_rollback_asked_for_meanwhile_goes_on_at_its_own_step() -> None:
     saved, _ = taken_up(change, (Requested(Ask.ROLLBACK, "ann@contoso.com", "because", now),))
     assert (saved.step, saved.status, saved.wake_at) == ("roll-back", Status.RUNNING, now + OVERDUE)
     assert saved.state.roll_back is not None
+
+
+# --- Those who listen ------------------------------------------------------------------------------------------------
+
+
+def notices(world: World) -> int:
+    return sum(message.step == "notify" for message in world.queues.waiting)
+
+
+def steps_sent(world: World) -> list[Message]:
+    return [MESSAGE.validate_json(each.body) for each in world.queues.waiting if each.step != "notify"]
+
+
+def test_a_save_that_tells_something_is_followed_by_news_only_where_somebody_listens() -> None:
+    async def story(subscribed: bool) -> World:
+        world = World()
+        record = replace(a_record(ID), step="one", subscribed=subscribed)
+        etag = await world.ledger.create(record, [])
+        message = Message(ID, "one", 1, etag, record.state, subscribed=subscribed)
+        await handle(world, (writes(world, "one"), writes(world, "two")), message)
+        assert [each.subscribed for each in steps_sent(world)] == [subscribed]
+        return world
+
+    assert notices(asyncio.run(story(True))) == 1
+    assert notices(asyncio.run(story(False))) == 0
+
+
+def test_a_wait_that_brings_nothing_new_is_no_news() -> None:
+    async def looks(context: StepContext) -> Outcome:
+        return Wait(context.state, timedelta(minutes=1), "for Azure")
+
+    async def story() -> None:
+        world = World()
+        record = replace(a_record(ID), step="one", subscribed=True)
+        etag = await world.ledger.create(record, [])
+        await handle(world, (looks,), Message(ID, "one", 1, etag, record.state, subscribed=True))
+        assert len(steps_sent(world)) == 1 and notices(world) == 0
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("claims", ["before", "after", "never"])
+def test_a_run_that_began_before_anybody_listened_knows_it_when_it_saves(claims: str) -> None:
+    async def story() -> None:
+        world = World()
+        message = await world.begin()
+
+        async def meanwhile(context: StepContext) -> Outcome:
+            if claims == "before":
+                await context.claim()
+            await world.ledger.note_subscribed(ID)
+            if claims == "after":
+                await context.claim()
+            return Done(context.state)
+
+        await handle(world, (meanwhile, writes(world, "two")), message)
+        assert (await world.record()).step == "two"
+        assert notices(world) == 1 and [each.subscribed for each in steps_sent(world)] == [True]
+
+    asyncio.run(story())
+
+
+def test_a_queue_that_takes_no_news_holds_no_step_up() -> None:
+    async def refuses(deployment_id: str, delay: timedelta = timedelta()) -> None:
+        raise TryAgain("queue cmg-notify did not answer")
+
+    async def story() -> None:
+        world = World()
+        world.queues.notify = refuses  # type: ignore[method-assign]
+        record = replace(a_record(ID), step="one", subscribed=True)
+        etag = await world.ledger.create(record, [])
+        message = Message(ID, "one", 1, etag, record.state, subscribed=True)
+        await handle(world, (writes(world, "one"), writes(world, "two")), message)
+        assert [each.step for each in steps_sent(world)] == ["two"]
+
+    asyncio.run(story())
