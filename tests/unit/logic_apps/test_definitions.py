@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,14 @@ def test_the_one_that_waits_for_a_post_does_not_poll_and_the_other_does() -> Non
     assert isinstance(starts[POLLING], HttpAction)
     assert starts[MAIN].operation_options == "DisableAsyncPattern"
     assert starts[POLLING].operation_options == ""
+
+
+def test_the_deployment_gives_each_parameter_and_knows_each_definition() -> None:
+    bicep = (DEFINITIONS / "main.bicep").read_text("utf-8")
+    assert {*re.findall(r"loadJsonContent\('([^']+)'\)", bicep)} == {file.name for file in FILES}
+    given = bicep.partition("    parameters: {\n")[2].partition("\n    }\n")[0]
+    for file in FILES:
+        assert {*re.findall(r"^      (\w+): \{", given, re.MULTILINE)} == load(file).parameters.keys()
 
 
 def _without(key: str) -> Callable[[dict[str, Any]], object]:
