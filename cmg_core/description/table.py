@@ -238,17 +238,18 @@ CALLS: Mapping[str, Described] = {
     "show-deployment": Described(
         Tag.FOLLOW,
         "See a deployment",
-        "Steps, what is waited for and who opens it, gates, resources, findings, and what can be asked of it.",
-        (DEPLOYMENT_NOW,),
-        ("no-such-deployment",),
+        "Steps, what is waited for and who opens it, gates, resources, findings, and what can be asked of it. With "
+        "`Accept: text/plain` as a comment for a ticket.",
+        (Answer(200, "The deployment as it is now.", DeploymentAnswer, ("Vary",), ("text/plain",)),),
+        ("no-such-deployment", "not-acceptable"),
         parameters=(DEPLOYMENT,),
     ),
     "show-events": Described(
         Tag.FOLLOW,
         "See a deployment's history",
-        "What happened, oldest first.",
-        (Answer(200, "The history.", EventsAnswer),),
-        ("no-such-deployment",),
+        "What happened, oldest first. With `Accept: text/plain` line by line.",
+        (Answer(200, "The history.", EventsAnswer, ("Vary",), ("text/plain",)),),
+        ("no-such-deployment", "not-acceptable"),
         parameters=(DEPLOYMENT,),
     ),
     "open-gate": Described(

@@ -20,13 +20,13 @@ _LONGEST = 2_000
 
 def text(outside: str) -> str:
     """One line that reads as it was written, whatever was written."""
-    escaped = _MARKS.sub(lambda mark: "&#64;" if mark[0] == "@" else f"\\{mark[0]}", _one_line(outside))
+    escaped = _MARKS.sub(lambda mark: "&#64;" if mark[0] == "@" else f"\\{mark[0]}", one_line(outside))
     return _ADDRESS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", escaped)
 
 
 def code(outside: str) -> str:
     """A name or an ID in code type; as escaped text where it holds what could end that."""
-    line = _one_line(outside)
+    line = one_line(outside)
     return f"`{line}`" if _IN_CODE.fullmatch(line) else text(line)
 
 
@@ -40,7 +40,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [top, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lined]
 
 
-def _one_line(outside: str) -> str:
+def one_line(outside: str) -> str:
+    """A text without line ends, and without what moves the cursor or turns the reading direction; cut where long."""
     shown = "".join(_shown(character) for character in outside[:_LONGEST])
     line = " ".join(shown.split())
     return line + (" …" if len(outside) > _LONGEST else "")

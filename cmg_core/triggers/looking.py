@@ -14,11 +14,14 @@ from cmg_core.domain.record import Status
 from cmg_core.domain.roles import KEYS_MAY, CallerRules, in_words
 from cmg_core.domain.validation import InvalidRequest, repeated
 from cmg_core.settings import SettingsError
+from cmg_core.ticket_comment import history_text, ticket_comment
 from cmg_core.triggers.answering import GUID, Call, accepted, answer
+from cmg_core.triggers.negotiation import JSON, TEXT, chosen_type
 from cmg_core.triggers.problems import findings_of
 
 _KEY_PARAMETERS = ("code", "clientId")
 """How a function key comes in an address ("Work with access keys in Azure Functions")."""
+_VARIES = {"Vary": "Accept"}
 
 
 async def show_operation(call: Call) -> func.HttpResponse:
@@ -31,13 +34,25 @@ async def show_operation(call: Call) -> func.HttpResponse:
 
 
 async def show_deployment(call: Call) -> func.HttpResponse:
-    """Where a deployment is."""
-    return answer(views.status_view((await calls.find(call.services(), call.deployment_id)).record))
+    """Where a deployment is, as JSON or as a ticket's comment."""
+    kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, TEXT))
+    record = (await calls.find(call.services(), call.deployment_id)).record
+    if kind == TEXT:
+        return _text(ticket_comment(record))
+    return answer(views.status_view(record), headers=_VARIES)
 
 
 async def show_events(call: Call) -> func.HttpResponse:
-    """A deployment's history."""
-    return answer(views.events_view(tuple(await calls.history(call.services(), call.deployment_id))))
+    """A deployment's history, as JSON or as text."""
+    kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, TEXT))
+    events = tuple(await calls.history(call.services(), call.deployment_id))
+    if kind == TEXT:
+        return _text(history_text(events))
+    return answer(views.events_view(events), headers=_VARIES)
+
+
+def _text(text: str) -> func.HttpResponse:
+    return func.HttpResponse(text, headers=_VARIES, mimetype=TEXT, charset="utf-8")
 
 
 async def list_deployments(call: Call) -> func.HttpResponse:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 from cmg_core.calls import CallRefused
 from cmg_core.domain.problems import Problem
 
+JSON, MARKDOWN, TEXT = "application/json", "text/markdown", "text/plain"
+"""The forms of answers; JSON where a caller has no wish."""
+
 _RANGE = re.compile(r"(?P<kind>[\w!#$&^.+*-]+)/(?P<form>[\w!#$&^.+*-]+)(?P<rest>(\s*;.*)?)", re.ASCII)
 _WEIGHT = re.compile(r";\s*q\s*=\s*(?P<q>0(\.\d{0,3})?|1(\.0{0,3})?)\s*(;|$)", re.IGNORECASE | re.ASCII)
 _ANY_WEIGHT = re.compile(r";\s*q\s*=", re.IGNORECASE)

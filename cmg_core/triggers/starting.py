@@ -17,11 +17,9 @@ from cmg_core.tenancy import ensure_theirs
 from cmg_core.triggers.answering import Call, accepted, answer
 from cmg_core.triggers.bodies import read_json
 from cmg_core.triggers.callbacks import read_with_callback
-from cmg_core.triggers.negotiation import chosen_type
+from cmg_core.triggers.negotiation import JSON, MARKDOWN, chosen_type
 
 LONGEST_IDEMPOTENCY_KEY = 255
-JSON, MARKDOWN = "application/json", "text/markdown"
-"""The forms of a plan; the first where the caller has no wish."""
 
 
 async def make_plan(call: Call) -> func.HttpResponse:

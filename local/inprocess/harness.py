@@ -158,17 +158,23 @@ class StoryFailed(Exception):
     """A story that does not come to an end."""
 
 
+type Starting = Callable[["InProcess", Services, Host], Awaitable[str]]
+"""How a sample's request is sent; gives the deployment's ID. Tasks that it starts may go on beside the story."""
+
+
 def run(
     sample: Sample,
     fault: Fault | None = None,
     settings: Settings | None = None,
     aside: Aside | None = None,
     stage: "Callable[[Sample, Tape, Settings], InProcess] | None" = None,
+    starting: Starting | None = None,
 ) -> RunReport:
     """Tell a sample's story from the request to the end. Raises StoryFailed where it has none."""
 
     async def play() -> RunReport:
-        return await _Story((stage or InProcess)(sample, Tape(fault), settings or Settings()), aside).play()
+        made = (stage or InProcess)(sample, Tape(fault), settings or Settings())
+        return await _Story(made, aside, starting).play()
 
     return run_virtually(play())
 
@@ -320,8 +326,8 @@ class InProcess:
 class _Story:
     """A sample's story on its stage, told once."""
 
-    def __init__(self, stage: InProcess, aside: Aside | None) -> None:
-        self._stage, self._aside = stage, aside
+    def __init__(self, stage: InProcess, aside: Aside | None, starting: Starting | None) -> None:
+        self._stage, self._aside, self._starting = stage, aside, starting or _ask
         if aside is not None:
             stage.tape.aside = (aside.at, self._interject)
         self._left, self._answers = list(stage.sample.then), list[Answered]()
@@ -351,7 +357,7 @@ class _Story:
             group.create_task(self._stage.live(stop))
             try:
                 async with asyncio.timeout(longest.total_seconds()):
-                    self._deployment_id = await ask(self._stage.sample, self._services, self._host)
+                    self._deployment_id = await self._starting(self._stage, self._services, self._host)
                     stored = await self._follow()
             except TimeoutError:
                 raise StoryFailed(f"no end after {longest}") from None
@@ -436,6 +442,10 @@ def function_of(engine: Engine, services: Services) -> Function:
     return work
 
 
+async def _ask(stage: InProcess, services: Services, host: Host) -> str:
+    return await ask(stage.sample, services, host)
+
+
 async def ask(sample: Sample, services: Services, host: Host) -> str:
     """Send a sample's request until it is accepted; the deployment's ID. Raises StoryFailed where it is refused."""
     path = sample.path
@@ -460,7 +470,11 @@ async def insist(host: Host, name: str, call: Callable[[], Awaitable[func.HttpRe
 
 
 def http_call(
-    services: Services, call: HttpCall, deployment_id: str = "", headers: Mapping[str, str] | None = None
+    services: Services,
+    call: HttpCall,
+    deployment_id: str = "",
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
 ) -> Callable[[], Awaitable[func.HttpResponse]]:
     """A call to the product's own HTTP function. Raises StoryFailed where there is none for it."""
     path = call.path.removeprefix("/api/").replace("{id}", deployment_id)
@@ -469,7 +483,9 @@ def http_call(
     if route is None:
         raise StoryFailed(f"the product knows no {call.method} {call.path}")
     body = b"" if call.body is None else json.dumps(call.body).encode()
-    request = func.HttpRequest(call.method, f"{HOST}/api/{path}", headers=headers or {}, route_params=values, body=body)
+    request = func.HttpRequest(
+        call.method, f"{HOST}/api/{path}", headers=headers or {}, params=params or {}, route_params=values, body=body
+    )
     answer = answering(route, lambda: services)
     return lambda: answer(request)
 
