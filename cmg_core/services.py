@@ -9,7 +9,7 @@ from typing import Protocol
 from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.tenants import ONE_TENANT, Identities, Tenant
-from cmg_core.domain.values import JsonObject
+from cmg_core.domain.values import JsonObject, subscription_of
 
 
 class Clock(Protocol):
@@ -385,3 +385,9 @@ class Services(Protocol):
     def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
         """The resource manager of one subscription, with the credential for that tenant and no other."""
         ...
+
+
+def azure_of(services: Services, tenant: Tenant, id: str) -> ResourceManager:
+    """The resource manager of the subscription that a resource or a scope lies in, with the credential for that tenant
+    and no other: a zone or an old gateway may lie in another subscription than the new gateway."""
+    return services.azure(tenant, subscription_of(id))

@@ -15,7 +15,7 @@ from cmg_core.domain.errors import ChangedMeanwhile
 from cmg_core.domain.record import Claim, Record, State
 from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
 from cmg_core.domain.tenants import Tenant
-from cmg_core.domain.values import JsonObject, ResourceId, text_at
+from cmg_core.domain.values import JsonObject, ResourceId, subscription_of, text_at
 from cmg_core.services import (
     Dialed,
     Limits,
@@ -64,6 +64,9 @@ class FakeClock:
 class FakeAzure:
     """A subscription in dictionaries. ``faults`` maps a call's name, or «name target», to what it raises each time."""
 
+    subscription_id: str = SUBSCRIPTION
+    """Nothing else than what lies in it may be asked of it."""
+
     resources: dict[str, JsonObject] = field(default_factory=dict)
     """Lower-case resource ID to body."""
     groups: dict[str, JsonObject] = field(default_factory=dict)
@@ -106,6 +109,8 @@ class FakeAzure:
 
     def _called(self, name: str, target: str = "") -> None:
         self.calls[name] += 1
+        lies_elsewhere = target.startswith("/subscriptions/") and subscription_of(target) != self.subscription_id
+        assert not lies_elsewhere, f"{target} was asked of subscription {self.subscription_id}"
         fault = self.faults.get(f"{name} {target}".lower()) or self.faults.get(name)
         if fault is not None:
             raise fault
@@ -315,12 +320,15 @@ class FakeServices:
     dns: FakeDns = field(default_factory=FakeDns)
     dialer: FakeDialer = field(default_factory=FakeDialer)
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
+    neighbours: dict[str, FakeAzure] = field(default_factory=dict)
+    """Other subscriptions of the tenant, by ID."""
 
     def __post_init__(self) -> None:
         self.resource_manager.clock = self.clock
 
     def azure(self, tenant: Tenant, subscription_id: str) -> FakeAzure:
-        return self.resource_manager
+        assert subscription_id in (SUBSCRIPTION, *self.neighbours), f"there is no subscription {subscription_id}"
+        return self.neighbours.get(subscription_id, self.resource_manager)
 
 
 def claim_of(clock: FakeClock) -> Claim:

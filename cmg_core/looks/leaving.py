@@ -63,7 +63,8 @@ def note_old_gateway(notes: Notes, request: Request, facts: Facts, new_ids: Sequ
     else:
         parked = None
     going = tuple(part for part in (*parts.parts, *besides) if part != parked)
-    notes.judge(facts.locks, lambda locks: judge_locks_on_old(locks, [part.id for part in going]))
+    for locks in facts.all_locks:
+        notes.judge(locks, lambda locks: judge_locks_on_old(locks, [part.id for part in going]))
     classic_name = text_at(facts.old.body, "properties", "hostName")
     name = (classic_name or text_at(address, "properties", "dnsSettings", "fqdn")).lower().rstrip(".")
     if not name:

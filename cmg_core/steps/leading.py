@@ -25,7 +25,7 @@ async def led_to(context: StepContext, old: OldGateway, dialed: Sequence[str], *
 async def _records_leading_to(context: StepContext, name: str) -> list[str]:
     """None where the request names no zone."""
     dns = context.state.request.dns
-    records = await context.azure.records(dns.zone_id) if dns else []
+    records = await context.azure_of(dns.zone_id).records(dns.zone_id) if dns else []
     return [text_at(body, "name") for body in records if RecordSet.of(body).points_at(name)]
 
 

@@ -84,18 +84,19 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
         return Wait(state, LOOK_AGAIN, f"Looking whether {names.service_name} still relays: {answer}", told=told)
     record = plan_of(state).record
     if record is not None:
-        body = await context.azure.get(record.id)
+        azure = context.azure_of(record.id)
+        body = await azure.get(record.id)
         current = RecordSet.of(body) if body is not None else None
         if current is not None and current.ttl_before is not None and current.points_at(names.deployment_name):
             claim = await context.claim()
-            await context.azure.put(claim, current.id, current.with_ttl_restored().body(), etag=current.etag)
+            await azure.put(claim, current.id, current.with_ttl_restored().body(), etag=current.etag)
             told = (*told, f"set the TTL of {names.service_name} back")
     return Done(state, told)
 
 
 async def _parts(context: StepContext, state: State) -> list[JsonObject]:
     """Those parts of the old gateway that Azure still holds."""
-    bodies = await asyncio.gather(*(context.azure.get(part.id) for part in plan_of(state).delete))
+    bodies = await asyncio.gather(*(context.azure_of(part.id).get(part.id) for part in plan_of(state).delete))
     return [body for body in bodies if body is not None]
 
 
@@ -114,7 +115,7 @@ async def _guard(
     target = target_of(state)
     instances, locks, leading, dialed = await asyncio.gather(
         context.azure.instances(target.scale_set),
-        context.azure.locks(),
+        context.azure_of(plan.old_gateway.resource_id).locks(),
         _leading_to_old(context, plan, plan.old_gateway, about_to_delete=about_to_delete),
         # The old gateway relays with the same certificate: only its own name tells the new one from it.
         asyncio.gather(

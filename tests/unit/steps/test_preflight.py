@@ -375,10 +375,6 @@ def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> N
         ("zone-missing", {"dns": {"zone_id": resource_id("Microsoft.Network/dnsZones", "contoso.com", "rg-none")}}),
         ("service-name-not-covered", {"service_name": "other.contoso.com"}),
         ("release-without-scale-sets", {"configmgr_release": "1910"}),
-        (
-            "other-subscription-later",
-            {"old_gateway": {"resource_id": CLASSIC_ID.replace("2222", "4444"), "service_name": SERVICE_NAME}},
-        ),
     ],
 )
 def test_what_cannot_be_carried_out_blocks(code: str, changes: dict[str, object]) -> None:
