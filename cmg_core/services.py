@@ -197,9 +197,13 @@ class NameView:
     targets: tuple[str, ...] = ()
     """The CNAME chain in lower case without trailing dots; empty where the name is no alias."""
     addresses: tuple[str, ...] = ()
+    """Of version 4; of version 6 where there are no others and no alias."""
     ttl: timedelta = timedelta()
     """The longest of the chain's links, any of which may change; of the address where there is no chain."""
     failure: str = ""
+    authoritative: bool = False
+    """Whether the server says that it is an authority for the name, so that it speaks from no cache (RFC 1035, 4.1.1,
+    ``AA``)."""
 
 
 class PublicDns(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from local.azure.dns import normal
+from local.azure.dns import normal, resolve
 from local.azure.messages import Request, Response
 from local.azure.world import Body, CertificateVersion, Instance, Resource, World
 
@@ -47,7 +47,13 @@ class Gateway:
 
 
 def reach(world: World, address: str, now: datetime) -> Gateway | None:
-    """The gateway that a TLS handshake with `address` on 443 would meet at `now`; None when nobody answers there."""
+    """The gateway that a TLS handshake with `address` on 443 would meet at `now`; None when nobody answers there.
+
+    A proxy passes the connection on to the name that stands behind it.
+    """
+    if (name := world.proxies.get(address)) is not None:
+        behind = resolve(world, name, "A", "public", now).address
+        return reach(world, behind, now) if behind is not None and behind not in world.proxies else None
     return _scale_set_gateway(world, address, now) or _classic_gateway(world, address, now)
 
 

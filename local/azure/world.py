@@ -280,6 +280,10 @@ class World:
     """Names that others hold, lower case: `vaults`, `storage_accounts`, `labels` (as `label.region`)."""
     deleted_vaults: dict[str, Body] = field(default_factory=dict)
     inside_dns: list[InsideRecord] = field(default_factory=list)
+    elsewhere_dns: list[InsideRecord] = field(default_factory=list)
+    """What other servers of the internet say in place of the public view."""
+    proxies: dict[str, str] = field(default_factory=dict)
+    """Addresses at which somebody's proxy passes connections on, each to a name."""
     dns_log: "list[DnsLogEntry]" = field(default_factory=list)
     seed_site: Body = field(default_factory=dict)
     site: "Site | None" = None

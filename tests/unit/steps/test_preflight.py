@@ -479,6 +479,12 @@ def test_a_record_that_leads_to_the_old_gateway_by_a_detour_is_no_obstacle() -> 
     assert plan.blocked_by == ()
 
 
+def test_a_proxy_before_the_zone_keeps_the_record_from_leading_anybody() -> None:
+    services = classic()
+    services.dns.answers[SERVICE_NAME.lower()] = [NameView("ns", (), ("198.51.100.80",))]
+    assert [found.code for found in planned(migration(), services).blocked_by] == ["name-behind-proxy"]
+
+
 def test_a_name_that_serves_already_is_not_taken_over_by_a_new_deployment() -> None:
     finding(planned(deployment(), classic()), "service-name-in-use")
 
