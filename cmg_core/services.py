@@ -152,6 +152,10 @@ class ResourceManager(Protocol):
         """Whether a DNS label for a public address is free in a region."""
         ...
 
+    async def metric(self, id: str, name: str, begins: datetime, ends: datetime, interval: timedelta) -> JsonObject:
+        """What Azure Monitor counted of a resource in a span of time, as totals of intervals (Metrics - List)."""
+        ...
+
     async def records(self, zone_id: str) -> Sequence[JsonObject]:
         """All record sets of a public DNS zone."""
         ...

@@ -8,9 +8,10 @@ from pydantic import TypeAdapter
 from cmg_core.domain.clients_moved import RESCUE_ROUTE, deadline_of
 from cmg_core.domain.durations import Timetable, timetable
 from cmg_core.domain.gates import Gate
+from cmg_core.domain.old_connections import why_not_counted
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.prices import ParallelCost, parallel_cost
-from cmg_core.domain.record import Event, Record, State, Status, StepProgress
+from cmg_core.domain.record import ConnectionCount, Event, Record, State, Status, StepProgress
 from cmg_core.domain.requests import ClientsMoved, ReplacementRequest, Request
 from cmg_core.domain.transitions import RELEASE_NAME, Course, possible
 from cmg_core.domain.values import Json, JsonObject
@@ -23,6 +24,7 @@ _DURATION = TypeAdapter(timedelta)
 _GATES = TypeAdapter(tuple[Gate, ...])
 _PROGRESS = TypeAdapter(tuple[StepProgress, ...])
 _EVENTS = TypeAdapter(tuple[Event, ...])
+_COUNTS = TypeAdapter(tuple[ConnectionCount, ...])
 _TIMETABLE = TypeAdapter(Timetable)
 _COST = TypeAdapter(ParallelCost | None)
 _WAY_BACK = TypeAdapter(WayBack)
@@ -82,6 +84,7 @@ def status_view(record: Record) -> JsonObject:
             "started_at": state.grace_started_at.isoformat() if state.grace_started_at else None,
             "ends_at": state.grace_ends_at.isoformat() if state.grace_ends_at else None,
         }
+        view["old_gateway_connections"] = _connections(state)
         if request.gates.clients_moved is not None:
             view["clients"] = _clients(state, request.gates.clients_moved)
     return view
@@ -109,6 +112,14 @@ def _clients(state: State, wanted: ClientsMoved) -> JsonObject:
         "missing": last.missing if last else None,
         "silent_since": last.silent_since.isoformat() if last and last.silent_since else None,
         "rescue_route": RESCUE_ROUTE,
+    }
+
+
+def _connections(state: State) -> JsonObject:
+    """What the old gateway still gets, over time, or why nobody can say: evidence for people, no gate opens by it."""
+    return {
+        "counts": _COUNTS.dump_python(state.connections, mode="json"),
+        "why_not": why_not_counted(state.plan) if state.plan else "",
     }
 
 

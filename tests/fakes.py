@@ -91,6 +91,10 @@ class FakeAzure:
     deleted_vaults: dict[str, JsonObject] = field(default_factory=dict)
     checked: list[JsonObject] = field(default_factory=list)
     """What policies were asked about."""
+    counted: list[float] = field(default_factory=list)
+    """What Azure Monitor holds for each interval of whatever is asked for."""
+    spans: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """For which times it was asked."""
     faults: dict[str, Exception] = field(default_factory=dict)
     finishes: dict[str, OperationLook] = field(default_factory=dict)
     """Resource ID in lower case to what its operation comes to, where that is not success."""
@@ -236,6 +240,11 @@ class FakeAzure:
     async def deleted_vault(self, name: str) -> JsonObject | None:
         self._called("deleted_vault", name)
         return self.deleted_vaults.get(name)
+
+    async def metric(self, id: str, name: str, begins: datetime, ends: datetime, interval: timedelta) -> JsonObject:
+        self._called("metric", id)
+        self.spans.append((begins, ends))
+        return {"value": [{"timeseries": [{"data": [{"total": each} for each in self.counted]}]}]}
 
     async def records(self, zone_id: str) -> Sequence[JsonObject]:
         self._called("records", zone_id)

@@ -6,6 +6,7 @@ security groups, a machine that its probe finds healthy. The status texts are th
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,7 @@ def relay(world: World, gateway: Gateway, request: Request, now: datetime) -> Re
     503 `CMGService_No_Connector` while no connection point is connected to it; otherwise what the management point
     says: 401 `CMGConnector_Unauthorized` to strangers, 200 to synthetic clients.
     """
+    world.connections.setdefault(gateway.address, Counter())[int(now.timestamp()) // 60] += 1
     if not request.path.lower().startswith(PROXY_PATHS):
         return Response(404, reason="CMGService_Not_Found")
     site = world.site
