@@ -11,7 +11,8 @@ hardly ever comes to nought.
 from datetime import datetime, timedelta
 
 from cmg_core.domain.cases import Case
-from cmg_core.domain.plans import Plan
+from cmg_core.domain.old_gateway import LOAD_BALANCER, type_of
+from cmg_core.domain.plans import OldGateway, Plan
 from cmg_core.domain.record import ConnectionCount, State
 from cmg_core.domain.values import JsonObject, at, objects_at
 
@@ -19,8 +20,8 @@ METRIC = "SYNCount"
 LOOK_EVERY = timedelta(hours=6)
 BEFORE = timedelta(days=1)
 """What the first look counts: the time before, to compare with."""
-KEPT = 40
-"""How many counts a deployment keeps, the first one among them."""
+KEPT = 28
+"""How many counts a deployment keeps, the first one among them: a week of them."""
 FINEST_UP_TO = timedelta(hours=2)
 
 
@@ -33,11 +34,16 @@ def why_not_counted(plan: Plan) -> str:
         return "Clients choose at random between two names: what the old gateway gets says nothing of who has moved."
     if old.model == "classic":
         return "A classic cloud service has no load balancer that Azure Monitor counts connections of."
-    if not old.load_balancer:
-        return "No load balancer of the old gateway was found when the plan was made."
+    if not balancer_of(old):
+        return "No load balancer was found that is the old gateway's alone."
     if old.load_balancer_sku.lower() != "standard":
         return f"Azure Monitor counts connections of the Standard SKU only; it is «{old.load_balancer_sku or 'Basic'}»."
     return ""
+
+
+def balancer_of(old: OldGateway) -> str:
+    """The full ID of the load balancer that is the old gateway's alone; empty where there is none."""
+    return next((part.id for part in old.parts if type_of(part.id) == LOAD_BALANCER), "")
 
 
 def is_due(state: State, now: datetime) -> bool:

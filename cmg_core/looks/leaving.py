@@ -76,7 +76,6 @@ def note_old_gateway(notes: Notes, request: Request, facts: Facts, new_ids: Sequ
         notes.add([tells("more-is-kept", rest, "Nothing to do.", resource=group_of(request.old_gateway.resource_id))])
     instances = at(facts.old.body, "sku", "capacity")
     balancers = [each for each in facts.old.referred if type_of(text_at(each, "id")) == LOAD_BALANCER]
-    balancer: JsonObject = balancers[0] if balancers else {}
     return OldGateway(
         model="classic" if is_classic else "scale-set",
         resource_id=text_at(facts.old.body, "id") or request.old_gateway.resource_id,
@@ -86,8 +85,7 @@ def note_old_gateway(notes: Notes, request: Request, facts: Facts, new_ids: Sequ
         parts=going,
         kept=tuple(kept[:MOST_KEPT]),
         parked=parked,
-        load_balancer=text_at(balancer, "id"),
-        load_balancer_sku=text_at(balancer, "sku", "name"),
+        load_balancer_sku=next((text_at(each, "sku", "name") for each in balancers), ""),
         size=text_at(facts.old.body, "sku", "name"),
         instances=instances if isinstance(instances, int) else None,
     )

@@ -122,7 +122,8 @@ def note_capacity(notes: Notes, request: Request, facts: Facts) -> Offer | None:
         notes.miss(facts.sizes)
         return None
     offer = offer_of(facts.sizes, request.size, request.region)
-    notes.add(judge_offer(offer, request.size, request.region))
+    is_ours = request.provisioned_by == "automation"
+    notes.add(judge_offer(offer, request.size, request.region, boots_our_image=is_ours))
     if offer is not None:
         notes.judge(facts.usages, lambda usages: judge_quota(usages, offer, request.instances, request.region))
     return offer

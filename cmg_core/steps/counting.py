@@ -6,6 +6,7 @@ from dataclasses import replace
 from cmg_core.domain.errors import AzureRefused, TryAgain
 from cmg_core.domain.old_connections import (
     METRIC,
+    balancer_of,
     count_in,
     interval_of,
     is_due,
@@ -26,7 +27,7 @@ async def counted(context: StepContext, state: State) -> State:
     if plan.old_gateway is None or why_not_counted(plan) or not is_due(state, now):
         return state
     begins, ends = span_of(state, now)
-    balancer = plan.old_gateway.load_balancer
+    balancer = balancer_of(plan.old_gateway)
     count, why_not = None, ""
     try:
         answer = await context.azure_of(balancer).metric(balancer, METRIC, begins, ends, interval_of(begins, ends))

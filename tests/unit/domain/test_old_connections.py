@@ -20,9 +20,10 @@ from cmg_core.domain.old_connections import (
 from cmg_core.domain.plans import OldGateway, Plan
 from cmg_core.domain.record import ConnectionCount, State
 from cmg_core.domain.values import Json, JsonObject
-from tests.fakes import NOW, migration
+from tests.fakes import NOW, migration, resource_id
 
 HOUR = timedelta(hours=1)
+LOAD_BALANCER = resource_id("Microsoft.Network/loadBalancers", "granitefalls-lb")
 
 
 def old_gateway(**facts: object) -> OldGateway:
@@ -32,9 +33,8 @@ def old_gateway(**facts: object) -> OldGateway:
         "service_name": "gf.contoso.com",
         "deployment_name": "gf.eastus.cloudapp.azure.com",
         "region": "eastus",
-        "parts": (),
+        "parts": ({"id": LOAD_BALANCER},),
         "kept": (),
-        "load_balancer": "/lb",
         "load_balancer_sku": "Standard",
     }
     return OldGateway.model_validate(standard | facts)
@@ -47,8 +47,8 @@ def old_gateway(**facts: object) -> OldGateway:
         (Case.GAP_ACCEPTED, {"load_balancer_sku": "standard"}, ""),
         (Case.GAP_CLOSED, {"load_balancer_sku": "Basic"}, "«Basic»"),
         (Case.GAP_CLOSED, {"load_balancer_sku": ""}, "«Basic»"),
-        (Case.GAP_CLOSED, {"load_balancer": ""}, "No load balancer"),
-        (Case.GAP_CLOSED, {"model": "classic", "load_balancer": ""}, "classic cloud service"),
+        (Case.GAP_CLOSED, {"parts": ()}, "No load balancer"),
+        (Case.GAP_CLOSED, {"model": "classic", "parts": ()}, "classic cloud service"),
         (Case.GAP_CLOSED, {"gone": True}, "gone"),
         (Case.NEW_NAME, {}, "two names"),
         (Case.RETIREMENT, {}, "two names"),

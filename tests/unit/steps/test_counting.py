@@ -10,6 +10,7 @@ from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import AzureRefused, TryAgain
 from cmg_core.domain.old_connections import LOOK_EVERY
 from cmg_core.domain.outcomes import Outcome, Wait
+from cmg_core.domain.plans import Part
 from cmg_core.domain.record import State
 from cmg_core.steps.retire_old_gateway import retire_old_gateway
 from tests.fakes import CLASSIC_ID, NOW, OLD_GROUP, FakeServices, context_of, resource_id
@@ -23,7 +24,8 @@ def in_grace(services: FakeServices, lasts: timedelta = timedelta(days=2), **old
     """The grace period has just begun; the old gateway stands behind a load balancer of the Standard SKU."""
     state = after_grace(services)
     assert state.plan is not None and state.plan.old_gateway is not None
-    facts = {"model": "scale-set", "load_balancer": BALANCER, "load_balancer_sku": "Standard", **old}
+    parts = (*state.plan.old_gateway.parts, Part(id=BALANCER))
+    facts = {"model": "scale-set", "parts": parts, "load_balancer_sku": "Standard", **old}
     old_gateway = state.plan.old_gateway.model_copy(update=facts)
     plan = state.plan.model_copy(update={"case": Case.GAP_CLOSED, "old_gateway": old_gateway})
     return replace(state, plan=plan, grace_started_at=NOW, grace_ends_at=NOW + lasts)
@@ -67,8 +69,8 @@ def test_the_end_of_the_grace_period_is_met_and_counted_once_more() -> None:
     assert outcome.state.connections[-1].ends == NOW + timedelta(hours=5)
 
 
-@pytest.mark.parametrize("old", [{"model": "classic"}, {"load_balancer_sku": "Basic"}, {"load_balancer": ""}])
-def test_where_nothing_can_be_counted_nothing_is_asked_and_the_end_is_waited_for(old: dict[str, str]) -> None:
+@pytest.mark.parametrize("old", [{"model": "classic"}, {"load_balancer_sku": "Basic"}, {"parts": ()}])
+def test_where_nothing_can_be_counted_nothing_is_asked_and_the_end_is_waited_for(old: dict[str, object]) -> None:
     services = FakeServices()
     state = in_grace(services, **old)
     waiting = run(services, state)
