@@ -13,7 +13,7 @@ from cmg_core.domain.plans import Names, Plan
 from cmg_core.domain.prices import ParallelCost
 from cmg_core.domain.principals import Principal
 from cmg_core.domain.problems import BriefFinding, Finding, ProblemDetails
-from cmg_core.domain.record import Ask, Event, Status, StepProgress
+from cmg_core.domain.record import Ask, ConnectionCount, Event, Status, StepProgress
 from cmg_core.domain.values import Frozen
 from cmg_core.domain.way_back import WayBack
 from cmg_core.notify.subscription import SubscriptionState
@@ -117,6 +117,15 @@ class ClientsOver(Frozen):
     rescue_route: str
 
 
+class Connections(Frozen):
+    """What the old gateway still gets, over time: evidence for people, no gate opens by it."""
+
+    counts: tuple[ConnectionCount, ...]
+    """Oldest first."""
+    why_not: str
+    """Why nobody can say; empty where there are counts, or will be."""
+
+
 class DeploymentAnswer(Frozen):
     """Where a deployment is, what it waits for, what can be asked of it, what was made and removed."""
 
@@ -148,6 +157,8 @@ class DeploymentAnswer(Frozen):
     names: Names | None
     findings: tuple[Finding, ...]
     grace: Annotated[Grace | None, Field(exclude_if=_is_none)] = None
+    """Only where an old gateway goes."""
+    old_gateway_connections: Annotated[Connections | None, Field(exclude_if=_is_none)] = None
     """Only where an old gateway goes."""
     clients: Annotated[ClientsOver | None, Field(exclude_if=_is_none)] = None
     """Only where the gate `clients-moved` was asked for."""

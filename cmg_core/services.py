@@ -10,7 +10,7 @@ from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Requested, State, Status
 from cmg_core.domain.roles import BY_KEYS, CallerRules, Claims
 from cmg_core.domain.tenants import ONE_TENANT, Identities, Tenant
-from cmg_core.domain.values import JsonObject
+from cmg_core.domain.values import JsonObject, subscription_of
 from cmg_core.notify.addresses import CallbackUrl, HostPattern
 from cmg_core.notify.keys import CallbackKeys
 from cmg_core.notify.subscription import Subscription
@@ -156,6 +156,10 @@ class ResourceManager(Protocol):
         """Whether a DNS label for a public address is free in a region."""
         ...
 
+    async def metric(self, id: str, name: str, begins: datetime, ends: datetime, interval: timedelta) -> JsonObject:
+        """What Azure Monitor counted of a resource in a span of time, as totals of intervals (Metrics - List)."""
+        ...
+
     async def records(self, zone_id: str) -> Sequence[JsonObject]:
         """All record sets of a public DNS zone."""
         ...
@@ -201,9 +205,13 @@ class NameView:
     targets: tuple[str, ...] = ()
     """The CNAME chain in lower case without trailing dots; empty where the name is no alias."""
     addresses: tuple[str, ...] = ()
+    """Of version 4; of version 6 where there are no others and no alias."""
     ttl: timedelta = timedelta()
     """The longest of the chain's links, any of which may change; of the address where there is no chain."""
     failure: str = ""
+    authoritative: bool = False
+    """Whether the server says that it is an authority for the name, so that it speaks from no cache (RFC 1035, 4.1.1,
+    ``AA``)."""
 
 
 class PublicDns(Protocol):
@@ -479,3 +487,9 @@ class Services(Protocol):
     def azure(self, tenant: Tenant, subscription_id: str) -> ResourceManager:
         """The resource manager of one subscription, with the credential for that tenant and no other."""
         ...
+
+
+def azure_of(services: Services, tenant: Tenant, id: str) -> ResourceManager:
+    """The resource manager of the subscription that a resource or a scope lies in, with the credential for that tenant
+    and no other: a zone or an old gateway may lie in another subscription than the new gateway."""
+    return services.azure(tenant, subscription_of(id))

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from cmg_core.answers import (
     ClientsOver,
+    Connections,
     Counted,
     DeploymentAnswer,
     EventsAnswer,
@@ -17,6 +18,7 @@ from cmg_core.answers import (
 )
 from cmg_core.domain.clients_moved import RESCUE_ROUTE, deadline_of
 from cmg_core.domain.durations import timetable
+from cmg_core.domain.old_connections import why_not_counted
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.prices import parallel_cost
 from cmg_core.domain.record import Event, Record, State, Status
@@ -76,8 +78,13 @@ def status_view(record: Record) -> DeploymentAnswer:
         names=plan.names if plan else None,
         findings=plan.findings if plan else (),
         grace=_grace(state, request) if isinstance(request, ReplacementRequest) else None,
+        old_gateway_connections=_connections(state) if isinstance(request, ReplacementRequest) else None,
         clients=_clients(state, request),
     )
+
+
+def _connections(state: State) -> Connections:
+    return Connections(counts=state.connections, why_not=why_not_counted(state.plan) if state.plan else "")
 
 
 def _grace(state: State, request: ReplacementRequest) -> Grace:

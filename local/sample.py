@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.requests import Duration
-from cmg_core.domain.values import Json, JsonObject, at
+from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
@@ -118,8 +118,14 @@ class Sample(_Part):
 
     @property
     def is_migration(self) -> bool:
-        """Whether a gateway takes another one's place, which serves until then."""
+        """Whether a gateway takes another one's place, which is there until then."""
         return "old_gateway" in self.request and at(self.request, "old_gateway", "gone") is not True
+
+    @property
+    def is_served_before(self) -> bool:
+        """Whether clients have a gateway from the beginning: a classic one may be stopped."""
+        services = objects_at(self.world, "classic_cloud_services")
+        return self.is_migration and not any(text_at(each, "state") == "Suspended" for each in services)
 
 
 def load(file: Path) -> Sample:

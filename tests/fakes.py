@@ -16,7 +16,7 @@ from cmg_core.domain.record import Claim, Record, State
 from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
 from cmg_core.domain.roles import Claims
 from cmg_core.domain.tenants import Tenant
-from cmg_core.domain.values import JsonObject, ResourceId, text_at
+from cmg_core.domain.values import JsonObject, ResourceId, subscription_of, text_at
 from cmg_core.notify.addresses import CallbackUrl
 from cmg_core.services import (
     Dialed,
@@ -67,6 +67,9 @@ class FakeClock:
 class FakeAzure:
     """A subscription in dictionaries. ``faults`` maps a call's name, or «name target», to what it raises each time."""
 
+    subscription_id: str = SUBSCRIPTION
+    """Nothing else than what lies in it may be asked of it."""
+
     resources: dict[str, JsonObject] = field(default_factory=dict)
     """Lower-case resource ID to body."""
     groups: dict[str, JsonObject] = field(default_factory=dict)
@@ -91,6 +94,10 @@ class FakeAzure:
     deleted_vaults: dict[str, JsonObject] = field(default_factory=dict)
     checked: list[JsonObject] = field(default_factory=list)
     """What policies were asked about."""
+    counted: list[float] = field(default_factory=list)
+    """What Azure Monitor holds for each interval of whatever is asked for."""
+    spans: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """For which times it was asked."""
     faults: dict[str, Exception] = field(default_factory=dict)
     finishes: dict[str, OperationLook] = field(default_factory=dict)
     """Resource ID in lower case to what its operation comes to, where that is not success."""
@@ -109,6 +116,8 @@ class FakeAzure:
 
     def _called(self, name: str, target: str = "") -> None:
         self.calls[name] += 1
+        lies_elsewhere = target.startswith("/subscriptions/") and subscription_of(target) != self.subscription_id
+        assert not lies_elsewhere, f"{target} was asked of subscription {self.subscription_id}"
         fault = self.faults.get(f"{name} {target}".lower()) or self.faults.get(name)
         if fault is not None:
             raise fault
@@ -235,6 +244,11 @@ class FakeAzure:
         self._called("deleted_vault", name)
         return self.deleted_vaults.get(name)
 
+    async def metric(self, id: str, name: str, begins: datetime, ends: datetime, interval: timedelta) -> JsonObject:
+        self._called("metric", id)
+        self.spans.append((begins, ends))
+        return {"value": [{"timeseries": [{"data": [{"total": each} for each in self.counted]}]}]}
+
     async def records(self, zone_id: str) -> Sequence[JsonObject]:
         self._called("records", zone_id)
         return [body for id, body in self.resources.items() if id.startswith(f"{zone_id.lower()}/")]
@@ -347,12 +361,15 @@ class FakeServices:
     dialer: FakeDialer = field(default_factory=FakeDialer)
     tokens: FakeTokens = field(default_factory=FakeTokens)
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
+    neighbours: dict[str, FakeAzure] = field(default_factory=dict)
+    """Other subscriptions of the tenant, by ID."""
 
     def __post_init__(self) -> None:
         self.resource_manager.clock = self.clock
 
     def azure(self, tenant: Tenant, subscription_id: str) -> FakeAzure:
-        return self.resource_manager
+        assert subscription_id in (SUBSCRIPTION, *self.neighbours), f"there is no subscription {subscription_id}"
+        return self.neighbours.get(subscription_id, self.resource_manager)
 
 
 def claim_of(clock: FakeClock) -> Claim:

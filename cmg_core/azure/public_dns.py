@@ -86,16 +86,14 @@ async def authoritative_servers(name: str, resolvers: Sequence[DnsServer]) -> Se
 
 
 async def _view(server: DnsServer, name: str) -> NameView:
-    import dns.asyncquery
     import dns.exception
-    import dns.message
     import dns.rcode
 
     try:
-        query = dns.message.make_query(name, "A")
-        answer, _ = await dns.asyncquery.udp_with_fallback(
-            query, server.address, timeout=PATIENCE_SECONDS, port=server.port
-        )
+        answer = await _asked(server, name, "A")
+        if not answer.answer and answer.rcode() == dns.rcode.NOERROR:
+            # A name with addresses of version 6 alone is no free name.
+            answer = await _asked(server, name, "AAAA")
     except dns.exception.Timeout:
         return NameView(str(server), failure=f"no answer within {PATIENCE_SECONDS:.0f} s")
     except (dns.exception.DNSException, OSError) as error:
@@ -105,8 +103,20 @@ async def _view(server: DnsServer, name: str) -> NameView:
     return _read(server, name, answer)
 
 
+async def _asked(server: DnsServer, name: str, kind: str) -> "Message":
+    import dns.asyncquery
+    import dns.message
+
+    query = dns.message.make_query(name, kind)
+    answer, _ = await dns.asyncquery.udp_with_fallback(
+        query, server.address, timeout=PATIENCE_SECONDS, port=server.port
+    )
+    return answer
+
+
 def _read(server: DnsServer, name: str, answer: "Message") -> NameView:
     """Follow the aliases inside one answer: an authoritative server may know the first link only."""
+    import dns.flags
     import dns.name
     import dns.rdataclass
     import dns.rdatatype
@@ -119,7 +129,9 @@ def _read(server: DnsServer, name: str, answer: "Message") -> NameView:
         owner = alias[0].target
         targets.append(owner.to_text(omit_final_dot=True).lower())
         ttl = max(ttl, alias.ttl)
-    found = answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.A)
+    kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
+    sets = (answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, kind) for kind in kinds)
+    found = next((rrset for rrset in sets if rrset is not None), None)
     if found is not None and not targets:
         ttl = found.ttl
     return NameView(
@@ -127,4 +139,5 @@ def _read(server: DnsServer, name: str, answer: "Message") -> NameView:
         targets=tuple(targets),
         addresses=tuple(record.address for record in found or ())[:MOST_ADDRESSES],
         ttl=timedelta(seconds=ttl),
+        authoritative=bool(answer.flags & dns.flags.AA),
     )

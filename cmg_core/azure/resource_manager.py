@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
@@ -19,7 +19,7 @@ from cmg_core.azure.routes import COMPUTE_API, DNS_API, GENERIC_APIS, NETWORK_AP
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.errors import AzureRefused, Throttled, TryAgain
 from cmg_core.domain.record import Claim
-from cmg_core.domain.values import JsonObject, ResourceId, at, objects_at, text_at
+from cmg_core.domain.values import JsonObject, ResourceId, at, iso_duration, objects_at, text_at
 from cmg_core.services import Clock, OperationLook, Started
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ AUTHORIZATION_API = "2022-04-01"
 """The first version that shows conditions ("List Azure role assignments using the REST API")."""
 POLICIES_API = "2022-06-01"
 POLICY_CHECK_API = "2023-03-01"
+METRICS_API = "2018-01-01"
 CONTENT_APIS = {
     "microsoft.resources": RESOURCES_API,
     "microsoft.network": NETWORK_API,
@@ -170,6 +171,16 @@ class AzureResourceManager:
             f"{zone_id}/recordsets",
             partial(record_sets.list_by_dns_zone, zone.resource_group, zone.name, api_version=DNS_API),
         )
+
+    async def metric(self, id: str, name: str, begins: datetime, ends: datetime, interval: timedelta) -> JsonObject:
+        asked = {
+            "timespan": "/".join(f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in (begins, ends)),
+            "interval": iso_duration(interval),
+            "metricnames": name,
+            "aggregation": "Total",
+        }
+        where = f"{id}/providers/Microsoft.Insights/metrics"
+        return await self._document("GET", self._address(where, METRICS_API, **asked))
 
     async def locks(self) -> Sequence[JsonObject]:
         return await self._values(f"{self._root}/providers/Microsoft.Authorization/locks", LOCKS_API)

@@ -61,9 +61,10 @@ def offer_of(sizes: Sequence[JsonObject], size: str, region: str) -> Offer | Non
     )
 
 
-def judge_offer(offer: Offer | None, size: str, region: str) -> tuple[Finding, ...]:
-    """Whether the size is to be had at all, and boots the gateway's image."""
-    if offer is not None and offer.generations and GENERATION not in offer.generations:
+def judge_offer(offer: Offer | None, size: str, region: str, *, boots_our_image: bool = True) -> tuple[Finding, ...]:
+    """Whether the size is to be had at all, and boots the gateway's image, where that is the app's: which one the site
+    takes is not documented."""
+    if boots_our_image and offer is not None and offer.generations and GENERATION not in offer.generations:
         return (
             blocks(
                 "size-without-generation-1",
@@ -71,7 +72,6 @@ def judge_offer(offer: Offer | None, size: str, region: str) -> tuple[Finding, .
                 "of generation 1.",
                 "Choose another size or region.",
                 pointer="/size",
-                applies_to=("automation",),
             ),
         )
     if offer is not None:

@@ -14,7 +14,6 @@ def _say(
     resource: str = "",
     pointer: str = "",
     link: str = "",
-    applies_to: tuple[str, ...] = (),
 ) -> Finding:
     return Finding(
         code=code,
@@ -24,7 +23,6 @@ def _say(
         resource=resource,
         pointer=pointer,
         link=link or section_of(code),
-        applies_to=applies_to,
     )
 
 

@@ -15,9 +15,6 @@ from cmg_core.domain.problems import Finding
 from cmg_core.domain.requests import ReplacementRequest, Request
 from cmg_core.domain.values import JsonObject, at, text_at
 
-SITE = ("site",)
-"""Gateways of others keep their names, and the app makes neither vault nor storage account."""
-
 
 @dataclass(frozen=True)
 class NameSpaces:
@@ -45,7 +42,6 @@ def names_held(request: ReplacementRequest, label: str) -> Finding:
         "meanwhile, delete the old gateway first (and purge its vault), then ask with `old_gateway.gone`.",
         resource=request.old_gateway.resource_id,
         pointer="/old_gateway/service_name",
-        applies_to=SITE,
     )
 
 
@@ -65,7 +61,6 @@ def judge_names(spaces: NameSpaces, label: str) -> Iterator[Finding]:
             else f"Run: az keyvault purge --name {label} (what was in it is lost). Or take a service name with another "
             "first label.",
             resource=text_at(spaces.deleted_vault, "id"),
-            applies_to=SITE,
         )
     elif at(spaces.vault, "nameAvailable") is False:
         yield _taken("vault-name-taken", "vault", label, spaces.vault)
@@ -81,5 +76,4 @@ def _taken(code: str, what: str, label: str, said: JsonObject) -> Finding:
         "Take a service name with another first label. Names of vaults and storage accounts are unique in all of "
         "Azure, and a vault that was deleted keeps its name until it is purged.",
         pointer="/service_name",
-        applies_to=SITE,
     )

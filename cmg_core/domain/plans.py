@@ -97,6 +97,8 @@ class OldGateway(Frozen):
     """Of that, the address which keeps its name until it is released."""
     gone: bool = False
     """Whether Azure holds it no more."""
+    load_balancer_sku: str = ""
+    """Empty for a classic gateway, and where Azure shows none."""
     size: str = ""
     """Of its machines; empty where Azure does not show it (classic)."""
     instances: int | None = None

@@ -101,7 +101,6 @@ def judge_restrictions(made: Made, answer: JsonObject, names: Mapping[str, str])
                 "Ask who owns the policy for an exemption of this resource group, or for what it lets through, and "
                 "name another `resource_group` or `region` where that is the answer.",
                 resource=made.id,
-                applies_to=("automation",),
             )
     return tuple(found.values())
 
@@ -114,5 +113,4 @@ def policies_not_seen(why: str, applying: int) -> Finding:
         f"Policies are assigned here ({applying}), and whether they let the gateway through could not be seen. {why}",
         "Run: az provider register --wait --namespace Microsoft.PolicyInsights. Then ask again. Otherwise the "
         "deployment fails where a policy refuses a part, while the old gateway is untouched.",
-        applies_to=("automation",),
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cmg_core.domain.makers import ABOUT
 from cmg_core.domain.values import Frozen, JsonObject, Moment
 
 
@@ -34,7 +35,7 @@ class Finding(Frozen):
     """JSON pointer (RFC 6901) into the request, where the finding is about the request."""
     link: str = Field(default_factory=lambda given: section_of(given["code"]))
     """Where more is said of it."""
-    applies_to: tuple[str, ...] = ()
+    applies_to: tuple[str, ...] = Field(default_factory=lambda given: ABOUT.get(given["code"], ()))
     """The values of ``provisioned_by`` that it is about; empty for all."""
 
 

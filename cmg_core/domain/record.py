@@ -140,6 +140,17 @@ class ClientFigures:
 
 
 @dataclass(frozen=True)
+class ConnectionCount:
+    """How many connections the old gateway's load balancer got in a span of time, as Azure Monitor counted them."""
+
+    begins: Moment
+    ends: Moment
+    count: int | None
+    """None where it could not be had."""
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
 class RollBack:
     """The way back, moment by moment."""
 
@@ -167,6 +178,8 @@ class State:
     roll_back: RollBack | None = None
     client_figures: tuple[ClientFigures, ...] = ()
     """What the site has counted, oldest first."""
+    connections: tuple[ConnectionCount, ...] = ()
+    """What the old gateway still gets, oldest first: evidence only."""
     deleted: tuple[str, ...] = ()
     waiting: Waiting | None = None
     problem: Problem | None = None

@@ -9,7 +9,7 @@ from cmg_core.domain.problems import Finding
 from cmg_core.domain.procedure import connection_ports
 from cmg_core.domain.releases import CLASSIC_RETIRED, tell_retirements
 from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, ReplacementRequest, Request
-from cmg_core.domain.values import ResourceId, iso_duration
+from cmg_core.domain.values import iso_duration, subscription_of
 
 
 def judge_request(
@@ -20,7 +20,7 @@ def judge_request(
         *_judge_maker(request, has_software=has_software),
         *_judge_model(request),
         *_judge_cloud(request, cloud),
-        *_judge_subscriptions(request),
+        *_judge_subscription(request),
     ]
     from_classic = False
     if isinstance(request, ReplacementRequest):
@@ -106,23 +106,19 @@ def _judge_cloud(request: Request, cloud: CloudName) -> list[Finding]:
     ]
 
 
-def _judge_subscriptions(request: Request) -> list[Finding]:
-    elsewhere = [("/dns/zone_id", request.dns.zone_id)] if request.dns else []
-    if request.new_gateway is not None:
-        elsewhere.append(("/new_gateway/resource_id", request.new_gateway.resource_id))
-    if isinstance(request, ReplacementRequest):
-        elsewhere.append(("/old_gateway/resource_id", request.old_gateway.resource_id))
+def _judge_subscription(request: Request) -> list[Finding]:
+    """Where the new gateway stands. Zone and old gateway may lie in other subscriptions of the tenant."""
+    if request.new_gateway is None or subscription_of(request.new_gateway.resource_id) == request.subscription_id:
+        return []
     return [
         blocks(
-            "other-subscription-later",
-            "It lies in another subscription than the new gateway. That comes with a later release.",
-            "Deploy into that subscription."
-            + (" Or leave `dns` out: then somebody else changes the record." if pointer == "/dns/zone_id" else ""),
-            resource=id,
-            pointer=pointer,
+            "new-gateway-in-other-subscription",
+            f"The scale set lies in subscription {subscription_of(request.new_gateway.resource_id)}, the request says "
+            f"{request.subscription_id}.",
+            "Give the subscription in which the gateway stands.",
+            resource=request.new_gateway.resource_id,
+            pointer="/subscription_id",
         )
-        for pointer, id in elsewhere
-        if ResourceId.parse(id).subscription_id.lower() != request.subscription_id
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cmg_core.domain.findings import blocks, tells, unknown, warns
+from cmg_core.domain.findings import blocks, unknown, warns
 from cmg_core.domain.names import is_below
 from cmg_core.domain.plans import Names, ServiceRecord
 from cmg_core.domain.problems import Finding
@@ -188,38 +188,6 @@ def judge_serving_name(names: Names, chains: Chains) -> tuple[Finding, ...]:
             pointer="/new_gateway/resource_id",
         ),
     )
-
-
-def judge_foreign_zone(names: Names, chains: Chains, old_name: str | None) -> tuple[Finding, ...]:
-    """What to know where somebody else changes the record."""
-    name = names.service_name
-    found = [
-        tells(
-            "zone-not-ours",
-            f"The request names no zone: the app watches «{name}» and does not change it.",
-            "Find out who holds the zone. They lower the record's TTL ahead and point it at "
-            f"«{names.deployment_name}» when "
-            "the deployment waits for it.",
-        )
-    ]
-    if old_name is None and any(chains.values()):
-        found.append(
-            warns(
-                "service-name-in-use",
-                f"«{name}» already leads somewhere: {_said(chains)}.",
-                "Where a gateway serves there, ask for a migration (POST /api/migrations) instead.",
-            )
-        )
-    if old_name and not any(old_name.lower() in chain for chain in chains.values()):
-        found.append(
-            warns(
-                "record-points-elsewhere",
-                f"No server says that «{name}» leads to the old gateway's «{old_name}»: {_said(chains)}.",
-                "Check `old_gateway.resource_id`: clients may be served by another gateway than this one.",
-                pointer="/old_gateway/resource_id",
-            )
-        )
-    return tuple(found)
 
 
 def _said(chains: Chains) -> str:

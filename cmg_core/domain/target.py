@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from cmg_core.domain.findings import blocks, tells, warns
 from cmg_core.domain.gateway_resources import OWNER_TAG
 from cmg_core.domain.locks import locks_against_change, locks_against_deletion
+from cmg_core.domain.other_subscriptions import OtherSubscription, in_other_tenant
 from cmg_core.domain.plans import NewResources
-from cmg_core.domain.problems import Finding
+from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.requests import Request
 from cmg_core.domain.tenants import Access, Identities, not_delegated, other_tenant
 from cmg_core.domain.values import JsonObject, ResourceId, at, objects_at, same_id, tags_of, text_at
@@ -52,9 +53,39 @@ _STATES = {
 
 def judge_subscription(body: JsonObject, request: Request, who: Identities) -> tuple[Finding, ...]:
     """Whether the subscription can be written to, is the tenant's, and is delegated where the request says so."""
+    where, owner = f"/subscriptions/{request.subscription_id}", text_at(body, "tenantId").lower()
+    found = _judge_state(body, where, "/subscription_id")
+    if owner and owner != request.tenant_id:
+        found.append(other_tenant(owner, where))
+    else:
+        found += _judge_delegation(body, request, who, where)
+    return tuple(found)
+
+
+def judge_other_subscription(
+    body: JsonObject, other: OtherSubscription, request: Request, who: Identities
+) -> tuple[Finding, ...]:
+    """The same of another subscription, in which the zone or the old gateway lies. Where the old gateway alone lies
+    there, its state is a warning: what is in a read-only subscription may be deleted, and nothing else is done
+    there."""
+    owner = text_at(body, "tenantId").lower()
+    if owner and owner != request.tenant_id:
+        return (in_other_tenant(other, owner),)
+    found = _judge_state(body, other.scope, other.pointer)
+    if not other.is_written_to:
+        found = [finding.model_copy(update={"severity": Severity.WARNS}) for finding in found]
+    return (*found, *_judge_delegation(body, request, who, other.scope))
+
+
+def _judge_delegation(body: JsonObject, request: Request, who: Identities, where: str) -> list[Finding]:
+    if who.access_to(request.tenant) is not Access.DELEGATED or who.home in _managing_tenants(body):
+        return []
+    return [not_delegated(request.tenant, who, where)]
+
+
+def _judge_state(body: JsonObject, where: str, pointer: str) -> list[Finding]:
     found: list[Finding] = []
-    state, owner = text_at(body, "state"), text_at(body, "tenantId").lower()
-    where = f"/subscriptions/{request.subscription_id}"
+    state = text_at(body, "state")
     if state == "PastDue":
         found.append(
             warns(
@@ -63,7 +94,7 @@ def judge_subscription(body: JsonObject, request: Request, who: Identities) -> t
                 "read-only, perhaps while the deployment is under way.",
                 "Have the bill paid first (portal: Cost Management + Billing; a CSP's customer pays the partner).",
                 resource=where,
-                pointer="/subscription_id",
+                pointer=pointer,
             )
         )
     elif state != "Enabled":
@@ -74,14 +105,10 @@ def judge_subscription(body: JsonObject, request: Request, who: Identities) -> t
                 "Have the subscription enabled (portal: Cost Management + Billing; a CSP's partner lifts a suspension "
                 "in Partner Center), or use another one.",
                 resource=where,
-                pointer="/subscription_id",
+                pointer=pointer,
             )
         )
-    if owner and owner != request.tenant_id:
-        found.append(other_tenant(owner, where))
-    elif who.access_to(request.tenant) is Access.DELEGATED and who.home not in _managing_tenants(body):
-        found.append(not_delegated(request.tenant, who, where))
-    return tuple(found)
+    return found
 
 
 def _managing_tenants(body: JsonObject) -> set[str]:

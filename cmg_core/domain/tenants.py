@@ -223,12 +223,17 @@ def _not_trusted(number: str, who: Identities) -> Finding:
 
 
 def _other_tenant(refused: AzureRefused, tenant: Tenant, who: Identities) -> Finding:
-    """Resource Manager names the tenant that the subscription belongs to beside the one that the token is of."""
-    named = re.findall(r"sts\.windows\.net/([0-9a-f-]{36})", refused.message, re.IGNORECASE)
-    owner = named[1].lower() if len(named) > 1 else ""
+    owner = named_owner(refused)
     if who.access_to(tenant) is Access.DELEGATED and owner in ("", tenant.id):
         return not_delegated(tenant, who)
     return other_tenant(owner)
+
+
+def named_owner(refused: AzureRefused) -> str:
+    """The tenant that a subscription belongs to, as Resource Manager names it beside the one that the token is of;
+    empty where it does not."""
+    named = re.findall(r"sts\.windows\.net/([0-9a-f-]{36})", refused.message, re.IGNORECASE)
+    return named[1].lower() if len(named) > 1 else ""
 
 
 def other_tenant(owner: str, resource: str = "") -> Finding:

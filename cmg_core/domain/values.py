@@ -100,6 +100,15 @@ class ResourceId:
         )
 
 
+def subscription_of(id: str) -> str:
+    """The subscription that a resource, a group or any other scope lies in, in lower case. Raises ValueError where
+    ``id`` does not begin with one."""
+    parts = id.strip("/").split("/")
+    if len(parts) < 2 or parts[0].lower() != "subscriptions":
+        raise ValueError(f"«{id}» does not lie in a subscription")
+    return parts[1].lower()
+
+
 def same_id(one: str, other: str) -> bool:
     """Whether two resource IDs name the same resource."""
     return one.strip("/").lower() == other.strip("/").lower()

@@ -16,6 +16,7 @@ ACTION = re.compile(r"action '([\w./*-]+)'", re.IGNORECASE)
 NAMESPACE = re.compile(r"namespace '([\w.]+)'", re.IGNORECASE)
 """How Azure names a resource provider that is not registered (MissingSubscriptionRegistration)."""
 NEEDS_PROVIDER = "look-needs-provider"
+READER = "the role Reader on the subscription"
 
 
 @dataclass(frozen=True)

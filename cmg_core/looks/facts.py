@@ -7,15 +7,22 @@ from itertools import batched
 from urllib.parse import urlsplit
 
 from cmg_core.domain.errors import NewerSchema, TryAgain
-from cmg_core.domain.old_gateway import CLASSIC, DELETABLE, SCALE_SET, production_slot, type_of
-from cmg_core.domain.requests import CertificateReference, ReplacementRequest, Request, held_gateway
-from cmg_core.domain.values import JsonObject, ResourceId, text_at
-from cmg_core.looks.asking import Asking, Missed
+from cmg_core.domain.old_gateway import CLASSIC, DELETABLE, SCALE_SET, group_of, production_slot, type_of
+from cmg_core.domain.requests import (
+    CertificateReference,
+    OldGatewayReference,
+    ReplacementRequest,
+    Request,
+    held_gateway,
+)
+from cmg_core.domain.target import group_id
+from cmg_core.domain.values import JsonObject, ResourceId, same_id, subscription_of, text_at
+from cmg_core.looks.asking import READER, Asking, Missed
+from cmg_core.looks.neighbours import Entrance, Neighbours, look_at_neighbours
 from cmg_core.looks.rights import Rights, look_at_rights
 from cmg_core.looks.standing import StandingFacts, referred_to, standing_facts
-from cmg_core.services import NameView, ResourceManager, Services, VaultCertificate
+from cmg_core.services import NameView, ResourceManager, Services, VaultCertificate, azure_of
 
-READER = "the role Reader on the subscription"
 LABELS_AT_ONCE = 2
 
 
@@ -63,12 +70,26 @@ class Facts:
     """Role assignments of the app's identity."""
     policies: Sequence[JsonObject] | Missed
     """Policy assignments that reach the subscription or anything in it."""
+    neighbours: Neighbours
+    """Other subscriptions of the tenant, in which the zone or the old gateway lies."""
+
+    @property
+    def all_locks(self) -> tuple[Sequence[JsonObject] | Missed, ...]:
+        """The locks of each subscription in which the plan changes something."""
+        return (self.locks, *(neighbour.locks for neighbour in self.neighbours.values()))
+
+    @property
+    def all_conditions(self) -> tuple[Sequence[JsonObject] | Missed, ...]:
+        """The same of role assignments."""
+        return (self.conditions, *(neighbour.conditions for neighbour in self.neighbours.values()))
 
 
 async def gather_facts(request: Request, services: Services, deployment_id: str, asking: Asking) -> Facts:
     """Look at everything that does not depend on the names. Never raises for Azure's refusals."""
     azure, ask = services.azure(request.tenant, request.subscription_id), asking.ask
     async with asyncio.TaskGroup() as looks:
+        neighbours = looks.create_task(look_at_neighbours(asking, services, request))
+        entrance = Entrance(asking, neighbours, request.subscription_id)
         subscription = looks.create_task(ask("the subscription", READER, azure.subscription()))
         providers = looks.create_task(ask("the resource providers", READER, azure.providers()))
         sizes = looks.create_task(ask("the sizes offered", READER, azure.sizes(request.region)))
@@ -88,14 +109,12 @@ async def gather_facts(request: Request, services: Services, deployment_id: str,
         )
         vault = looks.create_task(ask("the vault", READER, _vault(azure, request.certificate)))
         deleted_vault = looks.create_task(_deleted_vault(asking, azure, request, vault))
-        records = looks.create_task(ask("the DNS zone", "DNS Zone Contributor on the zone", _records(azure, request)))
+        records = looks.create_task(_records(entrance, services, request))
         rival = looks.create_task(ask("the ledger", "", _rival(services, request, deployment_id)))
-        old = looks.create_task(ask("the old gateway", READER, _old(azure, request)))
+        old = looks.create_task(_old(entrance, services, request))
         standing = looks.create_task(ask("the new gateway", READER, _standing(azure, request)))
-        old_group = looks.create_task(
-            ask("the old gateway's resource group", READER, _old_group(azure, request, contents))
-        )
-        rights = looks.create_task(look_at_rights(asking, azure, request, providers, group, vault))
+        old_group = looks.create_task(_old_group(entrance, services, request, contents))
+        rights = looks.create_task(look_at_rights(entrance, services, request, providers, group, vault))
         conditions = looks.create_task(
             ask("role assignments", "Microsoft.Authorization/roleAssignments/read", azure.role_assignments())
         )
@@ -122,6 +141,7 @@ async def gather_facts(request: Request, services: Services, deployment_id: str,
         rights=rights.result(),
         conditions=conditions.result(),
         policies=policies.result(),
+        neighbours=neighbours.result(),
     )
 
 
@@ -153,10 +173,12 @@ async def _deleted_vault(
     return await asking.ask("deleted vaults", "Microsoft.KeyVault/deletedVaults/read", azure.deleted_vault(name))
 
 
-async def _records(azure: ResourceManager, request: Request) -> Sequence[JsonObject]:
-    if request.dns is None or not _is_here(request, request.dns.zone_id):
+async def _records(entrance: Entrance, services: Services, request: Request) -> Sequence[JsonObject] | Missed:
+    if request.dns is None:
         return ()
-    return await azure.records(request.dns.zone_id)
+    id = request.dns.zone_id
+    azure = azure_of(services, request.tenant, id)
+    return await entrance.ask(id, "the DNS zone", "DNS Zone Contributor on the zone", lambda: azure.records(id))
 
 
 async def _rival(services: Services, request: Request, deployment_id: str) -> str:
@@ -177,11 +199,16 @@ async def _rival(services: Services, request: Request, deployment_id: str) -> st
     return held[0] if stored.record.state.request.tenant_id == request.tenant_id else UNNAMED
 
 
-async def _old(azure: ResourceManager, request: Request) -> OldFacts | None:
-    if not isinstance(request, ReplacementRequest) or not _is_here(request, request.old_gateway.resource_id):
+async def _old(entrance: Entrance, services: Services, request: Request) -> OldFacts | Missed | None:
+    if not isinstance(request, ReplacementRequest):
         return None
     old = request.old_gateway
-    besides = [id for id in old.also_delete if _is_here(request, id) and type_of(id) in DELETABLE]
+    azure = azure_of(services, request.tenant, old.resource_id)
+    return await entrance.ask(old.resource_id, "the old gateway", READER, lambda: _old_facts(azure, old))
+
+
+async def _old_facts(azure: ResourceManager, old: OldGatewayReference) -> OldFacts:
+    besides = [id for id in old.also_delete if _is_beside(old.resource_id, id) and type_of(id) in DELETABLE]
     body, *extras = await asyncio.gather(azure.get(old.resource_id), *(azure.get(id) for id in besides))
     referred: list[JsonObject] = []
     if body is not None and type_of(old.resource_id) == CLASSIC:
@@ -192,25 +219,27 @@ async def _old(azure: ResourceManager, request: Request) -> OldFacts | None:
 
 
 async def _standing(azure: ResourceManager, request: Request) -> StandingFacts | None:
-    if request.new_gateway is None or not _is_here(request, request.new_gateway.resource_id):
+    if request.new_gateway is None or subscription_of(request.new_gateway.resource_id) != request.subscription_id:
         return None
     return await standing_facts(azure, request.new_gateway.resource_id)
 
 
 async def _old_group(
-    azure: ResourceManager, request: Request, contents: asyncio.Task[Sequence[JsonObject] | Missed]
-) -> Sequence[JsonObject]:
-    if not isinstance(request, ReplacementRequest) or not _is_here(request, request.old_gateway.resource_id):
+    entrance: Entrance, services: Services, request: Request, contents: asyncio.Task[Sequence[JsonObject] | Missed]
+) -> Sequence[JsonObject] | Missed:
+    if not isinstance(request, ReplacementRequest):
         return ()
-    name = ResourceId.parse(request.old_gateway.resource_id).resource_group
-    if name.lower() != request.resource_group.lower():
-        return await azure.resources_in_group(name)
-    shared = await contents
-    return () if isinstance(shared, Missed) else shared
+    id = request.old_gateway.resource_id
+    if same_id(group_of(id), group_id(request)):
+        shared = await contents
+        return () if isinstance(shared, Missed) else shared
+    azure, name = azure_of(services, request.tenant, id), ResourceId.parse(id).resource_group
+    what = "the old gateway's resource group"
+    return await entrance.ask(id, what, READER, lambda: azure.resources_in_group(name))
 
 
-def _is_here(request: Request, id: str) -> bool:
-    return ResourceId.parse(id).subscription_id.lower() == request.subscription_id
+def _is_beside(one: str, other: str) -> bool:
+    return subscription_of(one) == subscription_of(other)
 
 
 async def free_label(asking: Asking, azure: ResourceManager, region: str, candidates: Sequence[str]) -> str | Missed:

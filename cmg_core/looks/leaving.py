@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cmg_core.domain.findings import blocks, tells
 from cmg_core.domain.old_gateway import (
     CLASSIC,
+    LOAD_BALANCER,
     Parts,
     Surroundings,
     goes_with,
@@ -63,7 +64,8 @@ def note_old_gateway(notes: Notes, request: Request, facts: Facts, new_ids: Sequ
     else:
         parked = None
     going = tuple(part for part in (*parts.parts, *besides) if part != parked)
-    notes.judge(facts.locks, lambda locks: judge_locks_on_old(locks, [part.id for part in going]))
+    for locks in facts.all_locks:
+        notes.judge(locks, lambda locks: judge_locks_on_old(locks, [part.id for part in going]))
     classic_name = text_at(facts.old.body, "properties", "hostName")
     name = (classic_name or text_at(address, "properties", "dnsSettings", "fqdn")).lower().rstrip(".")
     if not name:
@@ -73,6 +75,7 @@ def note_old_gateway(notes: Notes, request: Request, facts: Facts, new_ids: Sequ
         rest = f"{len(kept) - MOST_KEPT} more resources of its group than the plan lists stay as they are."
         notes.add([tells("more-is-kept", rest, "Nothing to do.", resource=group_of(request.old_gateway.resource_id))])
     instances = at(facts.old.body, "sku", "capacity")
+    balancers = [each for each in facts.old.referred if type_of(text_at(each, "id")) == LOAD_BALANCER]
     return OldGateway(
         model="classic" if is_classic else "scale-set",
         resource_id=text_at(facts.old.body, "id") or request.old_gateway.resource_id,
@@ -82,6 +85,7 @@ def note_old_gateway(notes: Notes, request: Request, facts: Facts, new_ids: Sequ
         parts=going,
         kept=tuple(kept[:MOST_KEPT]),
         parked=parked,
+        load_balancer_sku=next((text_at(each, "sku", "name") for each in balancers), ""),
         size=text_at(facts.old.body, "sku", "name"),
         instances=instances if isinstance(instances, int) else None,
     )

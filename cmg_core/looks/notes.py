@@ -8,7 +8,7 @@ from cmg_core.domain.tenants import Identities, judge_sign_in
 from cmg_core.looks.asking import Busy, Missed
 
 AGAINST = (Severity.BLOCKS, Severity.UNKNOWN)
-MOST_FINDINGS = 60
+MOST_FINDINGS = 55
 """How many a plan holds: it must fit into one row of the ledger (65,536 bytes)."""
 
 

@@ -28,6 +28,7 @@ from cmg_core.domain.target import (
     is_csp,
     judge_group,
     judge_locks_on_target,
+    judge_other_subscription,
     judge_providers,
     judge_subscription,
     judge_vault,
@@ -36,6 +37,7 @@ from cmg_core.domain.tenants import Identities
 from cmg_core.looks.asking import NEEDS_PROVIDER, Asking, Busy, Missed
 from cmg_core.looks.facts import UNNAMED, Facts
 from cmg_core.looks.making import ask_policies
+from cmg_core.looks.neighbours import Neighbour
 from cmg_core.looks.notes import Notes
 from cmg_core.services import Services
 from cmg_core.steps.register_providers import PROVIDERS
@@ -58,13 +60,20 @@ def judge_rival(rival: str) -> Iterable[Finding]:
 
 
 def note_target(notes: Notes, request: Request, facts: Facts, who: Identities) -> None:
-    """The subscription, its providers, the group, the vault and the locks."""
+    """The subscription, its providers, the group, the vault, other subscriptions of the tenant, and the locks."""
     notes.judge(facts.subscription, lambda body: judge_subscription(body, request, who))
     notes.judge(facts.providers, lambda states: judge_providers(states, PROVIDERS))
     notes.judge(facts.group, lambda body: judge_group(body, request))
     if request.provisioned_by == "automation":
         _note_vault(notes, request, facts)
-    notes.judge(facts.locks, lambda locks: judge_locks_on_target(locks, request))
+    for neighbour in facts.neighbours.values():
+        _note_neighbour(notes, request, neighbour, who)
+    for locks in facts.all_locks:
+        notes.judge(locks, lambda locks: judge_locks_on_target(locks, request))
+
+
+def _note_neighbour(notes: Notes, request: Request, neighbour: Neighbour, who: Identities) -> None:
+    notes.judge(neighbour.body, lambda body: judge_other_subscription(body, neighbour.other, request, who))
 
 
 def _note_vault(notes: Notes, request: Request, facts: Facts) -> None:
@@ -81,11 +90,11 @@ def note_rights(notes: Notes, facts: Facts) -> None:
         notes.miss(missed)
     for need in facts.rights.missing:
         notes.add(judge_permissions(need))
-    conditions = facts.conditions
-    if isinstance(conditions, Missed) and not isinstance(conditions, Busy):
-        notes.add([conditions_not_seen(conditions.finding.seen)])
-    else:
-        notes.judge(conditions, judge_conditions)
+    for conditions in facts.all_conditions:
+        if isinstance(conditions, Missed) and not isinstance(conditions, Busy):
+            notes.add([conditions_not_seen(conditions.finding.seen)])
+        else:
+            notes.judge(conditions, judge_conditions)
 
 
 def circumstances(request: Request, facts: Facts, offer: Offer | None) -> Circumstances:
@@ -119,7 +128,8 @@ def note_capacity(notes: Notes, request: Request, facts: Facts) -> Offer | None:
         notes.miss(facts.sizes)
         return None
     offer = offer_of(facts.sizes, request.size, request.region)
-    notes.add(judge_offer(offer, request.size, request.region))
+    is_ours = request.provisioned_by == "automation"
+    notes.add(judge_offer(offer, request.size, request.region, boots_our_image=is_ours))
     if offer is not None:
         notes.judge(facts.usages, lambda usages: judge_quota(usages, offer, request.instances, request.region))
     return offer

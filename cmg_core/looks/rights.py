@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from cmg_core.domain.permissions import Need, lacking, needs_of
 from cmg_core.domain.requests import Request
 from cmg_core.domain.target import unregistered
-from cmg_core.domain.values import JsonObject
-from cmg_core.looks.asking import Asking, Missed
-from cmg_core.services import ResourceManager
+from cmg_core.domain.values import JsonObject, subscription_of
+from cmg_core.looks.asking import Missed
+from cmg_core.looks.neighbours import Entrance
+from cmg_core.services import Services, azure_of
 from cmg_core.steps.register_providers import PROVIDERS
 
 READ_PERMISSIONS = "Microsoft.Authorization/permissions/read"
@@ -24,8 +25,8 @@ class Rights:
 
 
 async def look_at_rights(
-    asking: Asking,
-    azure: ResourceManager,
+    entrance: Entrance,
+    services: Services,
     request: Request,
     providers: asyncio.Task[Mapping[str, str] | Missed],
     group: asyncio.Task[JsonObject | Missed | None],
@@ -34,16 +35,19 @@ async def look_at_rights(
     """A role in the subscription holds for everything in it: only what it does not grant is asked for where it is
     needed, all scopes together. What Azure lists there includes what is inherited."""
     subscription = f"/subscriptions/{request.subscription_id}"
-    above = await asking.ask("permissions in the subscription", READ_PERMISSIONS, azure.permissions(subscription))
+
+    async def permissions(scope: str, what: str) -> Sequence[JsonObject] | Missed:
+        azure = azure_of(services, request.tenant, scope)
+        return await entrance.ask(scope, what, READ_PERMISSIONS, lambda: azure.permissions(scope))
+
+    above = await permissions(subscription, "permissions in the subscription")
     needs = await _needs(request, providers, group, vault)
     inherited: Sequence[JsonObject] = () if isinstance(above, Missed) else above
     open_needs = [need if _is_elsewhere(need, request) else lacking(need, inherited) for need in needs]
     open_needs = [need for need in open_needs if need.actions]
     own = [need for need in open_needs if need.scope == subscription]
     below = [need for need in open_needs if need.scope != subscription]
-    answers = await asyncio.gather(
-        *(asking.ask(f"permissions at {need.scope}", READ_PERMISSIONS, azure.permissions(need.scope)) for need in below)
-    )
+    answers = await asyncio.gather(*(permissions(need.scope, f"permissions at {need.scope}") for need in below))
     missed = [answer for answer in answers if isinstance(answer, Missed)]
     missing = [
         lacking(need, answer) for need, answer in zip(below, answers, strict=True) if not isinstance(answer, Missed)
@@ -74,4 +78,4 @@ async def _needs(
 
 def _is_elsewhere(need: Need, request: Request) -> bool:
     """Whether a scope lies in another subscription than the new gateway, where other roles hold."""
-    return not f"{need.scope}/".lower().startswith(f"/subscriptions/{request.subscription_id}/")
+    return subscription_of(need.scope) != request.subscription_id

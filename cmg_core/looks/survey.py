@@ -11,16 +11,18 @@ from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.plans import Names, Plan, ServiceRecord
 from cmg_core.domain.prices import parallel_cost
 from cmg_core.domain.procedure import connection_ports, foretold_gap, gates_of, judge_gap
+from cmg_core.domain.public_views import is_address_only, judge_addresses, judge_agreement
 from cmg_core.domain.reasons import judge_reasons
 from cmg_core.domain.releases import judge_release
 from cmg_core.domain.requests import MigrationRequest, ReplacementRequest, Request
 from cmg_core.domain.scope import judge_request
-from cmg_core.domain.service_record import find_record, judge_foreign_zone, judge_serving_name, silence
+from cmg_core.domain.service_record import find_record, judge_serving_name, silence
 from cmg_core.domain.target import (
     judge_existing,
     new_resources,
 )
 from cmg_core.domain.tenants import judge_access
+from cmg_core.domain.zones_of_others import judge_foreign_zone
 from cmg_core.looks.asking import Asking, Busy, Missed
 from cmg_core.looks.facts import Facts, chains_of, gather_facts
 from cmg_core.looks.leaving import note_old_gateway
@@ -131,17 +133,25 @@ async def _note_public_name(
         silent = silence(names.service_name)
         notes.miss(Busy(silent, TryAgain(silent.seen)))
         return None, longest
+    notes.add(judge_agreement(names.service_name, views))
     if case is Case.RETIREMENT:
         notes.add(judge_serving_name(names, chains))
         return None, longest
+    old_addresses = await _addresses_of(services, old_name) if old_name and is_address_only(views) else frozenset()
     if request.dns is None:
-        notes.add(judge_foreign_zone(names, chains, old_name))
+        notes.add(judge_foreign_zone(names, views, old_name, old_addresses))
         return None, longest
     if isinstance(facts.records, Missed):
         return None, longest
     found = find_record(request.dns.zone_id, facts.records, names, chains, old_name, may_be_missing=_is_gone(request))
     notes.add(found.findings)
+    if found.record is not None and old_name:
+        notes.add(judge_addresses(names, views, old_addresses))
     return found.record, longest
+
+
+async def _addresses_of(services: Services, name: str) -> frozenset[str]:
+    return frozenset(address for view in await services.dns.views(name) for address in view.addresses)
 
 
 def _is_gone(request: Request) -> bool:

@@ -11,6 +11,7 @@ from cmg_core import __version__
 from cmg_core.domain.cases import Case
 from cmg_core.domain.durations import in_words
 from cmg_core.domain.kinds import kind_of_resource
+from cmg_core.domain.other_subscriptions import other_subscriptions
 from cmg_core.domain.plans import OldGateway, Plan
 from cmg_core.domain.problems import Finding, Severity, section_of
 from cmg_core.domain.record_sets import low_ttl
@@ -108,6 +109,8 @@ def _about(page: PlanPage) -> Iterator[str]:
         size = f"{_counted(request.instances, 'instance')} of {code(request.size)}"
     yield f"- New gateway: {size} in {code(request.region)}, resource group {code(request.resource_group)}"
     yield f"- Subscription {code(request.subscription_id)} of tenant {code(request.tenant_id)}"
+    for other in other_subscriptions(request):
+        yield f"- In subscription {code(other.id)} of the same tenant: {text(other.spoken)}"
     if isinstance(request, ReplacementRequest):
         yield f"- Old gateway: {code(request.old_gateway.resource_id)}{_model(plan.old_gateway)}"
     if plan.certificate is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cmg_core.domain.outcomes import Outcome
 from cmg_core.domain.record import Claim, State
-from cmg_core.services import ResourceManager, Services
+from cmg_core.services import ResourceManager, Services, azure_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,10 @@ class StepContext:
         """The resource manager of the request's subscription."""
         request = self.state.request
         return self.services.azure(request.tenant, request.subscription_id)
+
+    def azure_of(self, id: str) -> ResourceManager:
+        """The resource manager of a resource's own subscription, in the request's tenant."""
+        return azure_of(self.services, self.state.request.tenant, id)
 
 
 type Step = Callable[[StepContext], Awaitable[Outcome]]

@@ -262,12 +262,13 @@ async def _dial_new(context: StepContext, state: State) -> Dialed:
 
 
 async def _record(context: StepContext, state: State) -> RecordSet | None:
-    body = await context.azure.get(_record_id(state))
+    id = _record_id(state)
+    body = await context.azure_of(id).get(id)
     return RecordSet.of(body) if body is not None else None
 
 
 async def _put(context: StepContext, state: State, record: RecordSet) -> None:
-    await context.azure.put(await context.claim(), record.id, record.body(), etag=record.etag)
+    await context.azure_of(record.id).put(await context.claim(), record.id, record.body(), etag=record.etag)
 
 
 def _record_id(state: State) -> str:

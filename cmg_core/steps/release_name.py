@@ -27,7 +27,9 @@ async def release_name(context: StepContext) -> Outcome:
         raise ValueError("release-name needs a plan that parks a name")
 
     async def under_guard(_: State, body: JsonObject) -> Wait | None:
-        locks, leading = await asyncio.gather(context.azure.locks(), led_to(context, old, both_names(context, old)))
+        locks, leading = await asyncio.gather(
+            context.azure_of(parked.id).locks(), led_to(context, old, both_names(context, old))
+        )
         findings = judge_release(parked, body, locks, leading)
         if findings:
             raise StepFailed(

@@ -32,13 +32,13 @@ async def remove(
         if id in state.deleted:
             continue
         if running := state.operations.get(id):
-            look = await context.azure.operation(running)
+            look = await context.azure_of(id).operation(running)
             if look.state is OperationState.RUNNING:
                 return Wait(state, max(look.look_after, SHORTEST_PAUSE), f"Azure deletes {id}.", told=told)
             state = replace(state, operations={})
             if look.state is OperationState.FAILED:
                 raise StepFailed(_not_deleted(id, f"{look.code}: {look.message}"))
-        body = await context.azure.get(id)
+        body = await context.azure_of(id).get(id)
         if body is not None and is_left(body):
             continue
         if body is None:
@@ -47,7 +47,7 @@ async def remove(
         claim = await context.claim()  # first, so that nothing comes between the look and the DELETE
         if held_up := await look_first(state, body):
             return replace(held_up, told=(*told, *held_up.told))
-        started = await context.azure.delete(claim, id)
+        started = await context.azure_of(id).delete(claim, id)
         state = replace(state, operations={id: started.operation} if started.operation else {})
         pause = max(started.look_after, SHORTEST_PAUSE)
         return Wait(state, pause, f"Azure deletes {id}.", told=(*told, f"began to delete {id}"))

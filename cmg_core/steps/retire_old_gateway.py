@@ -6,6 +6,7 @@ The guard looks anew before the site's record goes, before the original connecti
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from cmg_core.domain.clients_moved import seen_of
@@ -13,6 +14,7 @@ from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.guard import Seen, Verdict, judge
 from cmg_core.domain.health import health_of
+from cmg_core.domain.old_connections import LOOK_EVERY
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import OldGateway, Plan
 from cmg_core.domain.problems import Problem
@@ -22,6 +24,7 @@ from cmg_core.domain.relay import relays, shows_certificate
 from cmg_core.domain.values import JsonObject
 from cmg_core.steps.clocks import azure_time, left_until
 from cmg_core.steps.context import StepContext
+from cmg_core.steps.counting import counted
 from cmg_core.steps.gates import is_closed, wait_at
 from cmg_core.steps.leading import both_names, led_to
 from cmg_core.steps.planned import names_of, plan_of, target_of
@@ -47,9 +50,12 @@ async def retire_old_gateway(context: StepContext) -> Outcome:
     state, now = context.state, context.services.clock.now()
     if state.grace_ends_at is None:
         raise StepFailed(_no_grace())
-    if left := await left_until(context, state.grace_ends_at):
-        ends = state.grace_ends_at
-        return Wait(state, left, f"The grace period ends at {ends.isoformat()}.", grace=True, until=ends)
+    left, ends = await left_until(context, state.grace_ends_at), state.grace_ends_at
+    state = await counted(context, state)
+    if left:
+        is_last = not state.connections or left <= LOOK_EVERY
+        waiting = Wait(state, left, f"The grace period ends at {ends.isoformat()}.", grace=True, until=ends)
+        return waiting if is_last else replace(waiting, after=LOOK_EVERY, until=None)
     if is_closed(state, GateName.CLIENTS_MOVED):
         return wait_at(state, GateName.CLIENTS_MOVED, now, seen_of(state))
     passed: tuple[GateName, ...] = (*GATES_BEFORE_GRACE, GateName.CLIENTS_MOVED)
@@ -84,18 +90,19 @@ async def _finish(context: StepContext, state: State, told: tuple[str, ...]) -> 
         return Wait(state, LOOK_AGAIN, f"Looking whether {names.service_name} still relays: {answer}", told=told)
     record = plan_of(state).record
     if record is not None:
-        body = await context.azure.get(record.id)
+        azure = context.azure_of(record.id)
+        body = await azure.get(record.id)
         current = RecordSet.of(body) if body is not None else None
         if current is not None and current.ttl_before is not None and current.points_at(names.deployment_name):
             claim = await context.claim()
-            await context.azure.put(claim, current.id, current.with_ttl_restored().body(), etag=current.etag)
+            await azure.put(claim, current.id, current.with_ttl_restored().body(), etag=current.etag)
             told = (*told, f"set the TTL of {names.service_name} back")
     return Done(state, told)
 
 
 async def _parts(context: StepContext, state: State) -> list[JsonObject]:
     """Those parts of the old gateway that Azure still holds."""
-    bodies = await asyncio.gather(*(context.azure.get(part.id) for part in plan_of(state).delete))
+    bodies = await asyncio.gather(*(context.azure_of(part.id).get(part.id) for part in plan_of(state).delete))
     return [body for body in bodies if body is not None]
 
 
@@ -114,7 +121,7 @@ async def _guard(
     target = target_of(state)
     instances, locks, leading, dialed = await asyncio.gather(
         context.azure.instances(target.scale_set),
-        context.azure.locks(),
+        context.azure_of(plan.old_gateway.resource_id).locks(),
         _leading_to_old(context, plan, plan.old_gateway, about_to_delete=about_to_delete),
         # The old gateway relays with the same certificate: only its own name tells the new one from it.
         asyncio.gather(

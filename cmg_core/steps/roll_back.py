@@ -71,7 +71,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     if old is None and plan_of(state).record is not None:
         return Done(await _back(context, state, timedelta()))  # it stood before: not this deployment's to remove
     if old is None:
-        await context.azure.delete(await context.claim(), record.id)
+        await context.azure_of(record.id).delete(await context.claim(), record.id)
         return Done(await _back(context, state, timedelta()), (f"removed the record {names_of(state).service_name}",))
     await _ensure_whole(context, old)
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
@@ -79,7 +79,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
         return Wait(state, LOOK_AGAIN, f"The record goes back only while the old gateway relays. {in_words(dialed)}")
     target = plan_of(state).record
     back = record.pointing_at(target.target if target else old.deployment_name)
-    await context.azure.put(await context.claim(), record.id, back.body(), etag=record.etag)
+    await context.azure_of(record.id).put(await context.claim(), record.id, back.body(), etag=record.etag)
     told = f"changed the record {names_of(state).service_name} back from {record.target} to {back.target}"
     return Done(await _back(context, state, record.ttl), (told,))
 
@@ -155,13 +155,14 @@ async def _restore_ttl(context: StepContext, state: State) -> Done | Wait:
     record = await _record(context, state)
     if record is None or record.ttl_before is None or record.points_at(names_of(state).deployment_name):
         return Done(state)
-    await context.azure.put(await context.claim(), record.id, record.with_ttl_restored().body(), etag=record.etag)
+    restored = record.with_ttl_restored()
+    await context.azure_of(record.id).put(await context.claim(), record.id, restored.body(), etag=record.etag)
     return Done(state, (f"set the TTL of {names_of(state).service_name} back",))
 
 
 async def _ensure_whole(context: StepContext, old: OldGateway) -> None:
     """Raise StepFailed where the old gateway is not the one that the plan saw."""
-    body = await context.azure.get(old.resource_id)
+    body = await context.azure_of(old.resource_id).get(old.resource_id)
     planned = next((part.immutable_id for part in old.parts if part.id.lower() == old.resource_id.lower()), "")
     if body is None or (planned and immutable_id(body) != planned):
         raise StepFailed(
@@ -183,7 +184,8 @@ async def _leads_here(context: StepContext, state: State) -> Wait | None:
     if not names_of(state).has_own_domain:
         return None
     name = names_of(state).deployment_name
-    records = await context.azure.records(state.request.dns.zone_id) if state.request.dns else []
+    zone = state.request.dns.zone_id if state.request.dns else ""
+    records = await context.azure_of(zone).records(zone) if zone else []
     views = await context.services.dns.views(names_of(state).service_name)
     leading = [text_at(body, "name") for body in records if RecordSet.of(body).points_at(name)]
     if leading:
@@ -205,7 +207,8 @@ async def _leads_here(context: StepContext, state: State) -> Wait | None:
 async def _record(context: StepContext, state: State) -> RecordSet | None:
     if state.request.dns is None:
         return None
-    body = await context.azure.get(record_set_id(state.request.dns.zone_id, names_of(state).service_name))
+    id = record_set_id(state.request.dns.zone_id, names_of(state).service_name)
+    body = await context.azure_of(id).get(id)
     return RecordSet.of(body) if body is not None else None
 
 

@@ -1,19 +1,19 @@
 """The simulated DNS: what a name says to the world outside and to the company's inside view.
 
 Sources, in this order: the inside view's own records, receivers of webhooks, Azure DNS zones, the labels of public
-addresses, classic cloud services. The public answers are what the DNS server gives; the inside ones are what connection
-points see.
+addresses, classic cloud services. The public answers are what the DNS server gives; the inside ones are what connection points see. «Elsewhere»
+are servers of the internet that show another view of some names (split-horizon, or an older answer that is still held).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from local.azure.world import Body, Resource, World
+from local.azure.world import Body, InsideRecord, Resource, World
 
-type View = Literal["public", "inside"]
+type View = Literal["public", "elsewhere", "inside"]
 type Rcode = Literal["NOERROR", "NXDOMAIN", "SERVFAIL"]
 
 # Azure's own zones under which addresses get their names; azure-dns names are those of its name servers.
@@ -128,14 +128,13 @@ def _follow(world: World, name: str, wanted: str, view: View) -> Answer:
 
 def _records_at(world: World, name: str, view: View) -> list[Record] | None:
     """Everything at exactly that name; None when the name does not exist."""
-    if view == "inside":
-        inside = [
-            Record(name, entry.type.upper(), entry.ttl, _value(entry.type, entry.value))
-            for entry in world.inside_dns
-            if normal(entry.name) == name
-        ]
-        if inside:
-            return inside
+    own = [
+        Record(name, entry.type.upper(), entry.ttl, _value(entry.type, entry.value))
+        for entry in _OWN[view](world)
+        if normal(entry.name) == name
+    ]
+    if own:
+        return own
     if (receiver := world.receivers.get(name)) is not None:
         return [Record(name, "A", RECEIVER_TTL, address) for address in receiver.resolved()]
     zone = _azure_zone(world, name)
@@ -148,6 +147,14 @@ def _records_at(world: World, name: str, view: View) -> list[Record] | None:
         return [deployment]
     above = zone_of(world, name)
     return [above.soa(), *_ns_records(above)] if above is not None and above.name == name else None
+
+
+_OWN: dict[View, Callable[[World], Sequence[InsideRecord]]] = {
+    "public": lambda _: (),
+    "elsewhere": lambda world: world.elsewhere_dns,
+    "inside": lambda world: world.inside_dns,
+}
+"""The records that a view has for itself."""
 
 
 def _azure_zone(world: World, name: str) -> Resource | None:
@@ -185,6 +192,8 @@ def _values(kind: str, properties: Body) -> list[str]:
     match kind:
         case "A":
             return [entry["ipv4Address"] for entry in properties.get("ARecords") or []]
+        case "AAAA":
+            return [entry["ipv6Address"] for entry in properties.get("AAAARecords") or []]
         case "CNAME":
             alias = properties.get("CNAMERecord")
             return [normal(alias["cname"])] if alias else []

@@ -6,11 +6,12 @@ security groups, a machine that its probe finds healthy. The status texts are th
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from local.azure.dns import normal
+from local.azure.dns import normal, resolve
 from local.azure.messages import Request, Response
 from local.azure.world import Body, CertificateVersion, Instance, Resource, World
 
@@ -47,7 +48,13 @@ class Gateway:
 
 
 def reach(world: World, address: str, now: datetime) -> Gateway | None:
-    """The gateway that a TLS handshake with `address` on 443 would meet at `now`; None when nobody answers there."""
+    """The gateway that a TLS handshake with `address` on 443 would meet at `now`; None when nobody answers there.
+
+    A proxy passes the connection on to the name that stands behind it.
+    """
+    if (name := world.proxies.get(address)) is not None:
+        behind = resolve(world, name, "A", "public", now).address
+        return reach(world, behind, now) if behind is not None and behind not in world.proxies else None
     return _scale_set_gateway(world, address, now) or _classic_gateway(world, address, now)
 
 
@@ -57,6 +64,7 @@ def relay(world: World, gateway: Gateway, request: Request, now: datetime) -> Re
     503 `CMGService_No_Connector` while no connection point is connected to it; otherwise what the management point
     says: 401 `CMGConnector_Unauthorized` to strangers, 200 to synthetic clients.
     """
+    world.connections.setdefault(gateway.address, Counter())[int(now.timestamp()) // 60] += 1
     if not request.path.lower().startswith(PROXY_PATHS):
         return Response(404, reason="CMGService_Not_Found")
     site = world.site

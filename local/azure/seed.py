@@ -79,6 +79,10 @@ def build_world(seed: Mapping[str, Any], *, time_scale: float, now: datetime) ->
         InsideRecord(record.name, record.type, record.value, record.ttl) for record in wanted.inside_dns
     ]
     world.receivers = {each.host.lower(): receiver_from_seed(each, now) for each in wanted.receivers}
+    world.elsewhere_dns = [
+        InsideRecord(record.name, record.type, record.value, record.ttl) for record in wanted.elsewhere_dns
+    ]
+    world.proxies = dict(wanted.proxies)
     world.operations.clear()
     for subscription in wanted.subscriptions:
         # Only now: what is there already was made when the subscription took writes.
@@ -376,6 +380,8 @@ def _add_zone(world: World, wanted: ZoneSeed, now: datetime) -> None:
     for record in wanted.record_sets:
         member, is_list, parts = dns_zones.RECORDS[record.type]
         values = [record.value] if isinstance(record.value, str) else list(record.value)
+        if record.type == "A":
+            values = [site.written_address(world, value, now) for value in values]
         rows: list[Body] = [{parts[0]: [value] if record.type == "TXT" else value} for value in values]
         properties: Body = {"TTL": record.ttl, member: rows if is_list else rows[0]}
         dns_zones.make_record_set(world, now, zone, record.type, record.name, properties)

@@ -144,7 +144,7 @@ class VaultSeed(_Part):
 
 
 class RecordSetSeed(_Part):
-    """A record set; several values where the type takes them."""
+    """A record set; several values where the type takes them. An address may be written `@address-of:<name>`."""
 
     name: str
     type: Literal["A", "AAAA", "CNAME", "TXT", "NS", "PTR"]
@@ -161,7 +161,7 @@ class ZoneSeed(_Part):
 
 
 class InsideRecordSeed(_Part):
-    """A record that only the company's inside view has."""
+    """A record that only one view has: the company's inside one, or that of other servers of the internet."""
 
     name: str
     type: Literal["A", "CNAME"]
@@ -227,7 +227,8 @@ class TakenNamesSeed(_Part):
 
 
 class WorldSeed(_Part):
-    """The whole description. `resources` are full bodies as a GET answers them."""
+    """The whole description. `resources` are full bodies as a GET answers them; `proxies` are addresses at which
+    somebody passes connections on, each to a name."""
 
     tenants: tuple[str, ...] = ()
     identity: IdentitySeed = IdentitySeed()
@@ -240,6 +241,8 @@ class WorldSeed(_Part):
     key_vaults: tuple[VaultSeed, ...] = ()
     dns_zones: tuple[ZoneSeed, ...] = ()
     inside_dns: tuple[InsideRecordSeed, ...] = ()
+    elsewhere_dns: tuple[InsideRecordSeed, ...] = ()
+    proxies: dict[str, str] = {}
     locks: tuple[LockSeed, ...] = ()
     skus: dict[str, SkuSeed] = {}
     quotas: dict[str, int] = {}

@@ -93,7 +93,8 @@ class InsideName(_Edge):
 
 
 class PublicChange(_Edge):
-    """A CNAME in a public zone that others than the app change; without a value it is taken out."""
+    """A CNAME in a public zone that others than the app change, in place of address records where there are any;
+    without a value it is taken out."""
 
     name: str
     value: str | None = None
@@ -195,7 +196,7 @@ def apply_site(world: World, change: object, now: datetime) -> None:
         site.gateways[record.name.lower()] = record
     for entry in wanted.set_inside_dns:
         _remove_inside(world, InsideName(name=entry.name, type=entry.type))
-        value = _address(world, entry.value, now)
+        value = written_address(world, entry.value, now)
         world.inside_dns.append(InsideRecord(entry.name, entry.type, value, entry.ttl))
     for gone in wanted.remove_inside_dns:
         if not _remove_inside(world, gone):
@@ -204,7 +205,7 @@ def apply_site(world: World, change: object, now: datetime) -> None:
         point = _point(site, hosts.server)
         point.hosts.pop(normal(hosts.name), None)
         if hosts.address is not None:
-            point.hosts[normal(hosts.name)] = _address(world, hosts.address, now)
+            point.hosts[normal(hosts.name)] = written_address(world, hosts.address, now)
     if wanted.add_connection_point is not None:
         _add_connection_point(world, site, wanted.add_connection_point, now)
     if wanted.remove_connection_point is not None:
@@ -276,13 +277,13 @@ def _add_connection_point(world: World, site: Site, seed: ConnectionPointSeed, n
         )
     if seed.server.lower() in site.connection_points:
         raise SiteError(f"{seed.server} holds a connection point already: one to a site system")
-    hosts = {normal(name): _address(world, value, now) for name, value in seed.hosts.items()}
+    hosts = {normal(name): written_address(world, value, now) for name, value in seed.hosts.items()}
     site.connection_points[seed.server.lower()] = ConnectionPoint(
         seed.server, seed.gateway, seed.service_name, hosts, next_check_at=now
     )
 
 
-def _address(world: World, value: str, now: datetime) -> str:
+def written_address(world: World, value: str, now: datetime) -> str:
     prefix = next((prefix for prefix in ADDRESS_OF if value.startswith(prefix)), None)
     if prefix is None:
         return value
@@ -325,6 +326,9 @@ def _change_public(world: World, change: PublicChange, now: datetime) -> None:
             raise SiteError(f"there is no public CNAME {change.name}")
         operations.forget(world, standing)
         return
+    for kind in ("A", "AAAA"):
+        if (address := world.resource(f"{zone.id}/{kind}/{relative}")) is not None:
+            operations.forget(world, address)
     properties = {"TTL": change.ttl, "CNAMERecord": {"cname": change.value}}
     make_record_set(world, now, zone, "CNAME", relative, properties)
 

@@ -4,6 +4,7 @@ The world is changed only by the simulator (and by seeding); it has no clock: ti
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -283,6 +284,12 @@ class World:
     """Names that others hold, lower case: `vaults`, `storage_accounts`, `labels` (as `label.region`)."""
     deleted_vaults: dict[str, Body] = field(default_factory=dict)
     inside_dns: list[InsideRecord] = field(default_factory=list)
+    elsewhere_dns: list[InsideRecord] = field(default_factory=list)
+    """What other servers of the internet say in place of the public view."""
+    connections: dict[str, Counter[int]] = field(default_factory=dict)
+    """Address of a gateway to how many connections it got in each minute (of the Unix epoch)."""
+    proxies: dict[str, str] = field(default_factory=dict)
+    """Addresses at which somebody's proxy passes connections on, each to a name."""
     dns_log: "list[DnsLogEntry]" = field(default_factory=list)
     seed_site: Body = field(default_factory=dict)
     site: "Site | None" = None

@@ -97,7 +97,7 @@ class Demo:
         self._display.title("The world before")
         self._serving_before = await self._serving()
         self._story.world(self._serving_before)
-        await self._simulator("POST", "/_sim/clients/start", {"begin_when_relaying": not self._sample.is_migration})
+        await self._simulator("POST", "/_sim/clients/start", {"begin_when_relaying": not self._sample.is_served_before})
 
     async def play(self) -> tuple[JsonObject, list[str]]:
         """From the request to the report; with it what the sample expected otherwise. Raises DemoFailed."""

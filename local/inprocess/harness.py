@@ -314,7 +314,7 @@ class InProcess:
                 transport,
                 self._unix_time,
                 location_interval_s=site.clients.location_interval_s,
-                begin_when_relaying=not self.sample.is_migration,
+                begin_when_relaying=not self.sample.is_served_before,
             )
             for number in range(site.clients.count)
         ]

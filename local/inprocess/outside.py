@@ -20,7 +20,7 @@ from cmg_core.domain.values import JsonObject
 from cmg_core.services import Clock, Dialed, NameView
 from local.azure import site
 from local.azure.clients import METADATA_PATH
-from local.azure.dns import resolve
+from local.azure.dns import View, resolve
 from local.azure.gateways import reach, relay
 from local.azure.messages import Disconnect, Request, is_change
 from local.azure.simulator import Simulator
@@ -29,8 +29,8 @@ from local.inprocess.tape import Harm, Harmed, Port, Tape
 from local.inprocess.transport import SimulatorTransport
 
 RETRY_AFTER_SECONDS = 7
-SERVER = "simulated"
-"""The name of the one DNS server that there is."""
+SERVER, RESOLVER = "simulated", "simulated-resolver"
+"""The names of the authority for all zones, and of a resolver where the world shows names differently elsewhere."""
 
 FAULTS: Mapping[Harm, Mapping[str, Any]] = {
     Harm.ERROR: {"status": 500, "body": {"error": {"code": "InternalServerError", "message": "Made up."}}},
@@ -95,29 +95,37 @@ class TapedTransport(SimulatorTransport):
 
 
 class SimulatedDns:
-    """The ``PublicDns`` port: one server, always right and at once."""
+    """The ``PublicDns`` port: one authority, always right and at once; a resolver beside it, where the world has one
+    that shows another view."""
 
     def __init__(self, world: World, clock: Clock, tape: Tape) -> None:
         self._world, self._clock, self._tape = world, clock, tape
 
     async def views(self, name: str) -> Sequence[NameView]:
-        async def ask() -> NameView:
-            now = self._clock.now()
-            site.advance(self._world, now)
-            answer = resolve(self._world, name, "A", "public", now)
-            if answer.rcode == "SERVFAIL":
-                return NameView(SERVER, failure="answered SERVFAIL")
-            return NameView(
-                SERVER,
-                targets=tuple(record.value.rstrip(".").lower() for record in answer.records if record.type == "CNAME"),
-                addresses=tuple(record.value for record in answer.records if record.type == "A"),
-                ttl=timedelta(seconds=answer.records[0].ttl if answer.records else 0),
-            )
+        async def ask() -> list[NameView]:
+            site.advance(self._world, self._clock.now())
+            views = [self._view(SERVER, name, "public")]
+            return [*views, self._view(RESOLVER, name, "elsewhere")] if self._world.elsewhere_dns else views
 
         try:
-            return [await self._tape.pass_on(Port.DNS, name, False, ask)]
+            return await self._tape.pass_on(Port.DNS, name, False, ask)
         except Harmed:
             return [NameView(SERVER, failure="no answer within 3 s")]
+
+    def _view(self, server: str, name: str, view: View) -> NameView:
+        now = self._clock.now()
+        answer = resolve(self._world, name, "A", view, now)
+        if answer.rcode == "NOERROR" and not answer.records:
+            answer = resolve(self._world, name, "AAAA", view, now)
+        if answer.rcode == "SERVFAIL":
+            return NameView(server, failure="answered SERVFAIL")
+        return NameView(
+            server,
+            targets=tuple(record.value.rstrip(".").lower() for record in answer.records if record.type == "CNAME"),
+            addresses=tuple(record.value for record in answer.records if record.type in ("A", "AAAA")),
+            ttl=timedelta(seconds=answer.records[0].ttl if answer.records else 0),
+            authoritative=view == "public",
+        )
 
 
 class SimulatedDialer:

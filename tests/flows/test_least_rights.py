@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cmg_core.domain.other_subscriptions import other_subscriptions
 from cmg_core.domain.permissions import needs_of
 from cmg_core.domain.record import Status
 from cmg_core.domain.validation import kind_of_request, read_request
@@ -17,6 +18,8 @@ SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 STORIES = {
     "s07-own-domain-from-classic": Status.SUCCEEDED,
     "s07-own-domain-from-scale-set": Status.SUCCEEDED,
+    "s07-zone-in-another-subscription": Status.SUCCEEDED,
+    "s07-old-gateway-in-another-subscription": Status.SUCCEEDED,
     "rollback-in-grace": Status.ROLLED_BACK,
 }
 WITHOUT = (
@@ -39,6 +42,7 @@ def with_least_rights(name: str, without: str = "") -> Sample:
     exists = any(text_at(each, "id").lower() == group for each in objects_at(world, "resource_groups"))
     needs = needs_of(request, group_exists=exists, unregistered=PROVIDERS, vault_id=vault)
     roles: list[JsonObject] = [{"scope": f"/subscriptions/{request.subscription_id}", "role": "Reader"}]
+    roles += [{"scope": other.scope, "role": "Reader"} for other in other_subscriptions(request)]
     roles += [
         {"scope": need.scope, "actions": [action for action, _ in need.actions if action != without]} for need in needs
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
+from cmg_core.domain.other_subscriptions import other_subscriptions
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.validation import kind_of_request, read_request
@@ -26,6 +27,8 @@ from tests.fakes import DEPLOYMENT, FakeClock, FakeServices
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.json"))
 MOST_CALLS = 23
+CALLS_IN_ANOTHER_SUBSCRIPTION = 4
+"""The subscription itself, locks, role assignments, permissions."""
 
 
 @dataclass
@@ -84,6 +87,9 @@ def test_a_samples_plan_finds_what_is_expected_and_nothing_is_written(file: Path
         assert bool(plan.make) == (sample.request["provisioned_by"] == "automation")
         assert plan.certificate is not None
         assert bool(plan.delete) == sample.is_migration
+    maker = sample.request["provisioned_by"]
+    assert [each.code for each in plan.findings if each.applies_to and maker not in each.applies_to] == []
     calls = [entry.request for entry in simulator.world.log if entry.request.host in RESOURCE_MANAGERS]
     assert [call.path for call in calls if is_change(call.method, call.path)] == []
-    assert len(calls) <= MOST_CALLS
+    request = read_request(sample.request, kind_of_request(sample.request))
+    assert len(calls) <= MOST_CALLS + CALLS_IN_ANOTHER_SUBSCRIPTION * len(other_subscriptions(request))

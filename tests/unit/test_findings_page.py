@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cmg_core.domain.makers import ABOUT
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/findings.md"
 SAYING = frozenset({"blocks", "warns", "tells", "unknown", "Finding", "Row"})
@@ -93,6 +95,11 @@ def test_a_section_says_what_was_seen_why_it_matters_and_what_to_do(code: str) -
     assert re.search(
         r"\n\*\*Seen:\*\* .{20,}\n\*\*Why it matters:\*\* .{20,}\n\*\*What to do:\*\* .{10,}", section, re.DOTALL
     )
+
+
+def test_each_code_that_is_about_some_makers_only_is_told() -> None:
+    assert sorted(ABOUT.keys() - told()) == []
+    assert {maker for makers in ABOUT.values() for maker in makers} <= {"automation", "site", "existing"}
 
 
 def test_codes_are_found_wherever_they_are_said() -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from local.azure.arm import authorization, groups, locks, policies, subscriptions
+from local.azure.arm import authorization, groups, locks, metrics, policies, subscriptions
 from local.azure.arm.admission import WRITES, authenticate, find_subscription
 from local.azure.arm.call import Call, Caller, ResourceType
 from local.azure.arm.registry import PROVIDERS, SKU_VERSIONS, TYPES
@@ -118,6 +118,12 @@ def _provider_call(
         _check_version(request, kind, versions)
         _require_scope(world, scope)
         return _governance(world, caller, request, kind, scope)
+    if rest.lower() == metrics.TYPE.lower():
+        _check_version(request, metrics.TYPE, metrics.VERSIONS)
+        _require_scope(world, scope)
+        if request.method != "GET":
+            raise _method_not_allowed(request.method)
+        return metrics.list_metrics(world, request, scope)
     target = parse(request.path)
     if target is None or not target.types:
         raise AzureError(404, "NotFound", f"The path '{request.path}' names nothing that is known.")

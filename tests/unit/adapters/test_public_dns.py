@@ -8,6 +8,7 @@ from datetime import timedelta
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 import pytest
 
@@ -231,3 +232,23 @@ def test_what_is_no_dns_answer_is_a_view_with_a_failure(wire: bytes, monkeypatch
 
 def _key(owner: str, kind: str) -> tuple[dns.name.Name, dns.rdataclass.RdataClass, dns.rdatatype.RdataType]:
     return dns.name.from_text(owner), dns.rdataclass.IN, dns.rdatatype.from_text(kind)
+
+
+def test_a_name_with_addresses_of_version_6_alone_is_no_free_name() -> None:
+    def answer(query: dns.message.Message) -> dns.message.Message:
+        is_for_6 = query.question[0].rdtype == dns.rdatatype.AAAA
+        return saying(*(["granitefalls.contoso.com. 30 AAAA 2001:db8::7"] if is_for_6 else []))(query)  # type: ignore[return-value]  # it answers
+
+    seen = view(answer)
+    assert (seen.targets, seen.addresses, seen.ttl) == ((), ("2001:db8::7",), timedelta(seconds=30))
+
+
+@pytest.mark.parametrize("flags", [0, int(dns.flags.AA)])
+def test_an_authority_says_that_it_is_one(flags: int) -> None:
+    def answer(query: dns.message.Message) -> dns.message.Message:
+        response = saying("granitefalls.contoso.com. 60 CNAME a.example.")(query)
+        assert response is not None
+        response.flags |= flags
+        return response
+
+    assert view(answer).authoritative is bool(flags)

@@ -28,6 +28,13 @@ def test_a_size_that_is_not_offered_has_that_finding_alone() -> None:
     assert judge_offer(Offer("f", 2, ()), "Standard_A2_v2", "eastus") == ()
 
 
+def test_which_image_the_site_takes_is_not_judged() -> None:
+    offer = Offer("f", 2, (), ("V2",))
+    assert judge_offer(offer, "Standard_A2_v2", "eastus", boots_our_image=False) == ()
+    [found] = judge_offer(offer, "Standard_A2_v2", "eastus")
+    assert found.applies_to == ("automation",)
+
+
 def usage(name: str, used: int, limit: int) -> JsonObject:
     return {"id": f"/{name}", "name": {"value": name}, "currentValue": used, "limit": limit}
 

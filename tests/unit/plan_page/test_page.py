@@ -23,7 +23,7 @@ from cmg_core.plan import STEPS
 from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.plan_page.markdown import code, table, text
 from cmg_core.plan_page.words import CASES
-from tests.fakes import NOW, deployment, migration
+from tests.fakes import NOW, SUBSCRIPTION, ZONE_ID, deployment, migration
 from tests.worlds import CLASSIC_NAME, OLD_SCALE_SET, SERVICE_NAME, base, classic
 
 READER = MarkdownIt("commonmark", {"linkify": False}).enable("table")
@@ -408,3 +408,10 @@ def test_each_case_has_its_words() -> None:
     assert set(CASES) == set(Case)
     for case in Case:
         assert CASES[case] in page_of(PLAN.model_copy(update={"case": case}))
+
+
+def test_a_zone_in_another_subscription_is_named_with_it() -> None:
+    other = "44444444-4444-4444-4444-444444444444"
+    told = section(page_of(PLAN, migration(dns={"zone_id": ZONE_ID.replace(SUBSCRIPTION, other)})), "What and why")
+    assert f"- In subscription `{other}` of the same tenant: the DNS zone" in told
+    assert "of the same tenant" not in section(page_of(PLAN, REQUEST), "What and why")

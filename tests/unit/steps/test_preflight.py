@@ -375,10 +375,6 @@ def test_what_stands_against_a_migration_blocks_it(code: str, spoil: Spoil) -> N
         ("zone-missing", {"dns": {"zone_id": resource_id("Microsoft.Network/dnsZones", "contoso.com", "rg-none")}}),
         ("service-name-not-covered", {"service_name": "other.contoso.com"}),
         ("release-without-scale-sets", {"configmgr_release": "1910"}),
-        (
-            "other-subscription-later",
-            {"old_gateway": {"resource_id": CLASSIC_ID.replace("2222", "4444"), "service_name": SERVICE_NAME}},
-        ),
     ],
 )
 def test_what_cannot_be_carried_out_blocks(code: str, changes: dict[str, object]) -> None:
@@ -481,6 +477,12 @@ def test_a_record_that_leads_to_the_old_gateway_by_a_detour_is_no_obstacle() -> 
     plan = planned(migration(), services)
     assert finding(plan, "record-indirect").severity is Severity.WARNS
     assert plan.blocked_by == ()
+
+
+def test_a_proxy_before_the_zone_keeps_the_record_from_leading_anybody() -> None:
+    services = classic()
+    services.dns.answers[SERVICE_NAME.lower()] = [NameView("ns", (), ("198.51.100.80",))]
+    assert [found.code for found in planned(migration(), services).blocked_by] == ["name-behind-proxy"]
 
 
 def test_a_name_that_serves_already_is_not_taken_over_by_a_new_deployment() -> None:

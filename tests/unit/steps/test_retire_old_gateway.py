@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 
 from cmg_core.domain.cases import Case
-from cmg_core.domain.errors import StepFailed
+from cmg_core.domain.errors import StepFailed, TryAgain
 from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import Part
 from cmg_core.domain.record import Claim, State, Waiting
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.values import JsonObject
-from cmg_core.services import Dialed, OperationLook, OperationState, Started
+from cmg_core.services import Dialed, NameView, OperationLook, OperationState, Started
 from cmg_core.steps.retire_old_gateway import retire_old_gateway
 from tests.fakes import (
     CLASSIC_ID,
@@ -552,3 +552,38 @@ def test_under_one_name_a_forgotten_record_keeps_the_sites_record_under_two_name
     assert asked is not None and asked.asked_at is not None
     waits = run(services, opened(two))
     assert isinstance(waits, Wait) and "forgotten" in waits.reason and deleted(services) == []
+
+
+OLD_ADDRESS = "203.0.113.99"
+
+
+@pytest.mark.parametrize(
+    ("view", "codes"),
+    [
+        (NameView("ns1", (), (OLD_ADDRESS,)), {"name-would-dangle"}),
+        (NameView("ns1", ("cmg.example",), (OLD_ADDRESS,)), {"name-would-dangle"}),
+        (NameView("ns1", (NEW_NAME,), (OLD_ADDRESS,)), set()),
+        (NameView("ns1", (), ("198.51.100.80",)), set()),
+    ],
+)
+def test_an_address_leads_to_the_old_gateway_as_its_name_does(view: NameView, codes: set[str]) -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dns.answers[OLD_NAME] = [NameView("ns1", (), (OLD_ADDRESS,))]
+    services.dns.answers[SERVICE.lower()] = [view]
+    if codes:
+        assert stopped_by(services, state) == codes
+        assert services.resource_manager.writes == []
+    else:
+        run(services, state)
+        assert services.resource_manager.writes == [f"DELETE {CLASSIC_ID}"]
+
+
+def test_where_the_old_gateways_addresses_cannot_be_asked_for_nothing_goes() -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.dns.answers[OLD_NAME] = [NameView("ns1", failure="timed out")]
+    services.dns.answers[SERVICE.lower()] = [NameView("ns1", (), (OLD_ADDRESS,))]
+    with pytest.raises(TryAgain):
+        run(services, state)
+    assert services.resource_manager.writes == []
