@@ -295,7 +295,8 @@ class _Stage(InProcess):
         if trouble.cure is not None and trouble.told.until is None:
             now = self.clock.now()
             advance(self.world, now)
-            trouble.cure(now)
+            if not (trouble.leads_over and self._record().state.roll_back is not None):
+                trouble.cure(now)
             trouble.told = replace(trouble.told, until=now)
             await self.all_try()
 
@@ -432,9 +433,8 @@ class _Stage(InProcess):
                 points = site.connection_points.values() if site else ()
                 named = [each.name for each in gateways if normal(each.service_name) == name]
                 linked = [each.server for each in points if each.gateway in named]
-                return [{"remove_connection_point": server} for server in linked] + [
-                    {"remove_gateway_record": record} for record in named
-                ]
+                unlinked: list[JsonObject] = [{"remove_connection_point": server} for server in linked]
+                return unlinked + [{"remove_gateway_record": record} for record in named]
 
     def _remove_made(self) -> None:
         """In the console: the site removes the gateway that it has made."""

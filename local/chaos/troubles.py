@@ -46,6 +46,8 @@ class Trouble:
     """Puts it right; None where nobody can."""
     over_at: datetime | None = None
     """When it passes by itself."""
+    leads_over: bool = False
+    """Whether the cure leads clients to the new gateway: nobody does that during a rollback."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ def _record_back(place: Surroundings, old_name: str, random: Random, now: dateti
 
     what = f"the record of the service name set back to {old_name}"
     over_at = now + timedelta(hours=random.uniform(0.1, LONGEST_MISTAKE_HOURS))
-    return Trouble(Disturbance(now, what, stops=True, cuts_clients=cuts), cure, over_at)
+    return Trouble(Disturbance(now, what, stops=True, cuts_clients=cuts), cure, over_at, leads_over=True)
 
 
 def _relays(place: Surroundings, name: str, now: datetime) -> bool:

@@ -170,6 +170,7 @@ def original_record_too(patch: pytest.MonkeyPatch) -> None:
         await context.azure.put(await context.claim(), old.id, old.body())
         return await change(context, state)
 
+    patch.setattr(stage, "LONGEST", timedelta(hours=1))
     patch.setattr(
         cut_over, "ORDERS", cut_over.ORDERS | {Case.NEW_NAME: (changes_both, *cut_over.ORDERS[Case.NEW_NAME][1:])}
     )
@@ -200,7 +201,7 @@ def inside_view_asked_last(patch: pytest.MonkeyPatch) -> None:
     """Nobody is asked to let the inside view follow before the new gateway relays, which waits for just that."""
     order = tuple(part for part in cut_over.ORDERS[Case.GAP_ACCEPTED] if part is not cut_over._ask_inside_view)
     patch.setattr(cut_over, "ORDERS", cut_over.ORDERS | {Case.GAP_ACCEPTED: order})
-    patch.setattr(stage, "LONGEST", timedelta(days=2))
+    patch.setattr(stage, "LONGEST", timedelta(hours=1))
 
 
 def grace_from_the_gateways_making(patch: pytest.MonkeyPatch) -> None:
@@ -217,6 +218,7 @@ def original_point_goes_as_well(patch: pytest.MonkeyPatch) -> None:
         return (*gates_of(request, names, ports), procedure._connection_point_removed(names))
 
     patch.setattr(survey, "gates_of", one_more)
+    patch.setattr(stage, "LONGEST", timedelta(hours=1))
 
 
 def back_without_a_look_at_the_old_one(patch: pytest.MonkeyPatch) -> None:
