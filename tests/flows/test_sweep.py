@@ -37,6 +37,8 @@ OTHERS = (
 PARTS = 24
 """Of the sweep, so that several workers share it."""
 CHOSEN = 8
+HOLD_S = 600.0
+"""How long the host holds a message while it works (engine-protocol)."""
 WHOLE = os.environ.get("CMG_SWEEP") == "all"
 SCALE_SET = re.compile(r"/virtualMachineScaleSets/[^/]+", re.IGNORECASE)
 TRIED_AGAIN = ("TryAgain", "ClaimRunsOut")
@@ -71,10 +73,12 @@ def scale_sets_made(report: RunReport) -> int:
     )
 
 
-def foretold_s(report: RunReport) -> float:
-    """How long a gap the plan foretold: none, but where it was accepted."""
+def longest_gap_s(report: RunReport) -> float:
+    """None, but where a gap was accepted. Then a host that dies right after the record's change has asked nobody yet to
+    let the inside view follow: its message is taken up again when the hold on it ends (docs/campaigns.md)."""
     plan = report.record.state.plan
-    return plan.foretold_gap.total_seconds() if plan else 0.0
+    foretold = plan.foretold_gap.total_seconds() if plan else 0.0
+    return foretold + HOLD_S if foretold else 0.0
 
 
 def differences(report: RunReport, expected: RunReport) -> list[str]:
@@ -87,7 +91,7 @@ def differences(report: RunReport, expected: RunReport) -> list[str]:
         f"deleted {set(report.deleted ^ expected.deleted)}": report.deleted != expected.deleted,
         f"created {set(report.created ^ expected.created)}": report.created != expected.created,
         f"kept {set(report.kept ^ expected.kept)}": report.kept != expected.kept,
-        f"clients found none for {report.tally.longest_gap_s} s": report.tally.longest_gap_s > foretold_s(report),
+        f"clients found none for {report.tally.longest_gap_s} s": report.tally.longest_gap_s > longest_gap_s(report),
         f"{scale_sets_made(report)} scale sets were made": scale_sets_made(report) != scale_sets_made(expected),
         f"{len(report.poison)} messages in poison": bool(report.poison),
         f"raised {surprises}": bool(surprises),
