@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local.inprocess.harness import RunReport, run
-from local.inprocess.tape import Call, Fault, Harm
+from local.inprocess.tape import Call, Fault, Harm, Port
 from local.sample import Sample, load
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -116,6 +116,12 @@ def test_every_harm_at_every_call(part: int) -> None:
     faults = faults_of(DEFAULT)
     assert len(faults) > 500
     sweep(DEFAULT, faults[part::PARTS])
+
+
+def test_a_standing_gateway_that_fails_to_answer_once_is_dialed_again() -> None:
+    name = "s08-retire-only.json"
+    first = next(call.number for call in undisturbed(name).calls if call.port is Port.DIAL)
+    sweep(name, [Fault(first, Harm.ERROR)])
 
 
 @pytest.mark.parametrize("name", OTHERS)
