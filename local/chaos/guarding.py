@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from cmg_core.domain.values import objects_at
+from cmg_core.domain.values import at, objects_at
 from local.chaos.cases import Case, gates_of
 from local.chaos.reading import (
     RELEASE,
@@ -66,7 +66,7 @@ def _released_unasked(story: Story, write: Write) -> Iterator[str]:
     succeeded = [state.at for state in story.ledger if state.record["status"] == "succeeded" and state.n < write.n]
     if step_at(story, write) != RELEASE or not succeeded:
         yield f"{write.path} keeps a parked name and was deleted at {write.at} by {step_at(story, write)}"
-    elif not any(at >= succeeded[0] for at in granted(story, RELEASE)):
+    elif not any(then >= succeeded[0] for then in granted(story, RELEASE)):
         yield f"{write.path} keeps a parked name and was deleted at {write.at}; nobody had asked for that"
 
 
@@ -83,10 +83,18 @@ def deleted_under_guard(story: Story) -> Iterator[str]:
             yield f"{where} while {', '.join(leading)} led to {story.old_name}"
         if look.locked:
             yield f"{where} though a lock protected it"
-        if write.path in removed_by_others(story):
+        if write.path in _made_anew_after_the_plan(story):
             yield f"{where}, but it was made anew by somebody after the plan"
         if write.path != story.parked:
             yield from (f"{where} {what}" for what in _against(story, write, look, (*BEFORE_SITE, *LAST_GATES)))
+
+
+def _made_anew_after_the_plan(story: Story) -> frozenset[str]:
+    """What was made anew before the plan was saved may be what the plan saw."""
+    planned = next(
+        (state.at for state in story.ledger if at(state.record, "state", "plan") is not None), story.ended_at
+    )
+    return frozenset().union(*(each.removes for each in story.disturbances if each.at > planned))
 
 
 def asked_under_guard(story: Story) -> Iterator[str]:
@@ -125,7 +133,7 @@ def _led_astray(story: Story, look: Look, *, parked: bool) -> list[str]:
 def _grace_missing(story: Story, moment: Write | AskedOfSite) -> str:
     """By the world's own record: how long the new gateway had been the one that clients are led to."""
     wanted = max(duration(str(story.request.get("grace_period", "PT24H"))), story.minimum_grace)
-    began = max((at for at in _beginnings(story, moment.at)), default=moment.at)
+    began = max(_beginnings(story, moment.at))
     if moment.at - began < wanted:
         return f"{moment.at - began} after the cut-over; the grace period is {wanted}"
     ends = state_at(story, moment).get("grace_ends_at")
@@ -139,7 +147,7 @@ def _beginnings(story: Story, before: datetime) -> Iterator[datetime]:
     name, the record leads there, and people have opened what is theirs. What never was counts as being so only now."""
     yield story.relayed_at or before
     if story.case.moves_the_name:
-        over = (at for at, target in story.dns_changes if target != story.old_name and at <= before)
+        over = (then for then, target in story.dns_changes if target != story.old_name and then <= before)
         yield next(over, before)
     for gate in gates_of(story.request, story.case, story.service_name).intersection(PERSONS):
         yield min(granted(story, f"open {gate}"), default=before)
@@ -174,7 +182,7 @@ def _had_led_over(story: Story, write: Write) -> bool:
     if story.case is Case.NEW:
         return False
     if story.case.moves_the_name:
-        return any(at <= write.at and target not in (story.old_name, "") for at, target in story.dns_changes)
+        return any(then <= write.at and target not in (story.old_name, "") for then, target in story.dns_changes)
     return story.relayed_at is not None and story.relayed_at <= write.at
 
 
