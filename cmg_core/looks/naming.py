@@ -112,6 +112,8 @@ async def _shown_certificate(
     """What the standing gateway shows on 443: nobody gave another word for what is expected of it."""
     name = request.service_name or standing.deployment_name
     dialed = await services.dialer.dial(standing.deployment_name, name)
+    if not dialed.leaf:  # one answer that is lost must not refuse a request
+        dialed = await services.dialer.dial(standing.deployment_name, name)
     if not dialed.leaf:
         notes.add([new_gateway_silent(standing, dialed.failure)])
         return None

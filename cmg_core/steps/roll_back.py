@@ -21,11 +21,9 @@ from cmg_core.domain.relay import in_words, relays
 from cmg_core.domain.values import JsonObject, tags_of, text_at
 from cmg_core.steps.clocks import beginning, left_until
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.gates import is_closed, wait_at
+from cmg_core.steps.gates import is_closed, until_next_try, wait_at
 from cmg_core.steps.planned import case_of_state, made_by, names_of, plan_of, take_in_turn
 from cmg_core.steps.removing import remove
-
-LOOK_AGAIN = timedelta(seconds=15)
 
 
 async def roll_back(context: StepContext) -> Outcome:
@@ -53,15 +51,19 @@ async def _old_name_serves(context: StepContext, state: State) -> Done | Wait:
         return Done(state)
     dialed = await context.services.dialer.dial(old.service_name, old.service_name)
     if not relays(dialed, state.relaying_attested):
-        return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {old.service_name}. {in_words(dialed)}")
+        return Wait(
+            state, _pause(context, state), f"The old gateway does not relay as {old.service_name}. {in_words(dialed)}"
+        )
     return Done(state)
 
 
 async def _record_back(context: StepContext, state: State) -> Done | Wait:
-    """Point the record at the old gateway again, while that one relays; the record of a new deployment goes."""
-    if _way(state).record_back_at is not None or not names_of(state).has_own_domain:
-        return Done(state)
+    """Point the record at the old gateway again, while that one relays, and anew where somebody has led it over once
+    more; the record of a new deployment goes."""
     old = plan_of(state).old_gateway if case_of_state(state).moves_the_name else None
+    was_back = _way(state).record_back_at is not None and not (old is not None and await _leads_over(context, state))
+    if was_back or not names_of(state).has_own_domain:
+        return Done(state)
     if state.request.dns is None:
         return await _watch_record(context, state) if old else Done(await _back(context, state, timedelta()))
     record = await _record(context, state)
@@ -76,12 +78,20 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     await _ensure_whole(context, old)
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
     if not relays(dialed, state.relaying_attested):
-        return Wait(state, LOOK_AGAIN, f"The record goes back only while the old gateway relays. {in_words(dialed)}")
+        return Wait(
+            state, _pause(context, state), f"The record goes back only while the old gateway relays. {in_words(dialed)}"
+        )
     target = plan_of(state).record
     back = record.pointing_at(target.target if target else old.deployment_name)
     await context.azure_of(record.id).put(await context.claim(), record.id, back.body(), etag=record.etag)
     told = f"changed the record {names_of(state).service_name} back from {record.target} to {back.target}"
     return Done(await _back(context, state, record.ttl), (told,))
+
+
+async def _leads_over(context: StepContext, state: State) -> bool:
+    """Whether the record, where it is the app's to change, leads to the new gateway."""
+    record = await _record(context, state) if names_of(state).has_own_domain else None
+    return record is not None and record.points_at(names_of(state).deployment_name)
 
 
 async def _watch_record(context: StepContext, state: State) -> Done | Wait:
@@ -94,7 +104,9 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
         return Done(await _back(context, state, held))
     if is_closed(state, GateName.CNAME):
         return wait_at(state, GateName.CNAME, now)
-    return Wait(state, LOOK_AGAIN, f"Public servers still lead {names_of(state).service_name} to {new_name}.")
+    return Wait(
+        state, _pause(context, state), f"Public servers still lead {names_of(state).service_name} to {new_name}."
+    )
 
 
 async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait:
@@ -105,9 +117,10 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
     views = await context.services.dns.views(names.service_name)
     if any(names.deployment_name.lower() in view.targets for view in views):
         # Whoever asks such a server now holds its answer for the full TTL: that counts from the next look on.
-        later = replace(way, record_back_at=await beginning(context) + LOOK_AGAIN)
+        pause = _pause(context, state)
+        later = replace(way, record_back_at=await beginning(context) + pause)
         reason = f"Public servers still lead {names.service_name} to {names.deployment_name}."
-        return Wait(replace(state, roll_back=later), LOOK_AGAIN, reason)
+        return Wait(replace(state, roll_back=later), pause, reason)
     forgotten_at = way.record_back_at + way.ttl_at_change
     if left := await left_until(context, forgotten_at):
         told = f"Until {forgotten_at.isoformat()} clients may hold the new answer."
@@ -115,7 +128,7 @@ async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait
     for host in (old.deployment_name, names.service_name):
         dialed = await context.services.dialer.dial(host, names.service_name)
         if not relays(dialed, state.relaying_attested):
-            return Wait(state, LOOK_AGAIN, f"The old gateway does not relay as {host}. {in_words(dialed)}")
+            return Wait(state, _pause(context, state), f"The old gateway does not relay as {host}. {in_words(dialed)}")
     return Done(state)
 
 
@@ -200,7 +213,7 @@ async def _leads_here(context: StepContext, state: State) -> Wait | None:
         )
     if any(name.lower() in view.targets for view in views):
         reason = f"Nothing is removed while public servers lead {names_of(state).service_name} to {name}."
-        return Wait(state, LOOK_AGAIN, reason)
+        return Wait(state, _pause(context, state), reason)
     return None
 
 
@@ -215,6 +228,11 @@ async def _record(context: StepContext, state: State) -> RecordSet | None:
 async def _back(context: StepContext, state: State, held: timedelta) -> State:
     way = replace(_way(state), record_back_at=await beginning(context), ttl_at_change=held)
     return replace(state, roll_back=way)
+
+
+def _pause(context: StepContext, state: State) -> timedelta:
+    """Until the next look at what nobody is asked for."""
+    return until_next_try(state, context.services.clock.now())
 
 
 def _way(state: State) -> RollBack:

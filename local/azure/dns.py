@@ -1,8 +1,9 @@
 """The simulated DNS: what a name says to the world outside and to the company's inside view.
 
 Sources, in this order: the inside view's own records, receivers of webhooks, Azure DNS zones, the labels of public
-addresses, classic cloud services. The public answers are what the DNS server gives; the inside ones are what connection points see. «Elsewhere»
-are servers of the internet that show another view of some names (split-horizon, or an older answer that is still held).
+addresses, classic cloud services. The public answers are what the DNS server gives; the inside ones are what connection
+points see. «Elsewhere» are servers of the internet that show another view of some names (split-horizon, or an older
+answer that is still held).
 """
 
 import re

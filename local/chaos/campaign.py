@@ -11,15 +11,39 @@ from local.chaos.stage import play
 from local.chaos.story import Story
 from local.sample import SAMPLES, Sample, load
 
-USUAL = (
-    "s07-own-domain-from-classic.json",
+EACH_CASE = (
     "s07-own-domain-from-classic.json",
     "s07-own-domain-from-scale-set.json",
+    "s07-consented-gap.json",
+    "s08-own-domain-from-cloudapp-net.json",
+    "s08-region-name-from-cloudapp-net.json",
+    "s08-retire-only.json",
+    "s02-classic-gone.json",
+    "existing-gateway.json",
+    "site-makes-the-gateway.json",
     "new-own-domain.json",
-    "s03-new-region-name.json",
     PARKING,
 )
-"""What runs are drawn from; the default sample twice as often."""
+"""One sample at least for each case of the procedures, and for each who may make the gateway."""
+USUAL = (
+    *EACH_CASE,
+    *EACH_CASE,
+    "s01-providers-in-every-state.json",
+    "s03-new-region-name.json",
+    "s03-us-government.json",
+    "s03-wildcard.json",
+    "s04-one-to-several-instances.json",
+    "s05-customer-by-app.json",
+    "s05-customer-delegated.json",
+    "s07-gap-not-accepted.json",
+    "s07-zone-of-others.json",
+    "s08-cloudapp-net-certificate-refused.json",
+    "s09-offline-clients.json",
+    "cancel-at-approval.json",
+    "resume-after-quota.json",
+)
+"""What runs are drawn from; the cases twice as often as what varies them. Not those whose story tells of one moment
+that mischief may let pass."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +78,7 @@ def run(seed: int, number: int, samples: Sequence[str] = USUAL) -> Result:
 def _sample(drawn: Draw) -> Sample:
     file = Path(drawn.sample)
     sample = load(file if file.is_absolute() else SAMPLES / file)
-    if not sample.is_migration:
+    if "grace_period" not in sample.request:
         return sample
     return sample.model_copy(update={"request": sample.request | {"grace_period": drawn.grace}})
 

@@ -11,29 +11,32 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cmg_core.domain.values import JsonObject
-from local.chaos.story import Disturbance, LedgerState, Look, Story, Write
-
-ENDS = ("succeeded", "refused", "cancelled", "rolled-back")
-OWNER_TAG = "cmg-deployment"
-ADDRESS = "microsoft.network/publicipaddresses"
-NEW_TYPES = (
-    "microsoft.network/networksecuritygroups",
-    "microsoft.network/virtualnetworks",
-    ADDRESS,
-    "microsoft.network/loadbalancers",
-    "microsoft.compute/virtualmachinescalesets",
+from local.chaos.gates import gates_of_the_case, opened_rightly
+from local.chaos.guarding import (
+    asked_under_guard,
+    deleted_by_plan,
+    deleted_under_guard,
+    others_left_alone,
+    records_changed_rightly,
+    taken_back_rightly,
 )
-"""What a gateway on a scale set is made of: one of each."""
-BEFORE_GRACE = ("connection-point-connected", "content-ready", "ready-to-cut-over", "cname", "inside-dns")
-BEFORE_REMOVAL = (*BEFORE_GRACE, "clients-moved", "site-record-removed", "connection-point-removed")
-"""The gates that stand before the first DELETE (procedures, cases 1 and 2)."""
-RELEASE = "release-name"
-"""The step and the request that give a parked name free."""
-AFTERMATH = timedelta(seconds=90)
-"""How long after a disturbance clients may still feel it: caches, and a connection point's next checks."""
+from local.chaos.reading import (
+    ENDS,
+    NEW_TYPES,
+    RELEASE,
+    SCALE_SET,
+    covers,
+    granted,
+    ledger_at,
+    owner,
+    removed_by_others,
+    type_of,
+)
+from local.chaos.relaying import always_relayed, gap_as_consented
+from local.chaos.story import LedgerState, Story
+
 TRIED_AGAIN = ("TryAgain", "ClaimRunsOut", "UnreadableMessage")
 """What an invocation may raise: the message is tried again, and one that is none goes to poison."""
-DURATION = re.compile(r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>[\d.]+)S)?)?")
 KEYS = re.compile(r"-----BEGIN|PRIVATE KEY|\bMII[A-Za-z0-9+/]{200,}|\beyJ[\w-]{20,}\.[\w-]{20,}\.")
 """PEM, a PFX in base64, a signed token."""
 
@@ -77,35 +80,37 @@ def _called_rightly(story: Story) -> Iterator[str]:
 
 def ended_rightly(story: Story) -> Iterator[str]:
     """Each end is one that the request or a person asked for, and the world looks like it."""
-    wanted = {each.what for each in story.asked if each.refusal is None}
     gone = story.before.keys() - story.after.keys()
-    removed_by_others = _removed_by_others(story)
+    by_others = removed_by_others(story)
     match story.outcome:
         case "succeeded":
-            if missed := story.to_delete & story.after.keys() - removed_by_others:
+            if missed := story.to_delete & story.after.keys() - by_others:
                 yield f"it succeeded, but {sorted(missed)} are still there"
             yield from _parked_or_released(story)
         case "cancelled" | "rolled-back":
-            if {"cancelled": "cancel", "rolled-back": "rollback"}[str(story.outcome)] not in wanted:
+            if not any(granted(story, {"cancelled": "cancel", "rolled-back": "rollback"}[str(story.outcome)])):
                 yield f"it was {story.outcome}, and nobody asked for that"
-            if lost := gone - removed_by_others:
+            if lost := gone - by_others:
                 yield f"it was {story.outcome}, but {sorted(lost)} are gone"
-            if story.old_name and story.public_target != story.old_name and not _dns_was_touched(story):
-                yield f"it was {story.outcome}, but {story.service_name} leads to {story.public_target}"
+            is_ours = story.record_id or story.case.moves_the_name
+            if is_ours and story.public_target != story.target_before and not _dns_was_touched(story):
+                yield f"it was {story.outcome}, but {story.service_name} leads to {story.public_target or 'nothing'}"
         case "refused":
-            if not any(each.stops for each in story.disturbances):
+            if not story.to_be_refused and not any(each.stops for each in story.disturbances):
                 yield "it was refused though nothing stood against it"
+    if story.to_be_refused and story.record["step"] != "preflight":
+        yield f"it came to {story.record['step']}, and was to be refused"
     if story.outcome in ("refused", "cancelled") and (taken := [write for write in story.writes if write.was_taken]):
         yield f"it was {story.outcome}, but {taken[0].method} {taken[0].path} was sent before"
 
 
 def _parked_or_released(story: Story) -> Iterator[str]:
     """Invariant 8: the address stays alone with its label until its release; then it is gone, unless given up."""
-    if not story.parked or story.parked in _removed_by_others(story):
+    if not story.parked or story.parked in removed_by_others(story):
         return
     address = story.after.get(story.parked)
     released = any(state.record["step"] == RELEASE for state in story.ledger)
-    given_up = any(each.what == "cancel" and each.refusal is None for each in story.asked)
+    given_up = any(granted(story, "cancel"))
     if address is None:
         if not released:
             yield f"{story.parked} is gone, and its name was to stay parked"
@@ -117,111 +122,10 @@ def _parked_or_released(story: Story) -> Iterator[str]:
         yield f"{story.parked} does not stand alone with its label"
 
 
-def deleted_by_plan(story: Story) -> Iterator[str]:
-    """Nothing is deleted that the plan did not name; on the way back only what this deployment made."""
-    for write in story.writes:
-        if write.method != "DELETE" or write.status is None:
-            continue
-        if write.path == story.parked:
-            yield from _released_unasked(story, write)
-        elif write.path in story.to_delete:
-            if _step_at(story, write) == "roll-back":
-                yield f"the rollback deleted the old gateway's {write.path}"
-        elif write.path in story.before and "/dnszones/" not in write.path:
-            yield f"{write.path} was deleted, and no plan named it"
-        elif _step_at(story, write) != "roll-back":
-            yield f"{write.path} of the new gateway was deleted, and nobody rolled it back"
-    strangers = story.before.keys() - story.after.keys() - story.to_delete - {story.parked} - _removed_by_others(story)
-    if strangers:
-        yield f"{sorted(strangers)} are gone"
-
-
-def _released_unasked(story: Story, write: Write) -> Iterator[str]:
-    """A parked name goes in a release of its own, which a person asks for after the success."""
-    succeeded = [state.at for state in story.ledger if state.record["status"] == "succeeded" and state.n < write.n]
-    if _step_at(story, write) != RELEASE or not succeeded:
-        yield f"{write.path} keeps a parked name and was deleted at {write.at} by {_step_at(story, write)}"
-    elif not any(each.what == RELEASE and each.refusal is None and each.at >= succeeded[0] for each in story.asked):
-        yield f"{write.path} keeps a parked name and was deleted at {write.at}; nobody had asked for that"
-
-
-def deleted_under_guard(story: Story) -> Iterator[str]:
-    """Invariants 4, 5 and 8 at the very moment of each DELETE of the old gateway, but for what changed in between."""
-    for write in story.writes:
-        look, goes = write.look, story.to_delete | {story.parked}
-        if write.method != "DELETE" or write.path not in goes or look is None:
-            continue
-        if not write.was_taken or _changed_meanwhile(story, write):
-            continue
-        where = f"{write.path} was deleted at {write.at}"
-        if leading := _led_astray(story, write, look):
-            yield f"{where} while {', '.join(leading)} led to {story.old_name}"
-        if look.locked:
-            yield f"{where} though a lock protected it"
-        if write.path in _removed_by_others(story):
-            yield f"{where}, but it was made anew by somebody after the plan"
-        if write.path == story.parked:
-            continue
-        if shortfall := _grace_missing(story, write):
-            yield f"{where}, {shortfall}"
-        if closed := _closed_gates(story, write):
-            yield f"{where} while {', '.join(closed)} were closed"
-        if look.healthy != story.request.get("instances"):
-            yield f"{where} while {look.healthy} of {story.request.get('instances')} new instances were healthy"
-        if not look.new_relays:
-            yield f"{where} while the new gateway did not relay"
-
-
-def _led_astray(story: Story, write: Write, look: Look) -> list[str]:
-    """Records that may not lead to the old name any more. While that stays parked, others than the clients' may."""
-    if not story.parked or write.path == story.parked:
-        return list(look.leading_to_old)
-    label = story.service_name.split(".")[0]
-    return [name for name in look.leading_to_old if name.rsplit("/")[-1].lower() == label]
-
-
-def _grace_missing(story: Story, write: Write) -> str:
-    """By the world's own record of DNS: how long the service name led elsewhere than to the old gateway."""
-    wanted = max(duration(str(story.request.get("grace_period", "PT24H"))), story.minimum_grace)
-    changes = [at for at, target in story.dns_changes if target != story.old_name and at <= write.at]
-    first_over = changes[0] if changes else write.at
-    if write.at - first_over < wanted:
-        return f"{write.at - first_over} after the cut-over; the grace period is {wanted}"
-    ends = _state_at(story, write).get("grace_ends_at")
-    if not isinstance(ends, str) or write.at < datetime.fromisoformat(ends):
-        return f"and the ledger says that the grace period ends at {ends}"
-    return ""
-
-
-def _closed_gates(story: Story, write: Write) -> list[str]:
-    gates = _state_at(story, write).get("gates")
-    listed = [gate for gate in gates if isinstance(gate, dict)] if isinstance(gates, list) else []
-    return [str(gate["name"]) for gate in listed if gate["name"] in BEFORE_REMOVAL and not gate.get("opened_at")]
-
-
-def always_relayed(story: Story) -> Iterator[str]:
-    """A client whose gateway relayed before finds one at every moment after, but for what others did."""
-    cuts = [each for each in story.disturbances if each.cuts_clients]
-    unexplained = [at for at in _failures(story) if not any(_covers(cut, at) for cut in cuts)]
-    if unexplained:
-        yield f"{len(unexplained)} attempts of clients found no gateway, the first at {unexplained[0]}"
-    if story.old_name and story.attempts < 20:
-        yield f"only {story.attempts} attempts of clients were seen: too few to say anything"
-
-
-def _failures(story: Story) -> list[datetime]:
-    """Attempts that failed, but for those after somebody had the only gateway taken back: a new one has none to
-    go back to."""
-    taken_back = [each.at for each in story.asked if each.what == "rollback" and each.refusal is None]
-    if story.old_name or not taken_back:
-        return list(story.failed_at)
-    return [at for at in story.failed_at if at < taken_back[0]]
-
-
 def no_stale_write(story: Story) -> Iterator[str]:
     """Invariant 1: who writes in Azure holds the claim, at the revision of its message, at that moment."""
     for write in story.writes:
-        run, state = story.runs.get(write.invocation), _ledger_at(story, write)
+        run, state = story.runs.get(write.invocation), ledger_at(story, write)
         where = f"{write.method} {write.path} at {write.at} by {write.invocation}"
         if run is None or state is None:
             yield f"{where}: it came from no message"
@@ -258,9 +162,10 @@ def no_secret(story: Story) -> Iterator[str]:
 
 def no_orphan(story: Story) -> Iterator[str]:
     """What carries the deployment's tag exists exactly if the outcome says so; never two of a kind."""
-    ours = [id for id, body in story.after.items() if _owner(body) == story.deployment_id]
+    ours = [id for id, body in story.after.items() if owner(body) == story.deployment_id]
     types = sorted(type_of(id) for id in ours)
-    if story.outcome == "succeeded" and types != sorted(NEW_TYPES):
+    makes = sorted(NEW_TYPES) if story.request.get("provisioned_by") == "automation" else []
+    if story.outcome == "succeeded" and types != makes:
         yield f"it succeeded, and of its own there are {sorted(ours)}"
     if story.outcome in ("refused", "cancelled", "rolled-back") and ours:
         yield f"it was {story.outcome} and left {sorted(ours)} behind"
@@ -269,7 +174,7 @@ def no_orphan(story: Story) -> Iterator[str]:
     made = [
         write.path
         for write in story.writes
-        if write.method == "PUT" and write.status == 201 and type_of(write.path) == NEW_TYPES[-1]
+        if write.method == "PUT" and write.status == 201 and type_of(write.path) == SCALE_SET
     ]
     if len(made) > 1:
         yield f"a scale set was made {len(made)} times: {made}"
@@ -307,36 +212,20 @@ CHECKS: dict[str, Callable[[Story], Iterable[str]]] = {
     "each end is right": ended_rightly,
     "nothing deleted outside the plan": deleted_by_plan,
     "nothing deleted but under the guard": deleted_under_guard,
+    "nothing asked of the site but under the guard": asked_under_guard,
+    "nothing of others changed": others_left_alone,
+    "records change only as the case allows": records_changed_rightly,
+    "the way back is safe": taken_back_rightly,
+    "the gates are the case's": gates_of_the_case,
+    "gates open when it is so": opened_rightly,
     "a gateway relayed at every moment": always_relayed,
+    "a gap only as foretold and accepted": gap_as_consented,
     "no write with an old revision": no_stale_write,
     "revisions grow by one": revisions_grow_by_one,
     "no secret anywhere": no_secret,
     "no orphan resource": no_orphan,
     "every failure is explained": explained,
 }
-
-
-def duration(text: str) -> timedelta:
-    """An ISO 8601 duration of days and shorter. Raises ValueError for anything else."""
-    found = DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError(f"«{text}» is no duration")
-    return timedelta(**{name: float(value) for name, value in found.groupdict().items() if value})
-
-
-def _ledger_at(story: Story, write: Write) -> LedgerState | None:
-    return next((state for state in reversed(story.ledger) if state.n < write.n), None)
-
-
-def _step_at(story: Story, write: Write) -> str:
-    state = _ledger_at(story, write)
-    return str(state.record["step"]) if state else ""
-
-
-def _state_at(story: Story, write: Write) -> JsonObject:
-    state = _ledger_at(story, write)
-    found = state.record["state"] if state else {}
-    return found if isinstance(found, dict) else {}
 
 
 def _properties(body: JsonObject) -> JsonObject:
@@ -349,35 +238,9 @@ def _revision(state: LedgerState) -> int:
     return revision if isinstance(revision, int) else -1
 
 
-def _changed_meanwhile(story: Story, write: Write) -> bool:
-    """Whether something happened between the run's beginning and its DELETE: no look can see that."""
-    run = story.runs.get(write.invocation)
-    return run is not None and any(run.began <= each.at <= write.at for each in story.disturbances)
-
-
-def _covers(disturbance: Disturbance, at: datetime) -> bool:
-    until = disturbance.until or datetime.max.replace(tzinfo=at.tzinfo)
-    return disturbance.at <= at and at - AFTERMATH <= until
-
-
 def _time_is_bent(story: Story, at: datetime) -> bool:
-    return any(each.bends_time and _covers(each, at) for each in story.disturbances)
+    return any(each.bends_time and covers(each, at) for each in story.disturbances)
 
 
 def _dns_was_touched(story: Story) -> bool:
     return any("record" in each.what for each in story.disturbances)
-
-
-def _removed_by_others(story: Story) -> frozenset[str]:
-    return frozenset().union(*(each.removes for each in story.disturbances))
-
-
-def _owner(body: JsonObject) -> object:
-    tags = body.get("tags")
-    return tags.get(OWNER_TAG) if isinstance(tags, dict) else None
-
-
-def type_of(id: str) -> str:
-    """A top-level resource's type; empty for anything else."""
-    parts = id.split("/")
-    return "/".join(parts[6:8]) if len(parts) == 9 else ""

@@ -3,20 +3,24 @@
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
 from cmg_core.domain.record import Record
-from cmg_core.services import Clock
+from cmg_core.domain.values import text_at
+from cmg_core.services import Clock, Dialed
 from local.azure.messages import Request, Response, is_change
 from local.azure.simulator import Simulator
 from local.azure.world import World
 from local.chaos.story import Look, Write
 from local.inprocess.memory import MemoryLedger, MemoryQueues
-from local.inprocess.tape import IDLE, RUNNING, Call, Harm, Port, Tape
+from local.inprocess.outside import SimulatedDialer
+from local.inprocess.tape import IDLE, RUNNING, Call, Harm, Invocation, Port, Tape
 
+_ALIAS = re.compile(r"/dnszones/[^/]+/cname/[^/]+$", re.IGNORECASE)
 LOUD = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.LOST_ANSWER, Harm.REPEATED)
 
 
@@ -100,6 +104,19 @@ class ChaoticQueues(MemoryQueues):
         super().put(step, text)
 
 
+class WatchedDialer(SimulatedDialer):
+    """Tells of each look at a gateway, right after it."""
+
+    def __init__(self, world: World, clock: Clock, tape: Tape, watch: Callable[[], None]) -> None:
+        super().__init__(world, clock, tape)
+        self._watch = watch
+
+    async def dial(self, host: str, service_name: str) -> Dialed:
+        dialed = await super().dial(host, service_name)
+        self._watch()
+        return dialed
+
+
 class WatchedSimulator(Simulator):
     """Notes each write with who sent it and how the world stood, and every secret that comes over the wire."""
 
@@ -113,17 +130,39 @@ class WatchedSimulator(Simulator):
         self.secrets.update(_secrets(request))
         if not is_change(request.method, request.path) or _is_other_post(request):
             return super().handle(request, now)
-        look = self._look(request) if request.method == "DELETE" else None
+        takes_away = request.method == "DELETE" or _ALIAS.search(request.path)
+        look = self._look(request) if takes_away else None
         status = None
         try:
             response = super().handle(request, now)
             status = response.status
         finally:
-            running = RUNNING.get()
-            invocation = running.name.rsplit(" ", 1)[-1] if running else ""
-            path = request.path.lower()
-            self.writes.append(Write(next(self._numbers), now, request.method, path, status, invocation, look))
+            invocation = invocation_of(RUNNING.get())
+            self.writes.append(
+                Write(
+                    next(self._numbers),
+                    now,
+                    request.method,
+                    request.path.lower(),
+                    status,
+                    invocation,
+                    look,
+                    _alias_target(request),
+                )
+            )
         return response
+
+
+def invocation_of(running: Invocation | None) -> str:
+    """The invocation that is at work; empty where none is."""
+    return running.name.rsplit(" ", 1)[-1] if running else ""
+
+
+def _alias_target(request: Request) -> str:
+    """Where a change of an alias leads it; empty for anything else."""
+    if request.method == "DELETE" or not _ALIAS.search(request.path):
+        return ""
+    return text_at(json.loads(request.body), "properties", "CNAMERecord", "cname").rstrip(".").lower()
 
 
 def _is_other_post(request: Request) -> bool:

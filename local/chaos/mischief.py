@@ -78,6 +78,17 @@ class Kind(StrEnum):
     SICK_INSTANCE = "sick-instance"
     CONNECTION_POINT_LOST = "connection-point-lost"
     """The second connection point loses its way for a while."""
+    ORIGINAL_POINT_LOST = "original-point-lost"
+    """The original one does: while it has no way, there is none back either."""
+
+
+HINDERING = frozenset(
+    (
+        *(Kind.CALL, Kind.BURST, Kind.SLOW, Kind.FROZEN, Kind.OPERATION_FAILS, Kind.THROTTLED, Kind.FORBIDDEN),
+        *(Kind.DELAYED, Kind.SEVERAL_HOSTS, Kind.CLOCK_JUMP, Kind.HOST_KILLED, Kind.TIMER_MISSED),
+    )
+)
+"""What may keep the product from doing something at once."""
 
 
 @dataclass(frozen=True)

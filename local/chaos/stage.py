@@ -16,23 +16,36 @@ from random import Random
 from pydantic import TypeAdapter
 
 from cmg_core import calls
+from cmg_core.calls import Says
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.gates import GateName, Opener
 from cmg_core.domain.record import MESSAGE, Ask, Event, Record, Status
-from cmg_core.domain.values import Json, JsonObject
+from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 from cmg_core.engine import Engine
+from cmg_core.services import Clock
+from cmg_core.triggers.bodies import FiguresPayload
 from cmg_core.views import status_view
 from cmg_core.wake import wake_due
-from local.azure.dns import resolve
-from local.azure.gateways import reach, relay
+from local.azure import operations
+from local.azure.dns import normal
 from local.azure.messages import Request
 from local.azure.site import SiteError, advance, apply_site
 from local.chaos import troubles
-from local.chaos.checker import ADDRESS, NEW_TYPES, type_of
-from local.chaos.instruments import BentClock, ChaoticQueues, ChaoticTape, WatchedLedger, WatchedSimulator
-from local.chaos.mischief import Kind, Mischief
-from local.chaos.story import Asked, Disturbance, LedgerState, Look, Run, Story
+from local.chaos.guarding import LAST_GATES
+from local.chaos.instruments import (
+    BentClock,
+    ChaoticQueues,
+    ChaoticTape,
+    WatchedDialer,
+    WatchedLedger,
+    WatchedSimulator,
+    invocation_of,
+)
+from local.chaos.mischief import HINDERING, Kind, Mischief
+from local.chaos.reading import ADDRESS, NEW_TYPES, type_of
+from local.chaos.story import Asked, AskedOfSite, Disturbance, LedgerState, Look, Run, Story
 from local.chaos.troubles import Surroundings, Trouble
+from local.chaos.truth import Truth
 from local.inprocess.harness import (
     AFTER_THE_END,
     LEFTOVERS,
@@ -47,7 +60,7 @@ from local.inprocess.hosting import Function, Host
 from local.inprocess.loop import EPOCH
 from local.inprocess.loop import run as run_virtually
 from local.inprocess.tape import RUNNING
-from local.sample import Sample, Then
+from local.sample import Call, Sample, Then
 
 RECORD = TypeAdapter(Record)
 EVENT = TypeAdapter(Event)
@@ -66,7 +79,8 @@ ASKS = {
     Kind.RELEASE_NAME: Ask.RELEASE_NAME,
 }
 PERSON = "somebody@contoso.com"
-PROBE = Request("GET", "", "/CCM_Proxy_ServerAuth/ServiceMetadata")
+LED_BACK = ("inside-dns", "cname", "gateway-created")
+"""The gates at which a rollback waits for people."""
 
 
 def play(sample: Sample, mischief: tuple[Mischief, ...], seed: int, settings: Settings | None = None) -> Story:
@@ -100,13 +114,18 @@ class _Stage(InProcess):
         self._errors: list[str] = []
         self._troubles: list[Trouble] = []
         self._dns_changes: list[tuple[datetime, str]] = []
+        self._inside_changes: list[tuple[datetime, str]] = []
         self._timer_missed_until = EPOCH
         self._slowness, self._twice = 0.0, False
         self._deployment_id = ""
         super().__init__(sample, ChaoticTape(random=Random(random.getrandbits(32))), settings)
         self.simulator = self._watched = WatchedSimulator(self.world, self._numbers, self._look)
         self._place = Surroundings(self.world, sample)
-        self._old_name = self._place.target(EPOCH)
+        self._old_name = self._place.old_name(EPOCH)
+        self._truth = Truth(self._place, self._old_name)
+        self._asked_of_site: list[AskedOfSite] = []
+        self._made_by_others: set[str] = set()
+        self._hindered = any(each.kind in HINDERING for each in mischief)
         self._bodies_before: dict[str, JsonObject] = self._bodies()
         self._servers = [_Server("host-1:", BentClock(self.clock))]
         self._services = self.wire(self.clock)
@@ -241,13 +260,14 @@ class _Stage(InProcess):
             case kind if kind in ASKS:
                 self._later(random.uniform(0, 5), lambda: self._ask_for(ASKS[kind], random))
             case kind:
+                keys = set(self.world.resources)
                 trouble = troubles.make(kind, self._place, self._old_name, random, now)
                 if trouble is None and mischief.at < LATEST:
                     self._when_it_can(replace(mischief, at=mischief.at + STRIDE), random)
                 elif trouble is not None:
                     self._has(trouble)
-                    if kind is Kind.STRANGER:
-                        self._bodies_before = self._bodies() | self._bodies_before
+                    came = self.world.resources.keys() - keys
+                    self._bodies_before |= {id: body for id, body in self._bodies().items() if id in came}
 
     def _when_it_can(self, mischief: Mischief, random: Random) -> None:
         assert isinstance(self.tape, ChaoticTape)
@@ -286,7 +306,8 @@ class _Stage(InProcess):
         if trouble.cure is not None and trouble.told.until is None:
             now = self.clock.now()
             advance(self.world, now)
-            trouble.cure(now)
+            if not (trouble.leads_over and self._record().state.roll_back is not None):
+                trouble.cure(now)
             trouble.told = replace(trouble.told, until=now)
             await self.all_try()
 
@@ -386,43 +407,82 @@ class _Stage(InProcess):
 
     async def _lead_back(self, record: Record) -> bool:
         """What a rollback asks of people; whether there was anything."""
-        gate = next(
-            (
-                each
-                for each in record.state.gates
-                if each.opener is Opener.PERSON and each.asked_at and not each.is_open and each.name == "inside-dns"
-            ),
-            None,
-        )
-        if gate is None:
+        asked = {str(each.name): each.opener for each in record.state.gates if each.asked_at and not each.is_open}
+        name = next((name for name in LED_BACK if name in asked), None)
+        if name is None:
             return False
         await asyncio.sleep(self._slowness)
-        entry = {"name": self._place.service_name, "type": "CNAME", "value": self._old_name, "ttl": 1}
-        apply_site(self.world, {"set_inside_dns": [entry]}, self.clock.now())
-        await asyncio.sleep(5.0)
-        await self._open("inside-dns")
+        if not self._is_led_back(name):
+            for change in self._ways_back(name):
+                with suppress(SiteError):
+                    apply_site(self.world, change, self.clock.now())
+                    await self.all_try()
+            if name == "gateway-created":
+                self._remove_made()
+                await self.all_try()
+            await asyncio.sleep(5.0)
+        if asked[name] is Opener.APP:
+            return False
+        await self._open(name)
         return True
+
+    def _is_led_back(self, gate: str) -> bool:
+        """Whether people have done what a gate that the app opens asks of them: they do it once."""
+        return gate == "cname" and self._place.target(self.clock.now()) in ("", self._old_name)
+
+    def _ways_back(self, gate: str) -> list[JsonObject]:
+        """What people change, one after the other, when a rollback waits at this gate."""
+        name = self._place.service_name
+        match gate:
+            case "inside-dns":
+                return [{"set_inside_dns": [{"name": name, "type": "CNAME", "value": self._old_name, "ttl": 1}]}]
+            case "cname":
+                return [{"set_public_dns": [{"name": name, "value": self._old_name, "ttl": 4}]}]
+            case _:
+                site = self.world.site
+                gateways = site.gateways.values() if site else ()
+                points = site.connection_points.values() if site else ()
+                named = [each.name for each in gateways if normal(each.service_name) == name]
+                linked = [each.server for each in points if each.gateway in named]
+                unlinked: list[JsonObject] = [{"remove_connection_point": server} for server in linked]
+                return unlinked + [{"remove_gateway_record": record} for record in named]
+
+    def _remove_made(self) -> None:
+        """In the console: the site removes the gateway that it has made."""
+        for id in self._made_by_others:
+            resource = self.world.resource(id)
+            if resource is not None:
+                operations.forget(self.world, resource)
 
     async def _do(self, then: Then) -> None:
         if then.world is not None:
+            before = self._bodies().keys()
             with suppress(SiteError):
                 apply_site(self.world, then.world, self.clock.now())
+            self._made_by_others |= self._bodies().keys() - before
             await self.all_try()
         if then.call is not None:
-            gate = then.call.path.rsplit("/", 1)[-1]
-            await self._open(gate)
-            if self._twice:
-                await self._open(gate)
+            for _ in range(2 if self._twice else 1):
+                await self._do_call(then.call)
+
+    async def _do_call(self, call: Call) -> None:
+        what = call.path.rsplit("/", 1)[-1]
+        if "/gates/" in call.path:
+            await self._open(what, _object(at(call.body, "payload")))
+        else:
+            await self._ask(Ask(what))
 
     async def _try_gate(self, random: Random) -> None:
         """Somebody opens a gate that is not asked for, or one that is for the app to open, or none."""
         asked = {gate.name for gate in self._record().state.gates if gate.asked_at} if self._deployment_id else set()
         await self._open(random.choice([*(name for name in GateName if name not in asked), "no-such-gate"]))
 
-    async def _open(self, gate: str) -> None:
+    async def _open(self, gate: str, payload: JsonObject | None = None) -> None:
+        reason, says = "the change plan says so", _says(payload or {})
         await self._call(
             f"open {gate}",
-            lambda: calls.open_gate(self._services, self._deployment_id, gate, PERSON, "the change plan says so"),
+            lambda: calls.open_gate(self._services, self._deployment_id, gate, PERSON, reason, says),
+            payload,
         )
 
     async def _ask_for(self, wanted: Ask, random: Random) -> None:
@@ -436,63 +496,53 @@ class _Stage(InProcess):
             lambda: calls.ask_for(self._services, self._deployment_id, wanted, PERSON, "as agreed", until),
         )
 
-    async def _call(self, what: str, call: Callable[[], Awaitable[object]]) -> None:
+    async def _call(self, what: str, call: Callable[[], Awaitable[object]], payload: JsonObject | None = None) -> None:
         """Call until there is an answer; note what it was."""
 
         async def discarding() -> None:
             await call()
 
         for _ in range(20):
+            began = self.clock.now()
             try:
                 answered = await self._front.call(what, discarding)
-                self._asked.append(Asked(self.clock.now(), what))
+                self._asked.append(Asked(began, what, payload=payload))
                 if answered:
                     return
             except TryAgain:
                 pass
             except calls.CallRefused as refused:
                 details = refused.problem.as_problem_details(f"/api/deployments/{self._deployment_id}")
-                self._asked.append(Asked(self.clock.now(), what, details))
+                self._asked.append(Asked(began, what, details, payload))
                 return
             await asyncio.sleep(30.0)
 
     # --- What was seen -----------------------------------------------------------------------------------------------
 
     def _note(self, record: Record) -> None:
-        content = RECORD.dump_python(record, mode="json")
+        content, now = RECORD.dump_python(record, mode="json"), self.clock.now()
+        before = self._ledger_states[-1].record if self._ledger_states else {}
         view = status_view(record).model_dump(mode="json")
-        self._ledger_states.append(LedgerState(next(self._numbers), self.clock.now(), content, view))
+        self._ledger_states.append(LedgerState(next(self._numbers), now, content, view))
+        for gate in sorted(_asked_gates(content) - _asked_gates(before)):
+            if gate in LAST_GATES:
+                running = RUNNING.get()
+                asked = AskedOfSite(next(self._numbers), now, gate, invocation_of(running), self._look_now())
+                self._asked_of_site.append(asked)
 
-    def _look(self, request: Request) -> Look | None:
-        """How the world stands as a DELETE comes in."""
+    def _look(self, request: Request) -> Look:
+        """How the world stands as a deletion or a change of a record comes in."""
+        return self._look_now(request.path.lower())
+
+    def _look_now(self, path: str = "") -> Look:
         now = self.clock.now()
-        advance(self.world, now)
         self._note_dns(now)
-        plan = self._record().state.plan if self._deployment_id else None
-        if plan is None or plan.names is None:
-            return None
-        names = plan.names
-        address = resolve(self.world, names.deployment_name, "A", "public", now).address
-        gateway = reach(self.world, address, now) if address else None
-        answer = relay(self.world, gateway, replace(PROBE, host=names.service_name), now) if gateway else None
-        scale_set = self._place.new_scale_set()
-        machines = self.world.instances.get(scale_set.id.lower(), []) if scale_set else []
-        path = request.path.lower()
-        locks = [key.split("/providers/microsoft.authorization/locks/") for key in self.world.resources]
-        return Look(
-            new_relays=answer is not None and (answer.reason or "").startswith("CMGConnector_"),
-            healthy=sum(machine.is_healthy(now) for machine in machines),
-            public_target=self._place.target(now),
-            leading_to_old=self._leading_to_old(),
-            locked=any(len(parts) == 2 and path.startswith(parts[0]) for parts in locks),
-        )
-
-    def _leading_to_old(self) -> tuple[str, ...]:
-        records = self.world.of_type("Microsoft.Network/dnsZones/CNAME")
-        alias = ((each.name, each.properties.get("CNAMERecord", {}).get("cname", "")) for each in records)
-        return tuple(name for name, target in alias if target.rstrip(".").lower() == self._old_name)
+        return self._truth.look(now, path)
 
     def _note_dns(self, now: datetime) -> None:
+        inside = self._place.inside_target(now)
+        if not self._inside_changes or self._inside_changes[-1][1] != inside:
+            self._inside_changes.append((now, inside))
         target = self._place.target(now)
         if not self._dns_changes or self._dns_changes[-1][1] != target:
             self._dns_changes.append((now, target))
@@ -504,6 +554,14 @@ class _Stage(InProcess):
     async def all_try(self) -> None:
         self._note_dns(self.clock.now())
         await super().all_try()
+        self._watch_gateway()
+
+    def wire(self, clock: Clock) -> WiredServices:
+        dialer = WatchedDialer(self.world, self.clock, self.tape, self._watch_gateway)
+        return replace(super().wire(clock), dialer=dialer)
+
+    def _watch_gateway(self) -> None:
+        self._truth.watch(self.clock.now())
 
     def _bodies(self) -> dict[str, JsonObject]:
         """Every resource that is no part of another one: a copy of its body."""
@@ -521,8 +579,11 @@ class _Stage(InProcess):
         events = tuple(EVENT.dump_python(each, mode="json") for each in self.ledger.history(self._deployment_id))
         return Story(
             request=request,
+            case=self._place.case,
+            to_be_refused=self.sample.expect.outcome == Status.REFUSED,
             service_name=self._place.service_name,
             old_name=self._old_name,
+            record_id=self._place.record_id,
             to_delete=self._to_delete(),
             parked=self._parked(),
             before=self._bodies_before,
@@ -538,9 +599,15 @@ class _Stage(InProcess):
             runs=self._runs,
             writes=tuple(self._watched.writes),
             dns_changes=tuple(self._dns_changes),
+            inside_changes=tuple(self._inside_changes),
+            relayed_at=self._truth.relayed_at,
+            connected_at=self._truth.connected_at,
             failed_at=tuple(sorted(failed)),
             attempts=sum(client.tally.attempts for client in self.clients),
             asked=tuple(self._asked),
+            asked_of_site=tuple(self._asked_of_site),
+            made_by_others=frozenset(self._made_by_others),
+            hindered=self._hindered,
             errors=tuple(self._errors),
             secrets=frozenset(self._watched.secrets),
             told=self._told(),
@@ -602,3 +669,18 @@ def _forged(step: str, text: str, random: Random) -> tuple[str, str]:
         case _:
             return step, base64.b64encode(b"not a message").decode()
     return step, base64.b64encode(json.dumps(content).encode()).decode()
+
+
+def _asked_gates(record: JsonObject) -> set[str]:
+    """The gates that are asked for."""
+    return {text_at(gate, "name") for gate in objects_at(record, "state", "gates") if gate.get("asked_at")}
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _says(payload: JsonObject) -> Says:
+    """What a person says at a gate, as the HTTP function would read it."""
+    counted = FiguresPayload.model_validate(payload) if "active" in payload else None
+    return Says(made=text_at(payload, "resource_id"), figures=counted)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cmg_core.domain.values import Json, JsonObject
+from local.chaos.cases import Case
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Look:
-    """The truth about the world at the moment of a DELETE, right before it."""
+    """The truth about the world right before a deletion, a change of a record, or a request to the site."""
 
     new_relays: bool
-    """Whether the new gateway answers for the management point under its own name."""
+    """Whether the new gateway answers for the management point under its public name."""
+    connected: bool
+    """Whether it does when it is dialed at its own address, wherever its public name leads."""
+    old_relays: bool
+    """Whether the old gateway does, dialed by its own name."""
     healthy: int
+    expected: int
+    """How many instances the new gateway is to have."""
     public_target: str
     """Where the service name's alias leads in public."""
     leading_to_old: tuple[str, ...]
@@ -73,6 +80,8 @@ class Write:
     status: int | None
     invocation: str
     look: Look | None = None
+    target: str = ""
+    """Where an alias is to lead; empty for anything but a change of one."""
 
     @property
     def was_taken(self) -> bool:
@@ -81,12 +90,26 @@ class Write:
 
 @dataclass(frozen=True)
 class Asked:
-    """A call of a person and its answer: the problem details where it was refused. A call that a killed host did not
-    answer may have been taken up: it counts as one that was not refused."""
+    """A call of a person, when it began, and its answer: the problem details where it was refused. A call that a killed
+    host did not answer may have been taken up: it counts as one that was not refused."""
 
     at: datetime
     what: str
     refusal: JsonObject | None = None
+    payload: JsonObject | None = None
+    """What a gate was told, where it takes more than a word."""
+
+
+@dataclass(frozen=True)
+class AskedOfSite:
+    """The product asks the site's administrator to remove something of the old gateway: the gate that it waits at from
+    then on, and the truth about the world at that moment."""
+
+    n: int
+    at: datetime
+    gate: str
+    invocation: str
+    look: Look | None
 
 
 @dataclass(frozen=True)
@@ -94,9 +117,15 @@ class Story:
     """One run, whole."""
 
     request: JsonObject
+    case: Case
+    to_be_refused: bool
+    """Whether the sample says that nobody can carry this out."""
     service_name: str
+    """What clients of the new gateway dial."""
     old_name: str
     """The old gateway's deployment name; empty for a new deployment."""
+    record_id: str
+    """The record of the service name, where the request says that the app may change it; else empty."""
     to_delete: frozenset[str]
     """What the request's own sample says will be deleted."""
     parked: str
@@ -117,11 +146,22 @@ class Story:
     runs: Mapping[str, Run]
     writes: tuple[Write, ...]
     dns_changes: tuple[tuple[datetime, str], ...]
-    """When the service name's public target changed, and to what."""
+    """When the service name's public target changed, and to what; the first is what it was at the beginning."""
+    inside_changes: tuple[tuple[datetime, str], ...]
+    """The same of the company's inside view."""
+    relayed_at: datetime | None
+    """When the new gateway was first seen to relay under its public name."""
+    connected_at: datetime | None
+    """When it was first seen to relay at its own address."""
     failed_at: tuple[datetime, ...]
     """When an attempt of a client found no gateway that relays."""
     attempts: int
     asked: tuple[Asked, ...]
+    asked_of_site: tuple[AskedOfSite, ...]
+    made_by_others: frozenset[str]
+    """What the site made meanwhile."""
+    hindered: bool
+    """Whether hosts, messages or calls were hindered, so that the product may have been slow."""
     errors: tuple[str, ...]
     """What invocations raised."""
     secrets: frozenset[str]
@@ -139,6 +179,17 @@ class Story:
     def view(self) -> JsonObject:
         """What people are told at the end."""
         return self.ledger[-1].view
+
+    @property
+    def target_before(self) -> str:
+        """Where the service name led in public at the beginning; empty where it led nowhere."""
+        return self.dns_changes[0][1]
+
+    @property
+    def old_is_gone(self) -> bool:
+        """Whether Azure held the old gateway no more when all began."""
+        old = self.request.get("old_gateway")
+        return isinstance(old, dict) and bool(old.get("gone"))
 
     @property
     def outcome(self) -> Json:

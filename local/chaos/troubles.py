@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
+from cmg_core.domain.values import text_at
 from local.azure import identity, site
-from local.azure.dns import resolve
+from local.azure.dns import View, resolve
 from local.azure.messages import Request, Response
 from local.azure.simulator import Simulator
 from local.azure.world import Body, Resource, World
+from local.chaos.cases import Case, case_of, new_service_name
 from local.chaos.mischief import Kind
 from local.chaos.story import Disturbance
 from local.sample import Sample
@@ -44,6 +46,8 @@ class Trouble:
     """Puts it right; None where nobody can."""
     over_at: datetime | None = None
     """When it passes by itself."""
+    leads_over: bool = False
+    """Whether the cure leads clients to the new gateway: nobody does that during a rollback."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,32 @@ class Surroundings:
 
     @property
     def service_name(self) -> str:
+        """What clients of the new gateway dial."""
+        return new_service_name(self.sample)
+
+    @property
+    def old_service_name(self) -> str:
         old = self.sample.request.get("old_gateway")
         return str(old["service_name"]).lower() if isinstance(old, dict) else ""
+
+    @property
+    def case(self) -> Case:
+        return case_of(self.sample.request, self.service_name)
 
     @property
     def zone_id(self) -> str:
         dns = self.sample.request.get("dns")
         return str(dns["zone_id"]) if isinstance(dns, dict) else ""
+
+    @property
+    def record_id(self) -> str:
+        """The record of the service name, in lower case; empty where the app may not change it."""
+        return f"{self.zone_id}/CNAME/{self.label}".lower() if self.zone_id else ""
+
+    @property
+    def label(self) -> str:
+        """The service name without its zone's."""
+        return self.service_name.split(".", 1)[0]
 
     def ask(self, method: str, path: str, api: str, body: object, now: datetime) -> Response:
         """What somebody with rights in Azure sends, until it is taken: the faults are for the product's calls."""
@@ -95,16 +118,42 @@ class Surroundings:
         finally:
             self.world.faults = faults
 
+    def old_name(self, now: datetime) -> str:
+        """The old gateway's deployment name: where its service name leads, which may be Azure's own already."""
+        old = self.old_service_name
+        return (alias_of(self.world, old, "public", now) or old) if old else ""
+
     def target(self, now: datetime) -> str:
         """Where the service name leads in public."""
-        answer = resolve(self.world, self.service_name, "A", "public", now)
-        return next((record.value.rstrip(".").lower() for record in answer.records if record.type == "CNAME"), "")
+        return alias_of(self.world, self.service_name, "public", now)
+
+    def inside_target(self, now: datetime) -> str:
+        """Where it leads in the company's inside view."""
+        return alias_of(self.world, self.service_name, "inside", now)
 
     def new_scale_set(self) -> Resource | None:
-        """What the deployment has made: by the tag, which an old gateway may carry, too."""
+        """The new gateway's: the one that request or people name, where the site makes it; else by the tag of a
+        deployment, which an old gateway may carry, too."""
+        if named := self.named_scale_set():
+            return self.world.resource(named)
+        if self.sample.request["provisioned_by"] == "site":
+            return None
         found = self.world.of_type("Microsoft.Compute/virtualMachineScaleSets")
         others = (each for each in found if each.id.lower() != self.old_id.lower())
         return next((each for each in others if "cmg-deployment" in (each.body.get("tags") or {})), None)
+
+    def named_scale_set(self) -> str:
+        """The scale set of a gateway that the site makes; empty where this app makes it."""
+        if standing := text_at(self.sample.request, "new_gateway", "resource_id"):
+            return standing
+        bodies = (then.call.body for then in self.sample.then if then.call is not None and then.call.body)
+        return next((id for body in bodies if (id := text_at(body, "payload", "resource_id"))), "")
+
+
+def alias_of(world: World, name: str, view: View, now: datetime) -> str:
+    """Where a name's own alias leads; empty where it has none."""
+    answer = resolve(world, name, "A", view, now)
+    return next((record.value.rstrip(".").lower() for record in answer.records if record.type == "CNAME"), "")
 
 
 def make(kind: Kind, place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
@@ -150,11 +199,12 @@ def _forbidden(place: Surroundings, random: Random, now: datetime) -> Trouble:
     return _fault(place, described, f"403 at {path}", now, stops=True)
 
 
-def _lock(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble:
+def _lock(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble | None:
     scope = random.choice((place.standing_id, place.old_group, "/".join(place.old_id.split("/")[:3])))
     level = random.choice(("CanNotDelete", "CanNotDelete", "ReadOnly"))
     path = f"{scope}/providers/Microsoft.Authorization/locks/keep-it"
-    place.ask("PUT", path, LOCKS_API, {"properties": {"level": level}}, now)
+    if place.ask("PUT", path, LOCKS_API, {"properties": {"level": level}}, now).status >= 300:
+        return None
 
     def cure(_: datetime) -> object:
         return place.world.resources.pop(path.lower(), None)
@@ -169,29 +219,24 @@ def _point(place: Surroundings, name: str, target: str, now: datetime) -> Respon
 
 def _record_back(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
     before = place.target(now)
-    label = place.service_name.split(".")[0]
     if not place.zone_id or before in ("", old_name):
         return None
-    _point(place, label, old_name, now)
-    # Its connection point may dial the new gateway already, or will at its next check.
-    cuts = not _relays(place, old_name, now) or not _inside_leads_to(place, old_name, now)
+    _point(place, place.label, old_name, now)
+    # Its connection point may dial the new gateway already, or will at its next check; where the name is a new one,
+    # the old gateway does not know it, and clients may know no other.
+    cuts = not place.case.moves_the_name or (not _relays(place, old_name, now) or place.inside_target(now) != old_name)
 
     def cure(now: datetime) -> None:
-        _point(place, label, before, now)
+        _point(place, place.label, before, now)
 
     what = f"the record of the service name set back to {old_name}"
     over_at = now + timedelta(hours=random.uniform(0.1, LONGEST_MISTAKE_HOURS))
-    return Trouble(Disturbance(now, what, stops=True, cuts_clients=cuts), cure, over_at)
+    return Trouble(Disturbance(now, what, stops=True, cuts_clients=cuts), cure, over_at, leads_over=True)
 
 
 def _relays(place: Surroundings, name: str, now: datetime) -> bool:
     address = resolve(place.world, name, "A", "public", now).address
     return address is not None and place.world.site is not None and place.world.site.relays(address)
-
-
-def _inside_leads_to(place: Surroundings, name: str, now: datetime) -> bool:
-    answer = resolve(place.world, place.service_name, "A", "inside", now)
-    return any(record.value.rstrip(".").lower() == name for record in answer.records)
 
 
 def _forgotten_record(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
@@ -206,6 +251,8 @@ def _forgotten_record(place: Surroundings, old_name: str, random: Random, now: d
 
 
 def _old_scaled(place: Surroundings, _: str, random: Random, now: datetime) -> Trouble | None:
+    if place.world.resource(place.old_id) is None:
+        return None
     machines = place.world.instances.get(place.old_id.lower(), [])
     if len(machines) > 1:
         machines.pop()
@@ -262,20 +309,34 @@ def _sick_instance(place: Surroundings, _: str, random: Random, now: datetime) -
 
 
 def _connection_point_lost(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
+    cuts = place.target(now) != old_name
+    return _lost(place, "cp2", place.service_name, cuts, random, now)
+
+
+def _original_point_lost(place: Surroundings, old_name: str, random: Random, now: datetime) -> Trouble | None:
+    """Clients may know no other gateway than the one that it serves."""
+    return _lost(place, "cp1", place.old_service_name, True, random, now)
+
+
+def _lost(
+    place: Surroundings, server: str, service_name: str, cuts: bool, random: Random, now: datetime
+) -> Trouble | None:
+    """A connection point's server resolves its gateway's name to nowhere for a while."""
     points = place.world.site.connection_points if place.world.site else {}
-    second = points.get("cp2")
-    if second is None:
+    point = points.get(server)
+    if point is None:
         return None
-    hosts = dict(second.hosts)
-    second.hosts[place.service_name] = "192.0.2.1"
+    kept = point.hosts.get(service_name)
+    point.hosts[service_name] = "192.0.2.1"
 
     def cure(_: datetime) -> None:
-        second.hosts.clear()
-        second.hosts.update(hosts)
+        if kept is None:
+            point.hosts.pop(service_name, None)
+        else:
+            point.hosts[service_name] = kept
 
     over_at = now + timedelta(minutes=random.uniform(1, LONGEST_TROUBLE_MINUTES))
-    cuts = place.target(now) != old_name
-    told = Disturbance(now, "the second connection point lost its way", stops=True, cuts_clients=cuts)
+    told = Disturbance(now, f"the connection point {point.server} lost its way", stops=True, cuts_clients=cuts)
     return Trouble(told, cure, over_at)
 
 
@@ -294,4 +355,5 @@ WORLD: dict[Kind, Callable[[Surroundings, str, Random, datetime], Trouble | None
     Kind.STRANGER: _stranger,
     Kind.SICK_INSTANCE: _sick_instance,
     Kind.CONNECTION_POINT_LOST: _connection_point_lost,
+    Kind.ORIGINAL_POINT_LOST: _original_point_lost,
 }

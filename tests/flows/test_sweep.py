@@ -1,9 +1,11 @@
 """Whatever goes wrong at whatever call, one thing at a time, a migration ends as if nothing had happened.
 
-The default sample meets every harm at every one of its calls; the others meet a seeded choice of them.
+The default sample meets every harm at every one of its calls; samples of the other cases meet a seeded choice of them,
+or every one where ``CMG_SWEEP`` says ``all`` (docs/campaigns.md).
 """
 
 import gc
+import os
 import random
 import re
 from functools import cache
@@ -12,15 +14,32 @@ from pathlib import Path
 import pytest
 
 from local.inprocess.harness import RunReport, run
-from local.inprocess.tape import Call, Fault, Harm
+from local.inprocess.tape import Call, Fault, Harm, Port
 from local.sample import Sample, load
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 DEFAULT = "s07-own-domain-from-classic.json"
-OTHERS = ("s07-own-domain-from-scale-set.json", "new-own-domain.json", "s03-new-region-name.json")
+OTHERS = (
+    "s07-own-domain-from-scale-set.json",
+    "new-own-domain.json",
+    "s03-new-region-name.json",
+    "s07-consented-gap.json",
+    "s02-classic-gone.json",
+    "s08-own-domain-from-cloudapp-net.json",
+    "s08-region-name-from-cloudapp-net.json",
+    "s08-retire-only.json",
+    "s09-offline-clients.json",
+    "existing-gateway.json",
+    "site-makes-the-gateway.json",
+    "s07-zone-of-others.json",
+    "parked-name.json",
+)
 PARTS = 24
 """Of the sweep, so that several workers share it."""
-CHOSEN = 30
+CHOSEN = 8
+HOLD_S = 600.0
+"""How long the host holds a message while it works (engine-protocol)."""
+WHOLE = os.environ.get("CMG_SWEEP") == "all"
 SCALE_SET = re.compile(r"/virtualMachineScaleSets/[^/]+", re.IGNORECASE)
 TRIED_AGAIN = ("TryAgain", "ClaimRunsOut")
 """What an invocation may raise: its message stays, and the next try carries on."""
@@ -54,6 +73,14 @@ def scale_sets_made(report: RunReport) -> int:
     )
 
 
+def longest_gap_s(report: RunReport) -> float:
+    """None, but where a gap was accepted. Then a host that dies right after the record's change has asked nobody yet to
+    let the inside view follow: its message is taken up again when the hold on it ends (docs/campaigns.md)."""
+    plan = report.record.state.plan
+    foretold = plan.foretold_gap.total_seconds() if plan else 0.0
+    return foretold + HOLD_S if foretold else 0.0
+
+
 def differences(report: RunReport, expected: RunReport) -> list[str]:
     """In what a disturbed story ended otherwise than the undisturbed one."""
     problem = report.record.state.problem
@@ -64,8 +91,8 @@ def differences(report: RunReport, expected: RunReport) -> list[str]:
         f"deleted {set(report.deleted ^ expected.deleted)}": report.deleted != expected.deleted,
         f"created {set(report.created ^ expected.created)}": report.created != expected.created,
         f"kept {set(report.kept ^ expected.kept)}": report.kept != expected.kept,
-        f"{report.tally.failures} attempts of clients failed": report.tally.failures > 0,
-        f"{scale_sets_made(report)} scale sets were made": scale_sets_made(report) != 1,
+        f"clients found none for {report.tally.longest_gap_s} s": report.tally.longest_gap_s > longest_gap_s(report),
+        f"{scale_sets_made(report)} scale sets were made": scale_sets_made(report) != scale_sets_made(expected),
         f"{len(report.poison)} messages in poison": bool(report.poison),
         f"raised {surprises}": bool(surprises),
         f"people had no occasion for {len(report.undone)} things": bool(report.undone),
@@ -91,6 +118,13 @@ def test_every_harm_at_every_call(part: int) -> None:
     sweep(DEFAULT, faults[part::PARTS])
 
 
+def test_a_standing_gateway_that_fails_to_answer_once_is_dialed_again() -> None:
+    name = "s08-retire-only.json"
+    first = next(call.number for call in undisturbed(name).calls if call.port is Port.DIAL)
+    sweep(name, [Fault(first, Harm.ERROR)])
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_chosen_harms_at_other_samples(name: str) -> None:
-    sweep(name, random.Random(name).sample(faults_of(name), CHOSEN))
+    faults = faults_of(name)
+    sweep(name, faults if WHOLE else random.Random(name).sample(faults, CHOSEN))

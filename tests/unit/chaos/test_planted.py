@@ -13,14 +13,18 @@ from typing import Any
 import pytest
 
 from cmg_core import engine
-from cmg_core.domain import record
+from cmg_core.domain import procedure, record, transitions
+from cmg_core.domain.cases import Case
 from cmg_core.domain.guard import Verdict
 from cmg_core.domain.outcomes import Done
 from cmg_core.domain.plans import Part
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Claim
+from cmg_core.domain.record_sets import RecordSet
 from cmg_core.history import Line
+from cmg_core.looks import survey
 from cmg_core.steps import cut_over, provision_scale_set, release_name, retire_old_gateway, roll_back
+from cmg_core.steps.planned import plan_of
 from local.chaos import stage
 from local.chaos.checker import judge
 from local.chaos.mischief import Kind, Mischief
@@ -154,6 +158,109 @@ def test_a_planted_fault_is_caught(
     assert judge(stage.play(sample(grace), mischief, 1)) == []
     plant(monkeypatch)
     found = judge(stage.play(sample(grace), mischief, 1))
+    assert any(each.rule.startswith(rule) for each in found), found
+
+
+def original_record_too(patch: pytest.MonkeyPatch) -> None:
+    """Case 1: the record that clients know already is changed as well, as if the name moved."""
+    change = cut_over._change_record
+
+    async def changes_both(context: Any, state: Any) -> Any:
+        zone = state.request.dns.zone_id
+        old = RecordSet.alias(f"{zone}/CNAME/gateway", timedelta(minutes=5), plan_of(state).names.deployment_name)
+        await context.azure.put(await context.claim(), old.id, old.body())
+        return await change(context, state)
+
+    patch.setattr(stage, "LONGEST", timedelta(hours=1))
+    patch.setattr(
+        cut_over, "ORDERS", cut_over.ORDERS | {Case.NEW_NAME: (changes_both, *cut_over.ORDERS[Case.NEW_NAME][1:])}
+    )
+
+
+def asks_the_site_unguarded(patch: pytest.MonkeyPatch) -> None:
+    """The site is to forget the old gateway though the new one does not relay; only the deletion looks."""
+    guard = retire_old_gateway._guard
+
+    async def looks_before_deleting(*things: Any, about_to_delete: bool) -> Verdict:
+        return await guard(*things, about_to_delete=True) if about_to_delete else Verdict()
+
+    patch.setattr(retire_old_gateway, "_guard", looks_before_deleting)
+
+
+def gap_foretold_too_short(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(procedure, "CHANNEL_CHECK", timedelta(seconds=1))
+
+
+def record_before_anybody_asked(patch: pytest.MonkeyPatch) -> None:
+    """The record leads over first, and only then somebody is asked whether clients may move."""
+    ready, change, *others = cut_over._CONNECTION_POINT_FOLLOWS
+    order = (cut_over._lower_ttl, change, ready, *others)
+    patch.setattr(cut_over, "ORDERS", cut_over.ORDERS | {Case.GAP_ACCEPTED: order})
+
+
+def inside_view_asked_last(patch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked to let the inside view follow before the new gateway relays, which waits for just that."""
+    order = tuple(part for part in cut_over.ORDERS[Case.GAP_ACCEPTED] if part is not cut_over._ask_inside_view)
+    patch.setattr(cut_over, "ORDERS", cut_over.ORDERS | {Case.GAP_ACCEPTED: order})
+    patch.setattr(stage, "LONGEST", timedelta(hours=1))
+
+
+def grace_from_the_gateways_making(patch: pytest.MonkeyPatch) -> None:
+    """A retirement whose grace period counts from before anybody was ready."""
+    order = tuple(part for part in cut_over.ORDERS[Case.RETIREMENT] if part is not cut_over._ready)
+    patch.setattr(cut_over, "ORDERS", cut_over.ORDERS | {Case.RETIREMENT: (*order, cut_over._ready)})
+
+
+def original_point_goes_as_well(patch: pytest.MonkeyPatch) -> None:
+    """With an accepted gap the original connection point serves the new gateway: it must never be asked to go."""
+    gates_of = procedure.gates_of
+
+    def one_more(request: Any, names: Any, ports: str) -> Any:
+        return (*gates_of(request, names, ports), procedure._connection_point_removed(names))
+
+    patch.setattr(survey, "gates_of", one_more)
+    patch.setattr(stage, "LONGEST", timedelta(hours=1))
+
+
+def back_without_a_look_at_the_old_one(patch: pytest.MonkeyPatch) -> None:
+    async def serves(_: Any, state: Any) -> Done:
+        return Done(state)
+
+    patch.setattr(roll_back, "_old_name_serves", serves)
+
+
+def figures_taken_as_they_come(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(transitions, "why_not_enough", lambda *_: "")
+
+
+PLANTED_IN_CASES: list[tuple[Plant, str, tuple[Mischief, ...], str]] = [
+    (original_record_too, "s08-own-domain-from-cloudapp-net", (), "records change only"),
+    (asks_the_site_unguarded, "s08-retire-only", (Mischief(Kind.CONNECTION_POINT_LOST, 30, 1),), "nothing asked"),
+    (gap_foretold_too_short, "s07-consented-gap", (), "a gap only as foretold"),
+    (record_before_anybody_asked, "s07-consented-gap", (), "records change only"),
+    (inside_view_asked_last, "s07-consented-gap", (), "a gap only as foretold"),
+    (original_point_goes_as_well, "s07-consented-gap", (), "the gates are the case's"),
+    (original_point_goes_as_well, "s02-classic-gone", (), "the gates are the case's"),
+    (grace_from_the_gateways_making, "s08-retire-only", (Mischief(Kind.LATE, 2, 1),), "nothing asked of the site"),
+    (guard_left_out, "s08-retire-only", (Mischief(Kind.CONNECTION_POINT_LOST, 45, 1),), GUARD),
+    (
+        back_without_a_look_at_the_old_one,
+        "s08-own-domain-from-cloudapp-net",
+        (Mischief(Kind.ORIGINAL_POINT_LOST, 60, 1), Mischief(Kind.ROLLBACK, 68, 1)),
+        "the way back is safe",
+    ),
+    (figures_taken_as_they_come, "s09-offline-clients", (), "gates open when it is so"),
+]
+
+
+@pytest.mark.parametrize(("plant", "name", "mischief", "rule"), PLANTED_IN_CASES)
+def test_a_fault_that_only_another_case_shows_is_caught(
+    plant: Plant, name: str, mischief: tuple[Mischief, ...], rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = load(SAMPLES / f"{name}.json")
+    assert judge(stage.play(story, mischief, 1)) == []
+    plant(monkeypatch)
+    found = judge(stage.play(story, mischief, 1))
     assert any(each.rule.startswith(rule) for each in found), found
 
 

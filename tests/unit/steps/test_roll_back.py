@@ -12,7 +12,7 @@ from cmg_core.domain.errors import StepFailed
 from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import ServiceRecord
-from cmg_core.domain.record import RollBack, State
+from cmg_core.domain.record import RollBack, State, Waiting
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.services import NameView
 from cmg_core.steps.roll_back import roll_back
@@ -134,6 +134,36 @@ def test_the_new_answer_is_held_from_the_last_moment_in_which_a_server_gave_it()
     services.clock.pass_by(lagging.after)
     held = run(services, lagging.state)
     assert isinstance(held, Wait) and held.after == timedelta(seconds=300) and deleted(services) == set()
+
+
+def test_a_record_that_somebody_leads_over_once_more_is_led_back_again() -> None:
+    services = FakeServices()
+    state = run(services, in_grace(services)).state
+    assert record_now(services).target == OLD_NAME
+    services.resource_manager.add(record_body(NEW_NAME))
+    services.dns.point(SERVICE, NEW_NAME)
+    services.clock.pass_by(timedelta(seconds=5))
+    outcome = run(services, state)
+    assert record_now(services).target == OLD_NAME and isinstance(outcome, Wait)
+    first, again = state.roll_back, outcome.state.roll_back
+    assert first and again and first.record_back_at and again.record_back_at
+    assert again.record_back_at > first.record_back_at
+    to_the_end(services, outcome.state)
+    assert deleted(services) == set(MAKE.ids)
+
+
+def test_what_lasts_is_looked_at_less_and_less_often() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    services.dialer.answers[OLD_NAME] = ALIVE
+    pauses, began = list[timedelta](), services.clock.now()
+    for _ in range(12):
+        outcome = run(services, state)
+        assert isinstance(outcome, Wait)
+        state = replace(outcome.state, waiting=Waiting(outcome.reason, began, services.clock.now()))
+        pauses.append(outcome.after)
+        services.clock.pass_by(outcome.after)
+    assert pauses[0] < pauses[-1] == timedelta(minutes=1)
 
 
 def test_a_change_that_the_ledger_never_heard_of_is_waited_for_as_well() -> None:
