@@ -132,11 +132,16 @@ def _parked(_: Told, request: Told) -> None:
         request["park_old_name"] = True
 
 
-STRANGER = {"id": f"{OLD_NETWORK}/networkSecurityGroups/somebody-elses", "location": "eastus"}
+STRANGER = {
+    "id": f"{OLD_NETWORK}/networkSecurityGroups/somebody-elses",
+    "location": "eastus",
+    "properties": {"resourceGuid": "00000000-0000-4000-8000-00000000000a"},
+}
 GUEST = {
     "id": f"{OLD_NETWORK}/virtualNetworks/guests",
     "location": "eastus",
     "properties": {
+        "resourceGuid": "00000000-0000-4000-8000-00000000000b",
         "addressSpace": {"addressPrefixes": ["10.9.0.0/16"]},
         "subnets": [
             {
@@ -148,7 +153,12 @@ GUEST = {
     },
 }
 NEIGHBOUR = {"group": OLD_GROUP, "label": "neighbour", "certificate": "kv-old-contoso/old"}
-BALANCER = {"id": f"{NETWORK}/loadBalancers/evergreen-lb", "location": "eastus", "sku": {"name": "Standard"}}
+BALANCER = {
+    "id": f"{NETWORK}/loadBalancers/evergreen-lb",
+    "location": "eastus",
+    "sku": {"name": "Standard"},
+    "properties": {"resourceGuid": "00000000-0000-4000-8000-00000000000c"},
+}
 
 TWISTS: dict[str, Twist] = {
     # The subscription, its providers and who the app is.
