@@ -39,6 +39,7 @@ from cmg_core.domain.record import (
     schema_of,
 )
 from cmg_core.domain.transitions import Course, take_up
+from cmg_core.domain.validation import repeated
 from cmg_core.plan import STEPS, PlannedStep, step_after
 from cmg_core.services import LedgerConflict, Save, Services
 from cmg_core.steps.context import Step, StepContext
@@ -89,7 +90,7 @@ class Engine:
                 f"queue cmg-{step} holds a message that is none: {error.error_count()} errors"
             ) from None
         if message.step != step or step not in {known.name for known in self._steps}:
-            raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{message.step}»")
+            raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{repeated(message.step)}»")
         try:
             await _Run(self._services, self._steps, self._jitter, message, message_id, invocation_id).carry_on()
         except Superseded as reason:
