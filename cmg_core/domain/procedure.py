@@ -134,7 +134,7 @@ def gates_of(request: Request, names: Names, ports: str) -> tuple[Gate, ...]:
             return ()
         case Case.NEW_DEPLOYMENT:
             first = [_first_connection_point(names, ports)] if chosen.connection_point_connected else []
-            return (*found, *first, *record)
+            return (*found, *record, *first)
         case Case.GAP_CLOSED:
             found += [_second_connection_point(names, ports), *_content(request), *ready, *record, _inside_dns(names)]
         case Case.GAP_ACCEPTED | Case.SAME_NAME_ALONE:

@@ -8,7 +8,7 @@ from cmg_core.domain.old_gateway import CLASSIC, type_of
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.procedure import connection_ports
 from cmg_core.domain.releases import CLASSIC_RETIRED, tell_retirements
-from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, ReplacementRequest, Request
+from cmg_core.domain.requests import SHORTEST_GRACE, MigrationRequest, ReplacementRequest, Request, RetirementRequest
 from cmg_core.domain.values import iso_duration, subscription_of
 
 
@@ -42,6 +42,17 @@ def judge_request(
 
 
 def _judge_maker(request: Request, *, has_software: bool) -> list[Finding]:
+    if isinstance(request, RetirementRequest) and request.provisioned_by != "existing":
+        return [
+            blocks(
+                "retirement-makes-nothing",
+                f"`provisioned_by` is «{request.provisioned_by}», but a retirement makes no gateway: another one "
+                "serves already.",
+                "Say «existing», and name the gateway that serves as `new_gateway`. Where none serves yet, ask for a "
+                "migration.",
+                pointer="/provisioned_by",
+            )
+        ]
     if request.provisioned_by == "site":
         return [
             tells(

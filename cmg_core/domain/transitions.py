@@ -276,13 +276,15 @@ def _extended(course: Course, requested: Requested) -> tuple[Course, str]:
 
 
 def _rolling_back(course: Course, at: datetime) -> Course:
-    """On the way back. What others led over has to be led back by them: those gates close again."""
+    """On the way back. What others lead over has to be led back by them: those gates close again. One that nobody has
+    been asked at may be true all the same: a run that died after it had changed the record could not ask."""
     state = _left_undone(course.state, at)
-    led_over = [gate for gate in state.gates if gate.asked_at is not None]
-    inside = any(gate.name is GateName.INSIDE_DNS for gate in led_over)
-    for gate in led_over:
+    inside = any(gate.name is GateName.INSIDE_DNS and gate.asked_at is not None for gate in state.gates)
+    for gate in state.gates:
         if gate.name is GateName.INSIDE_DNS:
-            state = state.with_gate(Gate(gate.name, Opener.PERSON, _inside_view_back(state)))
+            # The app goes on by itself where nobody was asked to lead the inside view over, and it has not followed.
+            opener = Opener.PERSON if inside else Opener.APP_OR_PERSON
+            state = state.with_gate(Gate(gate.name, opener, _inside_view_back(state)))
         elif gate.name is GateName.CNAME and state.request.dns is None:
             state = state.with_gate(Gate(gate.name, Opener.APP, _record_back(state)))
         elif gate.name is GateName.GATEWAY_CREATED:

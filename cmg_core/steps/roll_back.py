@@ -21,7 +21,7 @@ from cmg_core.domain.relay import in_words, relays
 from cmg_core.domain.values import JsonObject, tags_of, text_at
 from cmg_core.steps.clocks import beginning, left_until
 from cmg_core.steps.context import StepContext
-from cmg_core.steps.gates import is_closed, until_next_try, wait_at
+from cmg_core.steps.gates import is_closed, opened_by_observation, until_next_try, wait_at
 from cmg_core.steps.planned import case_of_state, made_by, names_of, plan_of, take_in_turn
 from cmg_core.steps.removing import remove
 
@@ -78,14 +78,30 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     await _ensure_whole(context, old)
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
     if not relays(dialed, state.relaying_attested):
-        return Wait(
-            state, _pause(context, state), f"The record goes back only while the old gateway relays. {in_words(dialed)}"
-        )
+        return _wait_for_the_old_one(context, state, in_words(dialed))
+    seen = _seen_back_inside(context, state, in_words(dialed))
     target = plan_of(state).record
     back = record.pointing_at(target.target if target else old.deployment_name)
     await context.azure_of(record.id).put(await context.claim(), record.id, back.body(), etag=record.etag)
     told = f"changed the record {names_of(state).service_name} back from {record.target} to {back.target}"
-    return Done(await _back(context, state, record.ttl), (told,))
+    return Done(await _back(context, seen.state, record.ttl), (*seen.told, told))
+
+
+def _wait_for_the_old_one(context: StepContext, state: State, seen: str) -> Wait:
+    """Where nobody was asked to lead the inside view over, and it has followed the record by itself, somebody has to
+    be asked to lead it back: at a gate, since nobody would know otherwise."""
+    told = f"The record goes back only while the old gateway relays. {seen}"
+    if is_closed(state, GateName.INSIDE_DNS):
+        return wait_at(state, GateName.INSIDE_DNS, context.services.clock.now(), told)
+    return Wait(state, _pause(context, state), told)
+
+
+def _seen_back_inside(context: StepContext, state: State, seen: str) -> Done:
+    """The gate at which somebody was asked is open, since the old gateway relays."""
+    gate = state.gate(GateName.INSIDE_DNS)
+    if gate is None or gate.is_open or gate.asked_at is None:
+        return Done(state)
+    return opened_by_observation(state, gate.name, context.services.clock.now(), seen)
 
 
 async def _leads_over(context: StepContext, state: State) -> bool:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cmg_core.correlation import correlated
 from cmg_core.domain.errors import ClaimRunsOut, NewerSchema, TryAgain, UnreadableMessage, UnreadableRow
 from cmg_core.domain.record import MESSAGE
+from cmg_core.domain.validation import repeated
 from cmg_core.engine import Engine
 from cmg_core.services import Services
 
@@ -68,7 +69,7 @@ async def run_step(services: Callable[[], Services], step: str, message: func.Qu
 def _told(body: str, invocation_id: str) -> dict[str, str]:
     """By what a line of the log is found again."""
     try:
-        deployment_id = MESSAGE.validate_json(body).deployment_id
+        deployment_id = repeated(MESSAGE.validate_json(body).deployment_id)
     except ValidationError:
         deployment_id = "unknown"
     return {"deployment_id": deployment_id, "correlation_id": invocation_id}

@@ -417,6 +417,7 @@ class _Story:
                 attempts=sum(tally.attempts for tally in tallies),
                 failures=sum(tally.failures for tally in tallies),
                 longest_gap_s=max((tally.longest_gap_s for tally in tallies), default=0.0),
+                failed_at=sorted(at for tally in tallies for at in tally.failed_at),
             ),
             calls=tuple(stage.tape.calls),
             idle_polls=stage.tape.idle_polls,

@@ -3,6 +3,7 @@
 ``test_ways_back.py`` does the same at every moment of the default sample.
 """
 
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 from cmg_core.domain.record import Status
 from cmg_core.domain.values import JsonObject
-from local.inprocess.harness import Aside, RunReport, run
+from local.inprocess.harness import Aside, RunReport, Settings, run
+from local.inprocess.tape import Fault, Harm
 from local.sample import Call, Sample, Then, load
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -112,6 +114,21 @@ def test_with_an_accepted_gap_a_rollback_has_the_same_gap_and_no_longer_one() ->
         assert report.tally.longest_gap_s <= plan.foretold_gap.total_seconds()
         assert (report.created, report.deleted) == (frozenset(), frozenset())
         assert record_of(report, "granitefalls") == {"cname": "granitefalls.cloudapp.net"}
+
+
+def test_a_run_that_died_right_after_the_change_of_the_record_leaves_nobody_waiting_unseen() -> None:
+    """Nobody was asked to lead the inside view over; here it follows the public record by itself."""
+    told = sample("s07-consented-gap")
+    told = told.model_copy(update={"world": told.world | {"inside_dns": []}})
+    [change] = [each for each in run(told).calls if each.name.startswith("PUT") and "/CNAME/" in each.name][1:2]
+    died = Fault(change.number, Harm.CRASH_AFTER)
+    claim_is_over_first = Settings(claim=timedelta(seconds=65), longest=timedelta(days=1))
+    report = run(told, died, claim_is_over_first, Aside(change.number + 1, BACK, INSIDE_BACK))
+    assert report.struck is not None and [answer.status for answer in report.answers][-2:] == [200, 200]
+    assert (report.outcome, report.undone, report.deleted) == (Status.ROLLED_BACK, (), frozenset())
+    assert record_of(report, "granitefalls") == {"cname": "granitefalls.cloudapp.net"}
+    [asked] = [event.text for event in report.events if "let" in event.text and "again on the original" in event.text]
+    assert "inside DNS" in asked
 
 
 def test_what_the_site_made_its_administrator_removes() -> None:

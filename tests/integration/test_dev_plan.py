@@ -1,6 +1,7 @@
 """`dev.py plan` makes a sample's plan in this process; its exit code says whether the plan can be carried out."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ def test_as_json_it_is_what_the_call_answers(capsys: pytest.CaptureFixture[str])
     plan = json.loads(capsys.readouterr().out)
     assert plan["can_start"] is True
     assert plan["rollback"]["possible_until"]
+
+
+def test_the_plan_is_of_today(capsys: pytest.CaptureFixture[str]) -> None:
+    before = datetime.now(UTC)
+    main([str(SAMPLE)])
+    days = {f"Plan made on {moment:%Y-%m-%d} " for moment in (before, datetime.now(UTC))}
+    page = capsys.readouterr().out
+    assert any(day in page for day in days)
 
 
 def write(folder: Path, name: str, content: object) -> str:

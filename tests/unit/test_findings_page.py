@@ -2,8 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -29,48 +30,66 @@ def _constants(trees: list[ast.Module]) -> dict[str, str]:
     }
 
 
-def _sayings(tree: ast.AST, names: frozenset[str]) -> Iterator[tuple[ast.expr, int]]:
-    """The codes that calls of these functions give, with their lines."""
+class Saying(NamedTuple):
+    """One call that says a finding."""
+
+    code: ast.expr
+    severity: str
+    line: int
+
+
+def _sayings(tree: ast.AST, saying: Mapping[str, str]) -> Iterator[Saying]:
+    """The calls of these functions, each with the severity that it says."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-            given = [word.value for word in node.keywords if word.arg == "code"] or node.args[:1]
-            yield from ((code, node.lineno) for code in given)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in saying:
+            words = {word.arg: word.value for word in node.keywords}
+            said = [
+                given.attr.lower()
+                for given in (*node.args, *words.values())
+                if isinstance(given, ast.Attribute) and ast.unparse(given.value) == "Severity"
+            ]
+            for code in [words["code"]] if "code" in words else node.args[:1]:
+                yield Saying(code, said[0] if said else saying[node.func.id], node.lineno)
 
 
-def _hands_on(tree: ast.AST, names: frozenset[str]) -> frozenset[str]:
+def _hands_on(tree: ast.AST, saying: Mapping[str, str]) -> dict[str, str]:
     """Functions of a module that take a `code` and say it: what calls them says findings, too."""
-    found = {
-        node.name
+    return {
+        node.name: said.severity
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and "code" in [argument.arg for argument in node.args.args]
-        for code, _ in _sayings(node, names)
-        if isinstance(code, ast.Name) and code.id == "code"
+        for said in _sayings(node, saying)
+        if isinstance(said.code, ast.Name) and said.code.id == "code"
     }
-    return frozenset(found)
 
 
-def codes_in(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
-    """The codes of a module's findings. One that cannot be read is given as it is written, so that a test names it."""
-    saying = SAYING
-    while more := _hands_on(tree, saying) - saying:
+def codes_in(tree: ast.Module, constants: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """The codes of a module's findings with their severities. A code that cannot be read is given as it is written, so
+    that a test names it."""
+    saying = dict(zip(SAYING, SAYING, strict=True))
+    while (more := _hands_on(tree, saying)).keys() - saying.keys():
         saying |= more
-    for code, line in _sayings(tree, saying):
+    for code, severity, line in _sayings(tree, saying):
         match code:
             case ast.Constant(value=str(told)):
-                yield told
+                yield told, severity
             case ast.IfExp(body=ast.Constant(value=str(one)), orelse=ast.Constant(value=str(other))):
-                yield from (one, other)
+                yield from ((one, severity), (other, severity))
             case ast.Name(id="code") | ast.Attribute(value=ast.Name(id="row"), attr="code"):
                 pass
             case ast.Name(id=name) if name in constants:
-                yield constants[name]
+                yield constants[name], severity
             case _:
-                yield f"line {line}: {ast.unparse(code)}"
+                yield f"line {line}: {ast.unparse(code)}", severity
 
 
-def told() -> set[str]:
-    shared = _constants(list(SHIPPED.values()))
-    return {code for tree in SHIPPED.values() for code in codes_in(tree, shared | _constants([tree]))}
+def told() -> dict[str, set[str]]:
+    """Each code with the severities that it is said with."""
+    shared, found = _constants(list(SHIPPED.values())), dict[str, set[str]]()
+    for tree in SHIPPED.values():
+        for code, severity in codes_in(tree, shared | _constants([tree])):
+            found.setdefault(code, set()).add(severity)
+    return found
 
 
 def sections() -> dict[str, str]:
@@ -86,6 +105,12 @@ def test_each_code_has_a_section_and_each_section_a_code() -> None:
 
 def test_sections_are_in_order_so_that_each_has_one_place() -> None:
     assert list(sections()) == sorted(sections())
+
+
+@pytest.mark.parametrize("code", sorted(sections().keys() & told().keys()))
+def test_a_section_begins_with_the_severities_that_the_code_says(code: str) -> None:
+    first = re.match(r"\n((\*\w+\*(, | or )?)+)", sections()[code])
+    assert first and set(re.findall(r"\w+(?=\*)", first[1])) == told()[code]
 
 
 @pytest.mark.parametrize("code", sorted(sections()))
@@ -113,10 +138,18 @@ def outer(code):
 def judge(x):
     def inner(code):
         return (warns(code, "y"),)
-    return [blocks("plain"), Finding(severity=x, code="as-a-word"), refused("handed-on"), outer("twice"),
+    return [blocks("plain"), Finding(severity=Severity.WARNS, code="as-a-word"), refused("handed-on"), outer("twice"),
             inner("inside"), tells(NAMED), unknown("one" if x else "other"), tells(x.code), _refused(x, 1)]
 """
     )
     assert sorted(codes_in(tree, _constants([tree]))) == [
-        "as-a-word", "by-name", "handed-on", "inside", "line 11: x.code", "one", "other", "plain", "twice"
-    ]  # fmt: skip
+        ("as-a-word", "warns"),
+        ("by-name", "tells"),
+        ("handed-on", "blocks"),
+        ("inside", "warns"),
+        ("line 11: x.code", "tells"),
+        ("one", "unknown"),
+        ("other", "unknown"),
+        ("plain", "blocks"),
+        ("twice", "blocks"),
+    ]

@@ -20,7 +20,7 @@ from local.azure.arm.storing import (
     require_location,
     save,
 )
-from local.azure.errors import AzureError, network_error
+from local.azure.errors import AzureError, json_response, network_error
 from local.azure.messages import Response
 from local.azure.operations import retry_after, running_on
 from local.azure.references import nested, owner, part_of, users_of
@@ -148,6 +148,23 @@ def put_security_group(call: Call) -> Response:
     ]  # fmt: skip
     list(name_parts(body, "defaultSecurityRules"))
     return finish_put(call, body, "networkSecurityGroups")
+
+
+def get_security_group(call: Call) -> Response:
+    """GET networkSecurityGroups: with the subnets that it guards, as the API description has it (read-only)."""
+    existing = call.existing()
+    if existing is None:
+        raise not_found(call)
+    body = copy.deepcopy(existing.body)
+    guarded = [
+        {"id": subnet["id"]}
+        for user, reference in users_of(call.world, existing.id)
+        for subnet in nested(user, "subnets")
+        if subnet["properties"].get("networkSecurityGroup", {}).get("id", "").lower() == reference
+    ]
+    if guarded:
+        body["properties"]["subnets"] = guarded
+    return json_response(200, body, ("ETag", body.get("etag", "")))
 
 
 def _check_rule(name: str, rule: Body) -> None:

@@ -71,7 +71,7 @@ PROVIDERS = {
                 ResourceType(
                     "Microsoft.Network/networkSecurityGroups", network.VERSIONS, "network",
                     put=network.put_security_group, patch=network.patch_network, delete=network.delete_security_group,
-                    nested=("securityRules", "defaultSecurityRules"),
+                    get=network.get_security_group, nested=("securityRules", "defaultSecurityRules"),
                 ),
                 ResourceType(
                     "Microsoft.Network/virtualNetworks", network.VERSIONS, "network", put=network.put_virtual_network,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cmg_core import calls
-from cmg_core.domain.durations import MAKING, REMOVING, Kind, in_words, timetable
+from cmg_core.domain.durations import ADDRESS, BALANCER, MAKING, REMOVING, Kind, in_words, timetable
 from cmg_core.domain.plans import Part, Plan
 from cmg_core.domain.requests import Request
 from cmg_core.plan import steps_of
@@ -55,6 +55,12 @@ def test_providers_take_their_time_only_where_they_are_missing() -> None:
     registered, missing = planned(migration()), planned(migration(), services)
     differs = timetable(migration(), missing).usual - timetable(migration(), registered).usual
     assert differs == timedelta(seconds=77)
+
+
+def test_of_what_azure_makes_side_by_side_the_longer_chain_counts() -> None:
+    line = next(line for line in timetable(migration(), planned(migration())).lines if line.step == "provision-network")
+    assert line.usual == MAKING[ADDRESS].usual + MAKING[BALANCER].usual
+    assert line.highest == MAKING[ADDRESS].highest + MAKING[BALANCER].highest
 
 
 def test_parts_of_the_old_gateway_go_one_after_the_other() -> None:

@@ -323,12 +323,14 @@ def test_a_rollback_clears_what_was_under_way_and_shows_what_is_skipped() -> Non
     assert inside is not None and inside.opener is Opener.PERSON and inside.asked_at is None
 
 
-def test_a_rollback_before_the_inside_view_was_asked_for_leaves_that_alone() -> None:
+def test_a_rollback_before_the_inside_view_was_asked_for_only_says_what_would_lead_it_back() -> None:
     course = at_work()
     course = replace(course, state=with_gate(course.state, GateName.INSIDE_DNS, asked_at=None, opened_at=None))
     after, _ = take_up(course, later(Ask.ROLLBACK))
     assert after.state.roll_back == RollBack(LATER, inside_view=False)
-    assert after.state.gate(GateName.INSIDE_DNS) == course.state.gate(GateName.INSIDE_DNS)
+    gate = after.state.gate(GateName.INSIDE_DNS)
+    assert gate is not None and (gate.asked_at, gate.opener) == (None, Opener.APP_OR_PERSON)
+    assert "again on the original connection" in gate.what_to_do
 
 
 def test_a_zone_of_others_is_led_back_by_its_holder_and_seen_by_the_app() -> None:

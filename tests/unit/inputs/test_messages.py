@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, cast
 
 import azure.functions as func
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from local.inprocess.loop import run as run_virtually
 from tests.fakes import CLASSIC_ID, DEPLOYMENT, NOW, FakeServices
 from tests.records import a_record
 from tests.stories import after_grace, before_cut_over, opened
-from tests.unit.inputs.odd import MARK, changed, texts, values
+from tests.unit.inputs.odd import MARK, SECRETS, changed, texts, values
 from tests.unit.triggers.callers import MemoryServices
 
 FORESEEN = (UnreadableMessage, UnreadableRow, NewerSchema, TryAgain, ClaimRunsOut)
@@ -120,6 +121,22 @@ def test_a_forged_message_is_neither_acted_upon_nor_saved(delivery: tuple[str, s
             assert azure.writes == []
             assert standing.row() == before
             assert standing.services.queues.waiting == []
+
+    run_virtually(story())
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("key", ["step", "deployment_id"])
+def test_what_looks_like_a_secret_in_a_message_is_not_repeated(key: str, secret: str) -> None:
+    body = json.dumps({**genuine("cut-over"), key: secret}).encode()
+
+    async def story() -> None:
+        standing = await stand("cut-over")
+        with pytest.raises(UnreadableMessage) as raised:
+            await run_step(
+                lambda: cast(Services, standing.services), "cut-over", func.QueueMessage(id="m", body=body), "i"
+            )
+        assert MARK not in str(raised.value)
 
     run_virtually(story())
 

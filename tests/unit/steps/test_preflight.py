@@ -265,7 +265,7 @@ def test_a_new_deployment_deletes_nothing_and_needs_no_record() -> None:
     plan = planned(deployment(), base())
     assert plan.blocked_by == ()
     assert (plan.delete, plan.keep, plan.old_gateway, plan.record, plan.grace_period) == ((), (), None, None, None)
-    assert [gate.name for gate in plan.gates] == [GateName.CONNECTION_POINT_CONNECTED, GateName.CNAME]
+    assert [gate.name for gate in plan.gates] == [GateName.CNAME, GateName.CONNECTION_POINT_CONNECTED]
 
 
 def test_a_new_deployment_under_the_regions_name_has_no_record() -> None:

@@ -113,6 +113,51 @@ def test_the_record_goes_back_only_while_the_old_gateway_relays() -> None:
     assert isinstance(outcome, Wait) and services.resource_manager.writes == []
 
 
+def died_at_the_change(services: FakeServices) -> State:
+    """The record leads to the new gateway, whatever the ledger knows, and the inside view has followed by itself."""
+    state = closed(in_grace(services), GateName.INSIDE_DNS)
+    services.dialer.answers[OLD_NAME] = ALIVE
+    gate = state.gate(GateName.INSIDE_DNS)
+    assert gate is not None
+    state = state.with_gate(replace(gate, asked_at=None))
+    return replace(state, cut_over=replace(state.cut_over, flipped_at=None), roll_back=RollBack(services.clock.now()))
+
+
+def test_an_inside_view_that_followed_unasked_is_led_back_at_a_gate() -> None:
+    services = FakeServices()
+    outcome = run(services, died_at_the_change(services))
+    assert isinstance(outcome, Wait) and outcome.gate is GateName.INSIDE_DNS and services.resource_manager.writes == []
+    gate = outcome.state.gate(GateName.INSIDE_DNS)
+    assert gate is not None and gate.asked_at == services.clock.now()
+    assert "only while the old gateway relays" in outcome.reason and gate.what_to_do in outcome.reason
+
+
+def test_that_gate_opens_when_the_old_gateway_relays_and_the_record_goes_back() -> None:
+    services = FakeServices()
+    asked = run(services, died_at_the_change(services))
+    services.dialer.answers[OLD_NAME] = RELAYS
+    outcome = run(services, asked.state)
+    gate = outcome.state.gate(GateName.INSIDE_DNS)
+    assert gate is not None and gate.opened_by == OBSERVATION and record_now(services).target == OLD_NAME
+    assert [told for told in outcome.told if "the gate inside-dns is open" in told]
+
+
+def test_who_opens_that_gate_too_early_does_not_move_the_record() -> None:
+    services = FakeServices()
+    asked = run(services, died_at_the_change(services))
+    outcome = run(services, opened(asked.state, GateName.INSIDE_DNS))
+    assert isinstance(outcome, Wait) and outcome.gate is None and services.resource_manager.writes == []
+
+
+def test_a_gate_that_nobody_was_asked_at_is_not_told_open() -> None:
+    services = FakeServices()
+    state = died_at_the_change(services)
+    services.dialer.answers[OLD_NAME] = RELAYS
+    outcome = run(services, state)
+    gate = outcome.state.gate(GateName.INSIDE_DNS)
+    assert gate is not None and not gate.is_open and record_now(services).target == OLD_NAME
+
+
 def test_nothing_goes_while_clients_may_hold_the_new_answer() -> None:
     services = FakeServices()
     state = in_grace(services)
