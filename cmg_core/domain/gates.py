@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from cmg_core.domain.principals import Principal
 from cmg_core.domain.values import Moment
@@ -49,8 +52,9 @@ class Gate:
     opened_at: Moment | None = None
     opened_by: str = ""
     reason: str = ""
-    opened_as: Principal | None = None
-    """Who opened it by a call, as far as it was verified: ``opened_by`` is what people write."""
+    opened_as: Annotated[Principal | None, Field(exclude_if=lambda given: given is None)] = None
+    """Who opened it by a call, as far as it was verified: ``opened_by`` is what people write. Left out of the ledger's
+    row where there is nobody: the row holds no more than it must."""
 
     @property
     def is_open(self) -> bool:

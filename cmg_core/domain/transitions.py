@@ -238,15 +238,9 @@ def _opened(course: Course, requested: Requested) -> tuple[Course, str]:
         state = course.state
         if lacking:
             return course, f"{requested.by} reported figures of clients: {lacking}"
-    state = state.with_gate(
-        replace(
-            gate,
-            opened_at=requested.at,
-            opened_by=requested.by,
-            reason=requested.reason,
-            opened_as=requested.called_by if requested.called_by.id else None,
-        )
-    )
+    opened_as = requested.called_by if requested.called_by.id else None
+    opened = replace(gate, opened_at=requested.at, opened_by=requested.by, reason=requested.reason, opened_as=opened_as)
+    state = state.with_gate(opened)
     if requested.made:
         state = replace(state, new=replace(state.new, named=requested.made))
     status = course.status
