@@ -105,7 +105,7 @@ class Player:
 
     def _shown(self, stage: InProcess) -> JsonObject:
         stored = stage.ledger.peek(self.known["deployment_id"])
-        return status_view(stored.record) if stored else {}
+        return status_view(stored.record).model_dump(mode="json") if stored else {}
 
     async def _sent(self, pair: Pair, services: Services) -> None:
         asked = pair.request

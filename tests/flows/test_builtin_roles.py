@@ -11,7 +11,7 @@ import pytest
 
 from cmg_core.domain.permissions import IN_THE_GROUP, allows
 from cmg_core.domain.values import JsonObject
-from tests.flows.test_roles import ROLES, actions
+from tests.flows.test_custom_roles import ROLES, actions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "service-providers.md"
 

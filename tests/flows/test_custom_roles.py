@@ -58,7 +58,7 @@ def actions(name: str, key: str = "Actions") -> list[str]:
 def with_these_roles(sample: Sample) -> Sample:
     """The sample in a world where the app holds these roles, each at the scope that it is meant for."""
     world: JsonObject = json.loads(json.dumps(sample.world))
-    request = read_request(sample.request, kind_of_request(sample.request))
+    request = read_request(sample.plain_request, kind_of_request(sample.request))
     subscription = f"/subscriptions/{request.subscription_id}"
     group = f"{subscription}/resourceGroups/{request.resource_group}"
     exists = any(text_at(each, "id").lower() == group.lower() for each in objects_at(world, "resource_groups"))

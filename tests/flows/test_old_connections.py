@@ -30,7 +30,7 @@ def test_it_is_counted_at_both_ends_of_a_short_grace_period() -> None:
     assert before.count and after.count
     assert before.ends == after.begins
     assert len(asked(report)) == 2
-    shown = at(status_view(report.record), "old_gateway_connections", "counts", 0, "count")
+    shown = at(status_view(report.record).model_dump(mode="json"), "old_gateway_connections", "counts", 0, "count")
     assert shown == before.count
 
 
@@ -46,7 +46,7 @@ def test_in_another_subscription_it_is_asked_for_there() -> None:
 def test_where_it_says_nothing_it_costs_nothing_and_the_reason_is_told(name: str, why: str) -> None:
     report = told(name)
     assert asked(report) == []
-    view = status_view(report.record)["old_gateway_connections"]
+    view = status_view(report.record).model_dump(mode="json")["old_gateway_connections"]
     assert at(view, "counts") == []
     assert why in str(at(view, "why_not"))
 

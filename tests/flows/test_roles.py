@@ -115,7 +115,7 @@ async def follow(sample: Sample, front: Front, id: str) -> None:
         assert stored is not None
         if stored.record.status.is_end or stored.record.status is Status.NEEDS_ATTENTION:
             return
-        view, waiting = status_view(stored.record), stored.record.state.waiting
+        view, waiting = status_view(stored.record).model_dump(mode="json"), stored.record.state.waiting
         if waiting is not None and waiting.gate is GateName.APPROVAL and not approved:
             path = f"/api/deployments/{id}/gates/approval"
             await front.only("Approver", "POST", path, {"by": "change.board@contoso.com", "reason": "approved"})

@@ -71,7 +71,7 @@ async def _planned(scene: Scene) -> Planned:
         request = read_request(scene.request, kind_of_request(scene.request))
         plan = await calls.make_plan(services, request)
         plan_page(PlanPage(request, plan, services.clock.now()))
-        json.dumps(plan_view(plan, request))
+        plan_view(plan, request).model_dump_json()
     except InvalidRequest as error:
         mistakes = tuple(finding.seen and finding.cure for finding in error.findings)
     finally:

@@ -14,9 +14,15 @@ from tests.properties.scenes import Scene, scenes
 from tests.properties.twists import TWISTS
 from tests.unit.inputs.odd import examples
 
-STOPS = ("cut over later", "a condition not met")
-"""Twists after which a story that may begin rightly stops: it waits for years, or Azure holds a condition against it of
-which the plan has warned."""
+STOPS = (
+    "cut over later",  # it waits for years
+    *("a condition not met", "as PEM"),  # the plan has warned of it, and Azure holds it against the app
+    "others lead there, too",  # the guard leaves the old gateway while any record leads to it
+    "without names",  # nobody here connects to a name that stands in the subject alone
+    *("no records", "an address record", "record elsewhere", "a chain", "record there already"),
+    # the last ones take the old gateway's own record away: no client finds it to begin with
+)
+"""Twists after which a story that may begin rightly ends otherwise."""
 MANY = 1000
 """Inputs of a campaign: below that the same stories are told each time."""
 TOLD = {name: twist for name, twist in TWISTS.items() if name not in STOPS}
