@@ -26,7 +26,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Lead links out of docs/ to the pages that stand for their targets."""
-    return _LINK.sub(_to_outside, markdown)
+    return _LINK.sub(_to_outside, _ELSEWHERE.sub(_out_of_docs, markdown))
 
 
 def _from_outside(link: re.Match[str]) -> str:
@@ -41,5 +41,13 @@ def _named(link: re.Match[str]) -> str:
 
 
 def _to_outside(link: re.Match[str]) -> str:
-    here = OUTSIDE.get(link["path"]) if link["up"] else None
+    """A page of docs/ leads out of it where a page stands for the target; else the target is named only."""
+    if not link["up"]:
+        return link[0]
+    here = OUTSIDE.get(link["path"])
     return f"]({link['up'].removesuffix('../')}{here}{link['rest'] or ''})" if here else link[0]
+
+
+def _out_of_docs(link: re.Match[str]) -> str:
+    """Files and folders of the repository that no page stands for are named only."""
+    return link["text"] if link["path"].startswith("../") and not link["path"].endswith(".md") else link[0]

@@ -62,12 +62,14 @@ def with_these_roles(sample: Sample) -> Sample:
     subscription = f"/subscriptions/{request.subscription_id}"
     group = f"{subscription}/resourceGroups/{request.resource_group}"
     exists = any(text_at(each, "id").lower() == group.lower() for each in objects_at(world, "resource_groups"))
-    scopes = [("subscription", subscription), ("new-gateway", group if exists else subscription)]
+    scopes = [("new-gateway", group if exists else subscription)]
     scopes += [("vault", text_at(vault, "id")) for vault in objects_at(world, "key_vaults")]
     if request.dns is not None:
         scopes.append(("zone", request.dns.zone_id))
     if isinstance(request, ReplacementRequest):
         scopes.append(("old-gateway", group_of(request.old_gateway.resource_id)))
+    subscriptions = {subscription, *("/".join(scope.split("/")[:3]) for _, scope in scopes)}
+    scopes += [("subscription", each) for each in sorted(subscriptions)]
     held: list[JsonObject] = [{"scope": scope, "actions": [*actions(name)]} for name, scope in scopes]
     return sample.model_copy(update={"world": world | {"role_assignments": [*held]}})
 

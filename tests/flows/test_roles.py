@@ -76,7 +76,7 @@ class Front:
         answer = await answering(route, lambda: self.services)(request)
         told = json.loads(answer.get_body())
         if answer.status_code >= 400:
-            self.refused.append(text_at(told, "type").rpartition("#")[2])
+            self.refused.append(text_at(told, "type").rpartition("/")[2])
         return answer.status_code, told
 
     async def only(self, allowed: str, method: str, path: str, body: object) -> None:

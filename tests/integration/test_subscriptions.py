@@ -12,6 +12,7 @@ import pytest
 from cmg_core.domain.record import Happening
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
+from cmg_core.ledger.seals import Seals
 from cmg_core.ledger.subscriptions import TableSubscriptions
 from cmg_core.ledger.table import TableLedger
 from cmg_core.notify.subscription import GONE, Subscription, SubscriptionState
@@ -157,7 +158,7 @@ def test_a_notice_waits_as_asked_and_does_not_live_for_ever(azurite: str) -> Non
     from azure.storage.queue.aio import QueueServiceClient
 
     async def story() -> None:
-        queues, id = StorageQueues(StorageConnection(azurite)), str(uuid.uuid4())
+        queues, id = StorageQueues(StorageConnection(azurite), Seals()), str(uuid.uuid4())
         try:
             await queues.notify(id)
             await queues.notify(id, timedelta(minutes=30))

@@ -4,7 +4,6 @@ The rules are read from the procedures and from the world itself, not from the p
 """
 
 import asyncio
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

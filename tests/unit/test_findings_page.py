@@ -107,10 +107,21 @@ def test_sections_are_in_order_so_that_each_has_one_place() -> None:
     assert list(sections()) == sorted(sections())
 
 
+SOFTENED = {"subscription-not-enabled": "a warning where only the old gateway lies there (looks/neighbours)"}
+    "subscription-not-enabled": "a warning for a subscription that holds the old gateway only (looks/neighbours)"
+}
+"""Findings that are said with one severity and handed on with another."""
+
+
 @pytest.mark.parametrize("code", sorted(sections().keys() & told().keys()))
 def test_a_section_begins_with_the_severities_that_the_code_says(code: str) -> None:
     first = re.match(r"\n((\*\w+\*(, | or )?)+)", sections()[code])
-    assert first and set(re.findall(r"\w+(?=\*)", first[1])) == told()[code]
+    assert first
+    written, said = set(re.findall(r"\w+(?=\*)", first[1])), told()[code]
+    if code in SOFTENED or "Finding" in said:  # a severity that is worked out cannot be read here
+        assert written >= said - {"Finding"}
+    else:
+        assert written == said
 
 
 @pytest.mark.parametrize("code", sorted(sections()))

@@ -169,7 +169,7 @@ def test_the_message_of_a_deployment_carries_its_state() -> None:
         stored = services.ledger.peek("d0")
         assert stored is not None
         sent = MESSAGE.validate_json(message.body)
-        assert sent == Message("d0", "preflight", 1, stored.etag, stored.record.state)
+        assert replace(sent, seal="") == Message("d0", "preflight", 1, stored.etag, stored.record.state)
 
     played(story)
 

@@ -19,6 +19,7 @@ OTHER: dict[str, Any] = {
     "etag": 'W/"8"',
     "state": a_state(grace_ends_at=datetime(2020, 1, 1, tzinfo=UTC)),
     "schema": 1,
+    "subscribed": True,
     "seal": "0" * 64,
 }
 

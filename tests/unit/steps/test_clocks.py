@@ -19,7 +19,7 @@ from cmg_core.steps.cut_over import cut_over
 from cmg_core.steps.retire_old_gateway import retire_old_gateway
 from cmg_core.steps.roll_back import roll_back
 from tests.fakes import NOW, FakeAzure, FakeClock, FakeServices, context_of
-from tests.stories import NEW_NAME, OLD_NAME, RECORD_ID, SERVICE, after_grace, before_cut_over, opened
+from tests.stories import NEW_NAME, OLD_NAME, RECORD_ID, SERVICE, after_grace, before_cut_over, opened, record_body
 
 MONTH = timedelta(days=30)
 SPANS = st.timedeltas(-MONTH, MONTH)
@@ -135,7 +135,7 @@ def test_a_cut_over_is_not_earlier_than_allowed_by_either_clock() -> None:
 def test_the_way_back_waits_for_the_new_answer_by_both_clocks() -> None:
     services = two_clocks(host=MONTH)
     state = after_grace(services)
-    services.dns.point(SERVICE, OLD_NAME)
+    services.resource_manager.add(record_body(OLD_NAME))
     state = replace(
         state,
         cut_over=replace(state.cut_over, flipped_at=NOW),

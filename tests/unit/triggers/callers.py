@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import azure.functions as func
@@ -48,7 +48,8 @@ class MemoryServices:
         self.callbacks = Callbacks(self.subscriptions, self.poster, KEYS)
 
     def azure(self, tenant: Tenant, subscription_id: str) -> FakeAzure:
-        return self.resource_manager
+        """Any subscription that a caller names is there, with the same things in it."""
+        return replace(self.resource_manager, subscription_id=subscription_id.lower())
 
 
 @dataclass(frozen=True)
