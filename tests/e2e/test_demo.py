@@ -142,7 +142,7 @@ SAMPLES = {
         CONTOSO,
         None,
         "granitefalls.eastus.cloudapp.azure.com",
-        ("connection-point-connected", "cname"),
+        ("cname", "connection-point-connected"),
         kept=(VAULT,),
     ),
     "s03-new-region-name": Wanted(
