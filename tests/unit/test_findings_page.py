@@ -108,8 +108,6 @@ def test_sections_are_in_order_so_that_each_has_one_place() -> None:
 
 
 SOFTENED = {"subscription-not-enabled": "a warning where only the old gateway lies there (looks/neighbours)"}
-    "subscription-not-enabled": "a warning for a subscription that holds the old gateway only (looks/neighbours)"
-}
 """Findings that are said with one severity and handed on with another."""
 
 
