@@ -1,6 +1,7 @@
 """Calls about the app itself: its description, the description as a page, and what a type of problem means."""
 
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cached_property
 
 import azure.functions as func
 
@@ -10,20 +11,37 @@ from cmg_core.description.page import CONTENT_SECURITY_POLICY, docs_page, proble
 from cmg_core.description.problem_types import in_markdown, problem_type_answer
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.values import JsonObject
-from cmg_core.triggers.answering import Call, answer
+from cmg_core.triggers.answering import Call, Route, answer
 from cmg_core.triggers.negotiation import chosen_type
 
 JSON, HTML, MARKDOWN = "application/json", "text/html", "text/markdown"
 
 
-async def show_description(call: Call) -> func.HttpResponse:
-    """The OpenAPI document."""
-    return answer(_description())
+class Description:
+    """The OpenAPI document of the app's routes, made when it is first asked for."""
 
+    def __init__(self, routes: Callable[[], Iterable[Route]]) -> None:
+        """``routes`` is called late: the table of routes holds these calls, too."""
+        self._routes = routes
 
-async def show_docs(call: Call) -> func.HttpResponse:
-    """The document as a page."""
-    return _page(_docs())
+    async def show(self, call: Call) -> func.HttpResponse:
+        """The OpenAPI document."""
+        return answer(self._document)
+
+    async def show_page(self, call: Call) -> func.HttpResponse:
+        """The document as a page."""
+        return _page(self._docs)
+
+    @cached_property
+    def _document(self) -> JsonObject:
+        return document(
+            Served(route.name, route.method, route.path, route.level is not func.AuthLevel.ANONYMOUS)
+            for route in self._routes()
+        )
+
+    @cached_property
+    def _docs(self) -> str:
+        return docs_page(self._document)
 
 
 async def show_problem(call: Call) -> func.HttpResponse:
@@ -47,21 +65,6 @@ async def show_problem(call: Call) -> func.HttpResponse:
         case "text/markdown":
             return func.HttpResponse(in_markdown(told), headers=varies, mimetype=MARKDOWN, charset="utf-8")
     return answer(told, headers=varies)
-
-
-@cache
-def _description() -> JsonObject:
-    # The table of routes holds this file's calls.
-    from cmg_core.triggers.http import ROUTES
-
-    return document(
-        Served(route.name, route.method, route.path, route.level is not func.AuthLevel.ANONYMOUS) for route in ROUTES
-    )
-
-
-@cache
-def _docs() -> str:
-    return docs_page(_description())
 
 
 def _page(text: str, headers: dict[str, str] | None = None) -> func.HttpResponse:

@@ -5,7 +5,9 @@ import azure.functions as func
 from cmg_core.triggers import asking, callbacks, describing, looking, starting
 from cmg_core.triggers.answering import Route
 
-ROUTES = (
+_DESCRIPTION = describing.Description(lambda: ROUTES)
+
+ROUTES: tuple[Route, ...] = (
     Route("make-plan", "POST", "plans", starting.make_plan),
     Route("start-migration", "POST", "migrations", starting.start_migration),
     Route("start-deployment", "POST", "deployments", starting.start_deployment),
@@ -27,7 +29,7 @@ ROUTES = (
     Route("unsubscribe-address", "DELETE", "deployments/{id}/subscriptions", callbacks.unsubscribe_address),
     Route("redeliver", "POST", "deployments/{id}/subscriptions/{subscription}/redeliver", callbacks.redeliver),
     Route("show-health", "GET", "health", looking.show_health, func.AuthLevel.ANONYMOUS),
-    Route("show-description", "GET", "openapi.json", describing.show_description, func.AuthLevel.ANONYMOUS),
-    Route("show-docs", "GET", "docs", describing.show_docs, func.AuthLevel.ANONYMOUS),
+    Route("show-description", "GET", "openapi.json", _DESCRIPTION.show, func.AuthLevel.ANONYMOUS),
+    Route("show-docs", "GET", "docs", _DESCRIPTION.show_page, func.AuthLevel.ANONYMOUS),
     Route("show-problem", "GET", "problems/{code}", describing.show_problem, func.AuthLevel.ANONYMOUS),
 )
