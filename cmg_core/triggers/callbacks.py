@@ -167,7 +167,7 @@ def _subscription_id(call: Call) -> str:
 
 
 class _Notice(BaseModel):
-    deployment_id: Annotated[str, StringConstraints(pattern=GUID.pattern)]
+    deployment_id: Annotated[str, StringConstraints(pattern=f"^{GUID.pattern}$")]
 
 
 def notifying(services: Callable[[], Services]) -> Callable[[func.QueueMessage], Awaitable[None]]:

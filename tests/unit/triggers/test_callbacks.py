@@ -302,12 +302,20 @@ def test_what_is_not_there_is_404() -> None:
 # --- The queue -------------------------------------------------------------------------------------------------------
 
 
+A_GUID = "7f0c3f0e-6a67-4d0e-9d2c-2a3f6a1c8b11"
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[" * 9999, b'{"deployment_id": "x"}', b"\xff", b'{"deployment_id": null}']
+    "body",
+    [
+        *(b"", b"{}", b"[" * 9999, b'{"deployment_id": "x"}', b"\xff", b'{"deployment_id": null}'),
+        *(json.dumps({"deployment_id": forged}).encode() for forged in (f"x\nERROR {A_GUID}", f"{A_GUID}\n")),
+    ],
 )
-def test_what_is_no_notice_goes_to_the_poison_queue(body: bytes) -> None:
+def test_what_is_no_notice_goes_to_the_poison_queue(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(UnreadableMessage):
         asyncio.run(run_notify(MemoryServices, body))
+    assert A_GUID not in caplog.text
 
 
 def test_unknown_errors_are_told_without_their_text(caplog: pytest.LogCaptureFixture) -> None:
@@ -317,7 +325,7 @@ def test_unknown_errors_are_told_without_their_text(caplog: pytest.LogCaptureFix
     def busy() -> MemoryServices:
         raise TryAgain("busy")
 
-    notice = json.dumps({"deployment_id": "7f0c3f0e-6a67-4d0e-9d2c-2a3f6a1c8b11"}).encode()
+    notice = json.dumps({"deployment_id": A_GUID}).encode()
     with pytest.raises(NotifyFailed) as failed:
         asyncio.run(run_notify(failing, notice))
     assert SECRET not in str(failed.value) and failed.value.__suppress_context__
