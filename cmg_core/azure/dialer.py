@@ -80,7 +80,8 @@ async def through(proxy: str, host: str, port: int = 443) -> Stream:
     """A tunnel through a CONNECT proxy (RFC 9110, 9.3.6), which resolves ``host`` itself. Raises DialFailed."""
     parts = urlsplit(proxy)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
-    request = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"  # RFC 3986, 3.2.2: an IPv6 address
+    request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request += f"Proxy-Authorization: Basic {b64encode(user.encode()).decode()}\r\n"
