@@ -10,7 +10,8 @@ from base64 import b64encode
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from cmg_core.azure.public_dns import LONGEST_CHAIN, is_inside
+from cmg_core.azure.public_dns import LONGEST_CHAIN
+from cmg_core.domain.public_addresses import is_public
 from cmg_core.services import Dialed, PublicDns
 
 PATIENCE_SECONDS = 10.0
@@ -59,7 +60,7 @@ class TlsDialer:
         for _ in range(LONGEST_CHAIN):
             views = await self._dns.views(name)
             if found := next((view.addresses[0] for view in views if view.addresses), None):
-                if is_inside(found):
+                if not is_public(found):
                     raise DialFailed(f"{name} has the address {found} in public DNS, which is none of the internet")
                 return found
             alias = next((view.targets[-1] for view in views if view.targets), None)
