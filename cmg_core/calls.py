@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from cmg_core.correlation import correlation_id
-from cmg_core.domain.errors import TryAgain
+from cmg_core.domain.errors import TooLarge, TryAgain
 from cmg_core.domain.gates import Gate, GateName
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.principals import NOBODY, Principal
@@ -53,7 +53,9 @@ class Asked:
     body_hash: str
 
 
-type Listener = Callable[[str], Awaitable[None]]
+type Leave = Callable[[], Awaitable[None]]
+"""Takes a subscription back that this very call has made."""
+type Listener = Callable[[str], Awaitable[Leave]]
 """Subscribes to the events of a deployment, by its ID."""
 
 
@@ -97,24 +99,34 @@ async def accept(services: Services, request: Request, asked: Asked, listener: L
         asked_by=asked.by,
         subscribed=listener is not None,
     )
-    if listener is not None:
-        await listener(deployment_id)
+    accepted = Event(now, FIRST_STEP, "accepted", 1, correlation_id(), status=Status.RUNNING, called_by=asked.by)
+    leave = await listener(deployment_id) if listener is not None else None
     try:
-        accepted = Event(now, FIRST_STEP, "accepted", 1, correlation_id(), status=Status.RUNNING, called_by=asked.by)
         etag = await services.ledger.create(record, [accepted])
     except LedgerConflict:
         known = await services.ledger.read(deployment_id)
         if known is None:
             raise
+        if leave is not None and not _is_replay(known.record, request, asked):
+            await leave()
         return _replayed(known.record, request, asked)
+    except TooLarge:
+        if leave is not None:
+            await leave()
+        raise
     await _send(services, Message(deployment_id, FIRST_STEP, 1, etag, state, subscribed=record.subscribed))
     await tell_listeners(services, deployment_id, record.subscribed)
     return record
 
 
-def _replayed(record: Record, request: Request, asked: Asked) -> Record:
+def _is_replay(record: Record, request: Request, asked: Asked) -> bool:
     """A migration and a retirement can have the same body: they are two requests all the same."""
-    if record.body_hash == asked.body_hash and record.state.request.kind == request.kind:
+    return record.body_hash == asked.body_hash and record.state.request.kind == request.kind
+
+
+def _replayed(record: Record, request: Request, asked: Asked) -> Record:
+    """The deployment that the same request has begun. Raises CallRefused (422) for another request."""
+    if _is_replay(record, request, asked):
         return record
     raise CallRefused(
         Problem(

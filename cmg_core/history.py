@@ -7,12 +7,15 @@ from cmg_core.domain.gates import Gate, GateName, seen_open
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem, Severity
-from cmg_core.domain.record import Event, Happening, State
+from cmg_core.domain.record import Event, Happening, State, Status
 from cmg_core.domain.transitions import Course
 from cmg_core.services import Save
 
 MOST_WARNINGS = 20
 """Of one plan, so that a save stays one batch of at most a hundred rows."""
+LONGEST_TEXT = 8_000
+"""Characters of a line, and of a problem's detail beside it: both lie in one text of a row, which holds 32,768
+(Microsoft Learn, "Understanding the Table service data model"). The record has the problem whole."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +57,24 @@ def line_of_call(text: str, before: Course, after: Course, called_by: Principal)
 
 
 def events_of(lines: Sequence[Line], saved: Save, step: str, correlation_id: str = "") -> list[Event]:
-    """The lines as this save writes them. A run whose end a noted call took back has not ended the deployment."""
-    if not saved.status.is_end:
-        lines = [replace(line, kind=Happening.PROGRESS) if line.kind is Happening.ENDED else line for line in lines]
+    """The lines as this save writes them. A run whose end or failure a noted call took back has not stopped the
+    deployment."""
+    taken_back = {
+        *(() if saved.status.is_end else (Happening.ENDED,)),
+        *(() if saved.status is Status.NEEDS_ATTENTION else (Happening.NEEDS_ATTENTION,)),
+    }
+    lines = [replace(line, kind=Happening.PROGRESS) if line.kind in taken_back else line for line in lines]
     return [
         Event(
             saved.updated_at,
             step,
-            line.text,
+            _shortened(line.text),
             saved.revision,
             correlation_id,
             line.kind,
             saved.status,
             line.gate,
-            _shortened(saved.state.problem) if line.kind in _STOPS else None,
+            _in_short(saved.state.problem) if line.kind in _STOPS else None,
             line.called_by,
         )
         for line in lines
@@ -77,9 +84,13 @@ def events_of(lines: Sequence[Line], saved: Save, step: str, correlation_id: str
 _STOPS = (Happening.NEEDS_ATTENTION, Happening.ENDED)
 
 
-def _shortened(problem: Problem | None) -> Problem | None:
+def _in_short(problem: Problem | None) -> Problem | None:
     """Without its findings, for which a row of the history has no room."""
-    return problem.model_copy(update={"findings": ()}) if problem else None
+    return problem.model_copy(update={"findings": (), "detail": _shortened(problem.detail)}) if problem else None
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 
 
 def _steps_lines(outcome: Outcome, before: State) -> Iterator[Line]:

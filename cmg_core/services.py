@@ -99,8 +99,11 @@ class ResourceManager(Protocol):
         """Create or replace a resource; with ``etag`` only while it is unchanged (ChangedMeanwhile otherwise)."""
         ...
 
-    async def delete(self, claim: Claim, id: str) -> Started:
-        """Begin to delete a resource; one that is gone already is complete."""
+    async def delete(self, claim: Claim, id: str, etag: str = "") -> Started:
+        """Begin to delete a resource, with ``etag`` only while that holds; one that is gone already is complete.
+
+        Raises ChangedMeanwhile where it does not hold any more.
+        """
         ...
 
     async def operation(self, address: str) -> OperationLook:

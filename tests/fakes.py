@@ -176,9 +176,12 @@ class FakeAzure:
         made = self.add({**body, "id": id, **({"etag": f"{etag}+"} if etag else {})})
         return Started(made, operation=f"https://management.azure.com/operations/{id.lower()}")
 
-    async def delete(self, claim: Claim, id: str) -> Started:
+    async def delete(self, claim: Claim, id: str, etag: str = "") -> Started:
         self._called("delete", id)
         assert isinstance(claim, Claim), "nothing is deleted without a claim"
+        assert etag or "/dnszones/" not in id.lower(), "records are deleted under their ETag"
+        if etag and self.resources.get(id.lower(), {}).get("etag", etag) != etag:
+            raise ChangedMeanwhile(id)
         self.writes.append(f"DELETE {id}")
         self.resources.pop(id.lower(), None)
         return Started({}, operation=f"https://management.azure.com/operations/{id.lower()}")

@@ -10,7 +10,8 @@ from base64 import b64encode
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from cmg_core.azure.public_dns import LONGEST_CHAIN, is_inside
+from cmg_core.azure.public_dns import LONGEST_CHAIN
+from cmg_core.domain.public_addresses import is_public
 from cmg_core.services import Dialed, PublicDns
 
 PATIENCE_SECONDS = 10.0
@@ -59,7 +60,7 @@ class TlsDialer:
         for _ in range(LONGEST_CHAIN):
             views = await self._dns.views(name)
             if found := next((view.addresses[0] for view in views if view.addresses), None):
-                if is_inside(found):
+                if not is_public(found):
                     raise DialFailed(f"{name} has the address {found} in public DNS, which is none of the internet")
                 return found
             alias = next((view.targets[-1] for view in views if view.targets), None)
@@ -80,7 +81,8 @@ async def through(proxy: str, host: str, port: int = 443) -> Stream:
     """A tunnel through a CONNECT proxy (RFC 9110, 9.3.6), which resolves ``host`` itself. Raises DialFailed."""
     parts = urlsplit(proxy)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
-    request = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"  # RFC 3986, 3.2.2: an IPv6 address
+    request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request += f"Proxy-Authorization: Basic {b64encode(user.encode()).decode()}\r\n"

@@ -113,7 +113,7 @@ def moment_of(date: str) -> datetime | None:
     """An HTTP date (RFC 9110, 5.6.7); None for what is none."""
     try:
         at = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a number that no date can hold
         return None
     return at.replace(tzinfo=at.tzinfo or UTC)
 

@@ -1,12 +1,12 @@
 """The PublicDns port over dnspython: what each server says of a name, asked one by one."""
 
 import asyncio
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cmg_core.domain.public_addresses import is_public
 from cmg_core.services import NameView
 
 if TYPE_CHECKING:
@@ -30,24 +30,6 @@ class DnsServer:
 
     def __str__(self) -> str:
         return self.address if self.port == 53 else f"{self.address}:{self.port}"
-
-
-INSIDE = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
-        *("172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3", "168.63.129.16/32"),
-    )
-)
-"""Where nothing of the internet answers (IANA IPv4 Special-Purpose Address Registry: «this network», private use,
-shared address space, loopback, link local; multicast and what is reserved above it), and Azure's platform address
-(Microsoft Learn, "What is IP address 168.63.129.16?"). The product asks for IPv4 addresses only."""
-
-
-def is_inside(address: str) -> bool:
-    """Whether an address that public DNS gave is none of the internet: who holds a zone may send the app anywhere."""
-    found = ipaddress.ip_address(address)
-    return not isinstance(found, ipaddress.IPv4Address) or any(found in network for network in INSIDE)
 
 
 WELL_KNOWN = (DnsServer("1.1.1.1"), DnsServer("8.8.8.8"), DnsServer("9.9.9.9"))
@@ -82,7 +64,7 @@ async def authoritative_servers(name: str, resolvers: Sequence[DnsServer]) -> Se
     except (dns.exception.DNSException, OSError):
         return ()
     found = [answer[0].address for answer in answers if not isinstance(answer, BaseException)]
-    return [DnsServer(address) for address in found if not is_inside(address)]
+    return [DnsServer(address) for address in found if is_public(address)]
 
 
 async def _view(server: DnsServer, name: str) -> NameView:

@@ -113,10 +113,11 @@ class AzureResourceManager:
         condition = {"If-Match": etag} if etag else {"If-None-Match": "*"} if route.put_creates_only else {}
         return self._started(await self._ask(id, partial(route.put, _bytes(body), headers=condition)))
 
-    async def delete(self, claim: Claim, id: str) -> Started:
+    async def delete(self, claim: Claim, id: str, etag: str = "") -> Started:
         self._ensure(claim)
+        delete = self._route(id).delete
         try:
-            answer = await self._ask(id, self._route(id).delete)
+            answer = await self._ask(id, partial(delete, headers={"If-Match": etag}) if etag else delete)
         except AzureRefused as refusal:
             if _is_absence(refusal):
                 return Started({})

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from cmg_core.domain.errors import AzureRefused, TryAgain, UnreadableRow
@@ -40,11 +40,12 @@ class Asking:
 
     looks: list[Look] = field(default_factory=list)
 
-    async def ask[T](self, what: str, permission: str, look: Awaitable[T]) -> T | Missed:
-        """What a look finds. ``what`` names it to a person; ``permission`` is what it needs."""
+    async def ask[T](self, what: str, permission: str, look: Callable[[], Awaitable[T]]) -> T | Missed:
+        """What a look finds. ``what`` names it to a person; ``permission`` is what it needs. ``look`` begins it: one
+        that is called off before its turn was never begun."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        found = await _answer(what, permission, look)
+        found = await _answer(what, permission, look())
         self.looks.append(Look(name=what, seconds=round(clock() - began, 3), answered=not isinstance(found, Missed)))
         return found
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import batched
 from urllib.parse import urlsplit
 
@@ -90,36 +91,38 @@ async def gather_facts(request: Request, services: Services, deployment_id: str,
     async with asyncio.TaskGroup() as looks:
         neighbours = looks.create_task(look_at_neighbours(asking, services, request))
         entrance = Entrance(asking, neighbours, request.subscription_id)
-        subscription = looks.create_task(ask("the subscription", READER, azure.subscription()))
-        providers = looks.create_task(ask("the resource providers", READER, azure.providers()))
-        sizes = looks.create_task(ask("the sizes offered", READER, azure.sizes(request.region)))
-        usages = looks.create_task(ask("the quota", READER, azure.usages(request.region)))
-        network_usages = looks.create_task(ask("the network quota", READER, azure.network_usages(request.region)))
-        group = looks.create_task(ask("the resource group", READER, azure.group(request.resource_group)))
-        locks = looks.create_task(ask("the resource locks", "Microsoft.Authorization/locks/read", azure.locks()))
+        subscription = looks.create_task(ask("the subscription", READER, azure.subscription))
+        providers = looks.create_task(ask("the resource providers", READER, azure.providers))
+        sizes = looks.create_task(ask("the sizes offered", READER, partial(azure.sizes, request.region)))
+        usages = looks.create_task(ask("the quota", READER, partial(azure.usages, request.region)))
+        network_usages = looks.create_task(
+            ask("the network quota", READER, partial(azure.network_usages, request.region))
+        )
+        group = looks.create_task(ask("the resource group", READER, partial(azure.group, request.resource_group)))
+        locks = looks.create_task(ask("the resource locks", "Microsoft.Authorization/locks/read", azure.locks))
         contents = looks.create_task(
-            ask("the resource group's contents", READER, azure.resources_in_group(request.resource_group))
+            ask("the resource group's contents", READER, partial(azure.resources_in_group, request.resource_group))
         )
         certificate = looks.create_task(
             ask(
                 "the certificate",
                 "the role Key Vault Reader on the vault (or the access policy «get certificates»)",
-                _certificate(services, request),
+                partial(_certificate, services, request),
             )
         )
-        vault = looks.create_task(ask("the vault", READER, _vault(azure, request.certificate)))
+        vault = looks.create_task(ask("the vault", READER, partial(_vault, azure, request.certificate)))
         deleted_vault = looks.create_task(_deleted_vault(asking, azure, request, vault))
         records = looks.create_task(_records(entrance, services, request))
-        rival = looks.create_task(ask("the ledger", "", _rival(services, request, deployment_id)))
+        rival = looks.create_task(ask("the ledger", "", partial(_rival, services, request, deployment_id)))
         old = looks.create_task(_old(entrance, services, request))
-        standing = looks.create_task(ask("the new gateway", READER, _standing(azure, request)))
+        standing = looks.create_task(ask("the new gateway", READER, partial(_standing, azure, request)))
         old_group = looks.create_task(_old_group(entrance, services, request, contents))
         rights = looks.create_task(look_at_rights(entrance, services, request, providers, group, vault))
         conditions = looks.create_task(
-            ask("role assignments", "Microsoft.Authorization/roleAssignments/read", azure.role_assignments())
+            ask("role assignments", "Microsoft.Authorization/roleAssignments/read", azure.role_assignments)
         )
         policies = looks.create_task(
-            ask("policy assignments", "Microsoft.Authorization/policyAssignments/read", azure.policy_assignments())
+            ask("policy assignments", "Microsoft.Authorization/policyAssignments/read", azure.policy_assignments)
         )
     return Facts(
         subscription=subscription.result(),
@@ -170,7 +173,9 @@ async def _deleted_vault(
     if request.certificate is None or await vault is not None:
         return None
     name = _vault_name(request.certificate.vault)
-    return await asking.ask("deleted vaults", "Microsoft.KeyVault/deletedVaults/read", azure.deleted_vault(name))
+    return await asking.ask(
+        "deleted vaults", "Microsoft.KeyVault/deletedVaults/read", partial(azure.deleted_vault, name)
+    )
 
 
 async def _records(entrance: Entrance, services: Services, request: Request) -> Sequence[JsonObject] | Missed:
@@ -248,7 +253,10 @@ async def free_label(asking: Asking, azure: ResourceManager, region: str, candid
     permission = "Microsoft.Network/locations/checkDnsNameAvailability/read"
     for labels in (candidates[:1], *batched(candidates[1:], LABELS_AT_ONCE, strict=False)):
         answers = await asyncio.gather(
-            *(asking.ask(f"the name {label}", permission, azure.label_is_free(region, label)) for label in labels)
+            *(
+                asking.ask(f"the name {label}", permission, partial(azure.label_is_free, region, label))
+                for label in labels
+            )
         )
         for label, is_free in zip(labels, answers, strict=True):
             if isinstance(is_free, Missed):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cmg_core.domain.name_spaces import NameSpaces
 from cmg_core.domain.policies import GROUP_TYPE, Made, could_deny
@@ -42,7 +43,7 @@ async def ask_policies(
         where = subscription if part.kind == GROUP_TYPE else scope
         what = f"policies for {part.id.rsplit('/', 1)[-1]}"
         return PolicyAnswer(
-            part, await asking.ask(what, CHECK_POLICIES, azure.policy_restrictions(where, part.content))
+            part, await asking.ask(what, CHECK_POLICIES, partial(azure.policy_restrictions, where, part.content))
         )
 
     return tuple(await asyncio.gather(*map(check, made)))
@@ -51,11 +52,15 @@ async def ask_policies(
 async def ask_names(asking: Asking, azure: ResourceManager, label: str) -> NameSpaces | Missed:
     """The label as a vault's and a storage account's name, and as a deleted vault's."""
     vault, storage, deleted = await asyncio.gather(
-        asking.ask("the vault's name", "Microsoft.KeyVault/checkNameAvailability/read", azure.vault_name(label)),
         asking.ask(
-            "the storage account's name", "Microsoft.Storage/checkNameAvailability/read", azure.storage_name(label)
+            "the vault's name", "Microsoft.KeyVault/checkNameAvailability/read", partial(azure.vault_name, label)
         ),
-        asking.ask("deleted vaults", "Microsoft.KeyVault/deletedVaults/read", azure.deleted_vault(label)),
+        asking.ask(
+            "the storage account's name",
+            "Microsoft.Storage/checkNameAvailability/read",
+            partial(azure.storage_name, label),
+        ),
+        asking.ask("deleted vaults", "Microsoft.KeyVault/deletedVaults/read", partial(azure.deleted_vault, label)),
     )
     if isinstance(vault, Missed):
         return vault

@@ -36,16 +36,16 @@ async def look_at_neighbours(asking: Asking, services: Services, request: Reques
 
 async def _neighbour(asking: Asking, services: Services, request: Request, other: OtherSubscription) -> Neighbour:
     azure, who = services.azure(request.tenant, other.id), services.limits.identities
-    body = await asking.ask(f"the subscription of {other.spoken}", READER, azure.subscription())
+    body = await asking.ask(f"the subscription of {other.spoken}", READER, azure.subscription)
     if isinstance(body, Missed):
         meant = judge_refused_entry(body.refused, other, request.tenant, who) if body.refused else ()
         return Neighbour(other, Missed(meant[0]) if meant else body)
     locks, conditions = await asyncio.gather(
-        asking.ask(f"the resource locks of {other.scope}", "Microsoft.Authorization/locks/read", azure.locks()),
+        asking.ask(f"the resource locks of {other.scope}", "Microsoft.Authorization/locks/read", azure.locks),
         asking.ask(
             f"role assignments in {other.scope}",
             "Microsoft.Authorization/roleAssignments/read",
-            azure.role_assignments(),
+            azure.role_assignments,
         ),
     )
     return Neighbour(other, body, locks, conditions)
@@ -64,7 +64,7 @@ class Entrance:
         """What a look at a resource or a scope finds; why its subscription is closed, where it is."""
         if closed := await self.closed(id):
             return closed
-        return await self.asking.ask(what, permission, look())
+        return await self.asking.ask(what, permission, look)
 
     async def closed(self, id: str) -> Missed | None:
         """Why the subscription of a resource or a scope cannot be entered; None where it can."""

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 from cmg_core.domain.international import ascii_name
+from cmg_core.domain.public_addresses import is_public
 
 LONGEST_URL = 2048
 HTTPS = 443
@@ -16,30 +16,6 @@ _HOST = re.compile(r"(?=.{4,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]
 """Names with a dot whose last label begins with a letter: no spelling of an IP address fits (RFC 3696, section 2)."""
 _PLAIN = re.compile(r"[!-~]+")
 _PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)+(:[0-9]{1,5})?")
-
-_NEVER_V4 = tuple(
-    IPv4Network(block)
-    for block in (
-        "168.63.129.16/32",  # Azure's own door to each machine ("What is IP address 168.63.129.16?")
-        "169.254.0.0/16",  # link-local, metadata services among it
-        "100.64.0.0/10",  # carriers' shared space (RFC 6598)
-        "192.88.99.0/24",  # relays of 6to4 (RFC 7526)
-        "224.0.0.0/4",  # multicast, of which Python calls parts global
-        "240.0.0.0/4",
-    )
-)
-_ONLY_V6 = IPv6Network("2000::/3")
-"""Global unicast as far as it is given out (RFC 4291; IANA). Mapped, NAT64, unique-local, link-local and multicast
-addresses lie outside of it."""
-_NEVER_V6 = tuple(
-    IPv6Network(block)
-    for block in (
-        "2002::/16",  # 6to4 holds an IPv4 address (RFC 3056)
-        "2001::/23",  # IETF's own, Teredo among it (RFC 2928, RFC 4380)
-        "2001:db8::/32",  # examples
-        "3fff::/20",  # examples (RFC 9637)
-    )
-)
 
 
 class NotAllowed(ValueError):
@@ -128,19 +104,6 @@ def why_not_reached(addresses: Iterable[str]) -> str:
         return "the host has no address in public DNS"
     inside = next((address for address in found if not is_public(address)), None)
     return "" if inside is None else "the host leads to an address that is not public"
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet's: neither private, local, shared, multicast nor reserved, no other
-    address in disguise, and none of the cloud's own."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address):
-        special = any(found in block for block in _NEVER_V6)
-        return found in _ONLY_V6 and found.is_global and not special and found.scope_id is None
-    return found.is_global and not any(found in block for block in _NEVER_V4)
 
 
 def _in_ascii(text: str) -> str:

@@ -32,6 +32,9 @@ WITHIN = timedelta(minutes=2)
 """How long one run posts to one receiver; the rest is left to the next, long before the host ends the function."""
 NEVER_BEGUN = timedelta(days=1)
 """After which a subscription of a deployment that was never written down is dropped."""
+LOOK_UP = timedelta(seconds=10)
+"""How long the receiver's address is looked for, along all aliases: look and post together must end within
+``ONE_POST``, or a second run would post beside the first one."""
 LONGEST_CHAIN = 8
 """Aliases that are followed from answer to answer."""
 BUSY = (429, 503)
@@ -125,9 +128,12 @@ class _Run:
         callbacks, clock = self.services.callbacks, self.services.clock
         try:
             url = self._url(callbacks.keys)
-            address = await public_address(self.services, url.host)
+            async with asyncio.timeout(LOOK_UP.total_seconds()):
+                address = await public_address(self.services, url.host)
         except (NotAllowed, NotSealedHere) as reason:
             return Posted(failure=str(reason))
+        except TimeoutError:
+            return Posted(failure="public DNS did not tell in time where the host is")
         assert callbacks.keys is not None  # or there would be no URL
         body = body_of(cloud_event(self.record, sequence, event))
         id, timestamp = event_id(self.record.id, sequence), int(clock.now().timestamp())

@@ -95,7 +95,7 @@ def retry_after(text: str, now: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(given[:10]), 10**9))
     try:
         at = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a number that no date can hold
         return None
     until = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return max(until - now, timedelta())

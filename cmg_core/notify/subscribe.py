@@ -1,10 +1,11 @@
 """What callers may ask for: to listen, to see how delivery stands, to stop listening, to have events posted anew."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from cmg_core.calls import TRIES, CallRefused, find
+from cmg_core.calls import TRIES, CallRefused, Leave, Listener, find
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
@@ -52,17 +53,22 @@ def read_url(callbacks: Callbacks, text: str, pointer: str = "/callback_url") ->
         )
 
 
-def listener(services: Services, wish: Wish) -> Callable[[str], Awaitable[None]]:
+def listener(services: Services, wish: Wish) -> Listener:
     """Subscribes to all events of a deployment that is about to begin."""
 
-    async def listen(deployment_id: str) -> None:
+    async def listen(deployment_id: str) -> Leave:
         made = _new(services, _keys(services), deployment_id, wish, NOTHING)
         try:
             await services.callbacks.subscriptions.add(made)
         except LedgerConflict:
-            return  # the same request, sent again
+            return _stay  # the same request, sent again
+        return partial(services.callbacks.subscriptions.remove, made)
 
     return listen
+
+
+async def _stay() -> None:
+    """Nothing to take back: somebody else subscribed."""
 
 
 async def subscribe(services: Services, deployment_id: str, wish: Wish) -> Subscription:

@@ -17,7 +17,7 @@ QUIET = timedelta(minutes=15)
 """After which a subscription is looked at though nothing was heard: a message may have been lost."""
 HOLD = timedelta(seconds=60)
 """How long one run may post before it shows that it lives."""
-ONE_POST = timedelta(seconds=20)
+ONE_POST = timedelta(seconds=30)
 """One post with what surrounds it: a hold that does not last so long is over."""
 GONE = 410
 NOTHING = ""

@@ -32,11 +32,7 @@ async def counted(context: StepContext, state: State) -> State:
     try:
         answer = await context.azure_of(balancer).metric(balancer, METRIC, begins, ends, interval_of(begins, ends))
         count = count_in(answer)
-        why_not = (
-            ""
-            if count is not None
-            else "Azure Monitor holds no values for this time: nothing came, or nothing was kept."
-        )
+        why_not = "" if count is not None else NO_VALUES
     except TryAgain as busy:
         why_not = f"Azure Monitor did not answer: {busy.reason}"
     except AzureRefused as refused:

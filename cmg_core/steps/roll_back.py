@@ -73,7 +73,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     if old is None and plan_of(state).record is not None:
         return Done(await _back(context, state, timedelta()))  # it stood before: not this deployment's to remove
     if old is None:
-        await context.azure_of(record.id).delete(await context.claim(), record.id)
+        await context.azure_of(record.id).delete(await context.claim(), record.id, etag=record.etag)
         return Done(await _back(context, state, timedelta()), (f"removed the record {names_of(state).service_name}",))
     await _ensure_whole(context, old)
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)

@@ -10,7 +10,14 @@ from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import StandingGateway
 from cmg_core.domain.problems import Finding, Problem, Severity
 from cmg_core.domain.record import State
-from cmg_core.looks.standing import judge_not_the_old_one, judge_standing, standing_facts, standing_gateway
+from cmg_core.domain.values import subscription_of
+from cmg_core.looks.standing import (
+    StandingFacts,
+    judge_not_the_old_one,
+    judge_standing,
+    standing_facts,
+    standing_gateway,
+)
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.gates import is_closed, wait_at
 from cmg_core.steps.planned import names_of, plan_of
@@ -23,7 +30,9 @@ async def take_standing(context: StepContext) -> Outcome:
     if is_closed(state, GateName.GATEWAY_CREATED):
         return wait_at(state, GateName.GATEWAY_CREATED, context.services.clock.now())
     id = plan.standing.scale_set.id if plan.standing else state.new.named
-    facts = await standing_facts(context.azure, id)
+    # Nobody looks into another subscription, perhaps another customer's, for whoever opens the gate.
+    is_here = subscription_of(id) == state.request.subscription_id
+    facts = await standing_facts(context.azure, id) if is_here else StandingFacts(None)
     found = standing_gateway(facts)
     against = [
         finding

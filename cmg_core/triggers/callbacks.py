@@ -129,7 +129,8 @@ def _wish(body: Json, callbacks: Callbacks) -> Wish:
     url = read_url(callbacks, read.callback_url)
     if isinstance(url, Finding):
         raise InvalidRequest([url])
-    return Wish(url, tuple(Happening(each.removeprefix(TYPE_PREFIX)) for each in read.types), read.by)
+    wanted = {Happening(each.removeprefix(TYPE_PREFIX)) for each in read.types}
+    return Wish(url, tuple(kind for kind in Happening if kind in wanted), read.by)
 
 
 def read_with_callback(body: Json, kind: Kind, callbacks: Callbacks) -> tuple[Request, Wish | None]:
@@ -167,7 +168,7 @@ def _subscription_id(call: Call) -> str:
 
 
 class _Notice(BaseModel):
-    deployment_id: Annotated[str, StringConstraints(pattern=GUID.pattern)]
+    deployment_id: Annotated[str, StringConstraints(pattern=f"^{GUID.pattern}$")]
 
 
 def notifying(services: Callable[[], Services]) -> Callable[[func.QueueMessage], Awaitable[None]]:

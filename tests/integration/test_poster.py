@@ -26,6 +26,7 @@ from local.azure.world import Body, World
 from tests.unit.triggers.callers import MemoryServices
 
 HOST, ADDRESS, OTHER = "hooks.contoso.com", "20.150.10.20", "20.150.10.21"
+ADDRESS_V6 = "2603:1020:5:1::10"
 TARGET = "/workflows/a%2Fb/run?sp=%2Fruns%2F8&sv=1.0&sig=W4v3_c0nt0s0"
 URL = CallbackUrl.parse(f"https://{HOST}{TARGET}")
 BODY, HEADERS = b'{"specversion":"1.0"}', {"Content-Type": "application/cloudevents+json", "webhook-id": "d-1"}
@@ -119,9 +120,13 @@ def test_the_proxy_is_asked_for_the_address_and_told_no_name_and_no_secret(tmp_p
 
         async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
             proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            posted = await HttpsPoster(SystemClock(), proxy).post(URL, ADDRESS, HEADERS, BODY)
-        assert posted.status == 0 and "403" in posted.failure
-        assert asked == [f"CONNECT {ADDRESS}:443 HTTP/1.1\r\nHost: {ADDRESS}:443\r\n\r\n".encode()]
+            for address in (ADDRESS, ADDRESS_V6):
+                posted = await HttpsPoster(SystemClock(), proxy).post(URL, address, HEADERS, BODY)
+                assert posted.status == 0 and "403" in posted.failure
+        assert asked == [
+            f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
+            for authority in (f"{ADDRESS}:443", f"[{ADDRESS_V6}]:443")
+        ]
 
     played(tmp_path, [], scene)
 

@@ -90,6 +90,19 @@ def test_a_save_writes_status_gate_and_problem_and_an_end_that_was_taken_back_is
     assert events_of(told, a_save(2, Status.REFUSED, state), "preflight")[2].kind is Happening.ENDED
 
 
+def test_a_failure_that_a_noted_rollback_took_up_calls_for_nobody() -> None:
+    told = [Line("verify-gateway failed", Happening.NEEDS_ATTENTION), Line("asked back")]
+    assert [each.kind for each in events_of(told, a_save(2, Status.RUNNING), "verify-gateway")] == ["progress"] * 2
+
+
+def test_a_problem_as_long_as_many_locks_make_it_fits_into_a_row() -> None:
+    state = a_state(problem=PROBLEM.model_copy(update={"detail": "The lock «ä» protects it. " * 5_000}))
+    stops = [Line("x failed: " + "y" * 50_000, Happening.NEEDS_ATTENTION)]
+    (event,) = events_of(stops, a_save(2, Status.NEEDS_ATTENTION, state), "retire-old-gateway")
+    assert event.problem is not None and event.problem.detail.startswith("The lock «ä»")
+    assert event.text.endswith("…") and len(EVENT.dump_json(event).decode()) < 32_768
+
+
 def test_an_event_of_an_earlier_release_is_progress() -> None:
     old = b'{"at": "2026-11-23T09:30:15Z", "step": "preflight", "text": "accepted", "revision": 1}'
     read = EVENT.validate_json(old)

@@ -174,7 +174,7 @@ def test_no_proxy_leads_to_public_dns(no_proxy: str) -> None:
 def test_without_a_proxy_the_address_is_the_one_that_public_dns_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     dns = Dns(
         granitefalls=[NameView("a", failure="silent"), NameView("b", targets=("label.example",))],
-        label=[NameView("b", addresses=("192.0.2.9", "192.0.2.10"), ttl=timedelta(minutes=1))],
+        label=[NameView("b", addresses=("20.150.10.9", "20.150.10.10"), ttl=timedelta(minutes=1))],
     )
     opened: list[tuple[str, int]] = []
 
@@ -190,12 +190,23 @@ def test_without_a_proxy_the_address_is_the_one_that_public_dns_gives(monkeypatc
             return await TlsDialer(dns, PATH).dial(HOST, SERVICE_NAME)
 
     dialed = asyncio.run(direct())
-    assert opened == [("192.0.2.9", 443)]
+    assert opened == [("20.150.10.9", 443)]
     assert (dialed.leaf, dialed.status, dialed.status_text) == (LEAF, 200, "CMGService_OK")
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.0.0.4", "169.254.169.254", "168.63.129.16", "0.0.0.0", "100.64.0.1"]
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.4",
+        "169.254.169.254",
+        "168.63.129.16",
+        "0.0.0.0",
+        "100.64.0.1",
+        "198.18.0.1",
+        "::1",
+        "fd00::1",
+    ],
 )
 def test_no_connection_is_made_to_an_address_inside_though_public_dns_gives_it(
     address: str, monkeypatch: pytest.MonkeyPatch

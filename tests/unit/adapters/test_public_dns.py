@@ -144,7 +144,7 @@ def test_the_zones_own_servers_are_found_by_their_names() -> None:
         records = {
             "contoso.com. IN SOA": ["contoso.com. 60 IN SOA ns1.example. m.example. 1 2 3 4 5"],
             "contoso.com. IN NS": ["contoso.com. 60 IN NS ns1.example.", "contoso.com. 60 IN NS ns2.example."],
-            "ns1.example. IN A": ["ns1.example. 60 IN A 192.0.2.53"],
+            "ns1.example. IN A": ["ns1.example. 60 IN A 20.150.10.53"],
         }.get(asked, [])
         for record in records:
             owner, ttl, kind, value = record.replace(" IN", "", 1).split(" ", 3)
@@ -155,7 +155,7 @@ def test_the_zones_own_servers_are_found_by_their_names() -> None:
     async def ask() -> None:
         async with server(zone) as resolver:
             found = await authoritative_servers("granitefalls.contoso.com", [resolver])
-            assert list(found) == [DnsServer("192.0.2.53")]
+            assert list(found) == [DnsServer("20.150.10.53")]
 
     asyncio.run(ask())
 
@@ -183,7 +183,7 @@ def test_a_hostile_zone_makes_the_app_ask_few_servers_and_none_inside() -> None:
             found = {"SOA": ["ns0.example. m.example. 1 2 3 4 5"], "NS": names[:30]}.get(kind, [])
         elif kind == "A" and owner in names:
             asked.append(owner)
-            found = [addresses.get(owner, f"192.0.2.{names.index(owner)}")]
+            found = [addresses.get(owner, f"20.150.10.{names.index(owner)}")]
         if found:
             response.answer.append(dns.rrset.from_text(owner, 60, "IN", kind, *found))
         return response

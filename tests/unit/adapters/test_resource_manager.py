@@ -203,8 +203,10 @@ def test_a_record_set_is_changed_only_as_it_was_seen_and_made_only_where_none_is
     for etag in ("e1", ""):
         with pytest.raises(ChangedMeanwhile, match="modified"):
             asyncio.run(azure.put(CLAIM, RECORD, {"properties": {}}, etag=etag))
+    with pytest.raises(ChangedMeanwhile, match="modified"):
+        asyncio.run(azure.delete(CLAIM, RECORD, etag="e1"))
     conditions = [(asked.headers.get("If-Match"), asked.headers.get("If-None-Match")) for asked in transport.asked]
-    assert conditions == [("e1", None), (None, "*")]
+    assert conditions == [("e1", None), (None, "*"), ("e1", None)]
 
 
 def test_no_write_leaves_under_a_claim_that_does_not_cover_it() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmg_core.notify.addresses import CallbackUrl, HostPattern, NotAllowed, is_public, why_not_reached
+from cmg_core.domain.public_addresses import is_public
+from cmg_core.notify.addresses import CallbackUrl, HostPattern, NotAllowed, why_not_reached
 
 SECRET = "sig=W4v3c0nt0s0"
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,10 +11,11 @@ import pytest
 
 from cmg_core.domain.record import Event, Happening, Status
 from cmg_core.notify.addresses import CallbackUrl
-from cmg_core.notify.deliver import NEVER_BEGUN, deliver
+from cmg_core.notify.deliver import LOOK_UP, NEVER_BEGUN, deliver
 from cmg_core.notify.keys import CallbackKeys
+from cmg_core.notify.post import ALL_SECONDS
 from cmg_core.notify.subscribe import Wish, listener
-from cmg_core.notify.subscription import HOLD, QUIET, SubscriptionState
+from cmg_core.notify.subscription import HOLD, ONE_POST, QUIET, SubscriptionState
 from cmg_core.services import NameView, Posted, Save
 from cmg_core.wake import wake_due
 from local.inprocess.listeners import KEYS
@@ -145,6 +146,21 @@ def test_nothing_is_posted_to_a_name_that_leads_inside_or_nowhere(views: list[Na
     told(services)
     assert services.poster.posted == []
     assert subscription(services).state is SubscriptionState.FAILING and subscription(services).last_error
+
+
+def test_a_name_server_that_takes_its_time_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LOOK_UP + timedelta(seconds=ALL_SECONDS) < ONE_POST < HOLD, "or two runs could post side by side"
+    monkeypatch.setattr("cmg_core.notify.deliver.LOOK_UP", timedelta(milliseconds=20))
+    services = listened_to()
+    views = services.dns.views
+
+    async def slow(name: str) -> Sequence[NameView]:
+        await asyncio.sleep(0.015)
+        return [NameView("a", targets=(f"a.{name}",))] if len(name) < 200 else await views(HOST)
+
+    services.dns.views = slow  # type: ignore[method-assign]
+    told(services)
+    assert services.poster.posted == [] and "in time" in subscription(services).last_error
 
 
 def test_an_alias_is_followed_and_its_end_is_what_counts() -> None:

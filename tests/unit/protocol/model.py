@@ -1,5 +1,5 @@
 """The engine's protocol as an explicit-state model: every interleaving of crashes, lost answers, duplicates, slow
-holders, HTTP changes and wake-due's re-sends, within a budget of faults.
+holders, HTTP changes, listeners and wake-due's re-sends, within a budget of faults.
 
 An ETag is modelled by whether it is the record's present one, a message's ID by whether it is the one that the record
 was saved by, time by what may happen in any order: a claim lapses, a message comes back, wake-due looks.
@@ -51,6 +51,8 @@ class Budget(NamedTuple):
     redeliveries: int = 0
     repeated_sends: int = 0
     changes: int = 0
+    subscriptions: int = 0
+    """How often somebody's listening is noted: another ETag under the same revision, whoever holds a claim."""
     waits: int = 0
     wakes: bool = True
     adopts: bool = False
@@ -142,6 +144,8 @@ class Model:
             yield state._replace(live=False)
         yield from self._wake(state)
         yield from self._change(state)
+        if state.left.subscriptions:
+            yield changed(spend(state, "subscriptions"))
         yield from self._forge(state)
         for sender in state.senders:
             rest = list(state.senders)

@@ -9,7 +9,10 @@ BUDGETS = {
     "two steps, a lost answer": Budget(lost_answers=1),
     "two steps, a message delivered twice": Budget(redeliveries=1),
     "one step, an HTTP change and a crash": Budget(steps=1, changes=1, crashes=1),
+    "two steps, a listener noted": Budget(subscriptions=1),
+    "one step, a listener noted and a crash": Budget(steps=1, subscriptions=1, crashes=1),
     "one step that first waits": Budget(steps=1, waits=1),
+    "one step that first waits, a listener noted": Budget(steps=1, waits=1, subscriptions=1, wakes=False),
     "two steps that adopt what they find, a crash": Budget(
         crashes=1, adopts=True, wakes=False, hold_outlasts_claim=True
     ),

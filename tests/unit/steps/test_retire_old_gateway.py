@@ -363,7 +363,7 @@ def test_a_running_deletion_is_looked_at_when_azure_says_so_and_once_a_second_at
 def test_a_deletion_that_azure_tells_no_operation_of_is_looked_at_by_the_resource_itself() -> None:
     services = FakeServices()
 
-    async def delete(claim: Claim, id: str) -> Started:
+    async def delete(claim: Claim, id: str, etag: str = "") -> Started:
         services.resource_manager.writes.append(f"DELETE {id}")
         return Started({})
 

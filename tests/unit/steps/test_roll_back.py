@@ -8,15 +8,15 @@ from datetime import timedelta
 import pytest
 
 from cmg_core.domain.cases import Case
-from cmg_core.domain.errors import StepFailed
+from cmg_core.domain.errors import ChangedMeanwhile, StepFailed
 from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import ServiceRecord
-from cmg_core.domain.record import RollBack, State, Waiting
+from cmg_core.domain.record import Claim, RollBack, State, Waiting
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.services import NameView
 from cmg_core.steps.roll_back import roll_back
-from tests.fakes import CLASSIC_ID, DEPLOYMENT, FakeServices, context_of, deployment, migration
+from tests.fakes import CLASSIC_ID, DEPLOYMENT, FakeServices, claim_of, context_of, deployment, migration
 from tests.stories import (
     ALIVE,
     MAKE,
@@ -303,6 +303,24 @@ def test_a_new_deployment_takes_its_record_with_it() -> None:
         if isinstance(outcome, Done):
             break
     assert deleted(services) == {RECORD_ID, *MAKE.ids}
+
+
+def test_a_record_that_somebody_leads_elsewhere_in_the_last_moment_is_not_removed() -> None:
+    services = FakeServices()
+    state = before_cut_over(services, deployment())
+    assert state.plan is not None
+    plan = state.plan.model_copy(update={"old_gateway": None, "record": None, "delete": ()})
+    stands(services)
+    services.resource_manager.add(record_body(NEW_NAME))
+
+    async def others_are_faster() -> Claim:
+        services.resource_manager.add(record_body("portal.contoso.net", etag="theirs"))
+        return claim_of(services.clock)
+
+    state = replace(state, plan=plan, roll_back=RollBack(services.clock.now()))
+    with pytest.raises(ChangedMeanwhile):
+        asyncio.run(roll_back(context_of(services, state, others_are_faster)))
+    assert record_now(services).target == "portal.contoso.net" and deleted(services) == set()
 
 
 def test_a_record_that_stood_before_a_new_deployment_is_not_its_own_to_remove() -> None:

@@ -3,16 +3,17 @@
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from cmg_core.domain.errors import TryAgain, UnreadableMessage
+from cmg_core.domain.errors import TooLarge, TryAgain, UnreadableMessage
 from cmg_core.domain.gates import Gate, GateName, Opener
-from cmg_core.domain.record import Event, Happening, Status, Waiting
+from cmg_core.domain.record import Event, Happening, Record, Status, Waiting
 from cmg_core.domain.values import JsonObject
 from cmg_core.notify.addresses import HostPattern
-from cmg_core.services import NameView, Posted, Save
+from cmg_core.services import LedgerConflict, NameView, Posted, Save
 from cmg_core.triggers.callbacks import NotifyFailed, run_notify
 from tests.fakes import migration
 from tests.unit.triggers.callers import Answer, MemoryServices, call
@@ -122,6 +123,32 @@ def test_the_same_request_again_subscribes_nobody_else_and_another_address_is_an
     assert (other.status, other.body["type"]) == (422, "/api/problems/idempotency-key-reused")
 
 
+def test_who_is_refused_does_not_listen() -> None:
+    services = reachable()
+    create = services.ledger.create
+
+    async def outrun(record: Record, events: Sequence[Event]) -> str:
+        await create(replace(record, body_hash="of another body"), events)
+        raise LedgerConflict("the deployment exists")
+
+    services.ledger.create = outrun  # type: ignore[method-assign]
+    refused = call(services, "start-migration", WITH_CALLBACK, headers={"Idempotency-Key": "CHG1"})
+    assert (refused.status, refused.body["type"]) == (422, "/api/problems/idempotency-key-reused")
+
+    assert asyncio.run(services.subscriptions.live()) == []
+
+
+def test_nobody_listens_to_a_request_that_does_not_fit_into_the_ledger() -> None:
+    services = reachable()
+
+    async def too_large(record: Record, events: Sequence[Event]) -> str:
+        raise TooLarge("the deployment's state is too large")
+
+    services.ledger.create = too_large  # type: ignore[method-assign]
+    assert call(services, "start-migration", WITH_CALLBACK).status == 413
+    assert asyncio.run(services.subscriptions.live()) == []
+
+
 def test_nobody_listens_where_nobody_asked() -> None:
     for body in (BODY, BODY | {"callback_url": None}):
         services = reachable()
@@ -194,7 +221,7 @@ def test_the_same_address_twice_is_one_subscription() -> None:
     id = started(services, BODY)
     first, second = subscribed(services, id), subscribed(services, id)
     assert first.body == second.body and second.status == 201
-    third = subscribed(services, id, types=[ENDED_TYPE])
+    third = subscribed(services, id, types=[ENDED_TYPE] * 9_000)
     assert [each["types"] for each in listed(services, id)] == [third.body["types"]] == [[ENDED_TYPE]]
 
 
@@ -302,12 +329,20 @@ def test_what_is_not_there_is_404() -> None:
 # --- The queue -------------------------------------------------------------------------------------------------------
 
 
+A_GUID = "7f0c3f0e-6a67-4d0e-9d2c-2a3f6a1c8b11"
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[" * 9999, b'{"deployment_id": "x"}', b"\xff", b'{"deployment_id": null}']
+    "body",
+    [
+        *(b"", b"{}", b"[" * 9999, b'{"deployment_id": "x"}', b"\xff", b'{"deployment_id": null}'),
+        *(json.dumps({"deployment_id": forged}).encode() for forged in (f"x\nERROR {A_GUID}", f"{A_GUID}\n")),
+    ],
 )
-def test_what_is_no_notice_goes_to_the_poison_queue(body: bytes) -> None:
+def test_what_is_no_notice_goes_to_the_poison_queue(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(UnreadableMessage):
         asyncio.run(run_notify(MemoryServices, body))
+    assert A_GUID not in caplog.text
 
 
 def test_unknown_errors_are_told_without_their_text(caplog: pytest.LogCaptureFixture) -> None:
@@ -317,7 +352,7 @@ def test_unknown_errors_are_told_without_their_text(caplog: pytest.LogCaptureFix
     def busy() -> MemoryServices:
         raise TryAgain("busy")
 
-    notice = json.dumps({"deployment_id": "7f0c3f0e-6a67-4d0e-9d2c-2a3f6a1c8b11"}).encode()
+    notice = json.dumps({"deployment_id": A_GUID}).encode()
     with pytest.raises(NotifyFailed) as failed:
         asyncio.run(run_notify(failing, notice))
     assert SECRET not in str(failed.value) and failed.value.__suppress_context__
