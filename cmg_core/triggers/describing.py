@@ -18,7 +18,7 @@ JSON, HTML, MARKDOWN = "application/json", "text/html", "text/markdown"
 
 async def show_description(call: Call) -> func.HttpResponse:
     """The OpenAPI document."""
-    return answer(_description())
+    return answer(description())
 
 
 async def show_docs(call: Call) -> func.HttpResponse:
@@ -50,7 +50,8 @@ async def show_problem(call: Call) -> func.HttpResponse:
 
 
 @cache
-def _description() -> JsonObject:
+def description() -> JsonObject:
+    """The OpenAPI document of all routes that the app has."""
     # The table of routes holds this file's calls.
     from cmg_core.triggers.http import ROUTES
 
@@ -61,7 +62,7 @@ def _description() -> JsonObject:
 
 @cache
 def _docs() -> str:
-    return docs_page(_description())
+    return docs_page(description())
 
 
 def _page(text: str, headers: dict[str, str] | None = None) -> func.HttpResponse:
