@@ -37,7 +37,7 @@ _COMMAND = re.compile(r"(?:[A-Z_]+=\S* +)*(?:python3|curl|az|azd) ")
 _INLINE = re.compile(r"`((?:python3 dev\.py|azd?) [^`]+)`")
 _PLACE = re.compile(r"<[^>]*>|\bCOMMAND\b|\bFILE\b")
 _NOTE = """#!/bin/bash
-{ printf '%s\\0' "${0##*/}" "$@"; printf '\\1\\0'; } >> "$NOTES"
+printf '%s\\0' "${0##*/}" "$@" > "$(mktemp -p "$NOTES")"
 """
 _ANSWERS = {
     "curl": """printf '{"deployments": [{"id": "%s"}]}' "$ID" """,
@@ -92,7 +92,7 @@ def typed(page: Path, folder: Path) -> Iterator[Typed]:
     for name in NOTED:
         (programs / name).write_text(f"{_NOTE}{_ANSWERS[name]}\n")
         (programs / name).chmod(0o755)
-    notes.touch()
+    notes.mkdir()
     code = "\n".join([*blocks_of(page), *inline_of(page)])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", code],
@@ -102,8 +102,8 @@ def typed(page: Path, folder: Path) -> Iterator[Typed]:
         text=True,
     )
     assert done.returncode == 0, f"{page}: {done.stderr}"
-    for words in notes.read_bytes().decode().split("\1\0")[:-1]:
-        program, *arguments = words.split("\0")[:-1]
+    for note in notes.iterdir():  # a file each: programs of one pipe write at the same time
+        program, *arguments = note.read_text().split("\0")[:-1]
         yield Typed(str(page.relative_to(ROOT)), program, tuple(arguments))
 
 

@@ -33,10 +33,10 @@ NEEDS_AZURE = {
     "az functionapp": "settings of the app in Azure, and stopping it",
     "az keyvault": "a vault's access policies",
     "az logic": "a Logic App",
+    "az login": "whoever copies the ledger of an app in Azure",
     "az resource": "a list of resources by tag",
     "az rest": "assignments of app roles by Microsoft Graph",
     "az role": "Azure's role definitions and assignments",
-    "az storage": "the ledger's rows in Azure's tables",
 }
 """Commands that nothing on this machine can run: by their first words, and what they need Azure for. All else must be
 understood here."""
