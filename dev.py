@@ -36,6 +36,7 @@ COMMANDS = {
     "chaos": ("local.chaos", "campaigns of faults against whole migrations, judged by an independent checker"),
     "docs": ("local.dev.docs", "the documentation as a site, built into .dev/site"),
     "audit": ("local.dev.audit", "known vulnerabilities and secrets, one line a check (--json); needs the network"),
+    "ledger": ("local.dev.ledger", "copy the ledger of an app in Azure to a file, and put it back where it is lost"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
 }
 

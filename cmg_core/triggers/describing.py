@@ -26,14 +26,15 @@ class Description:
 
     async def show(self, call: Call) -> func.HttpResponse:
         """The OpenAPI document."""
-        return answer(self._document)
+        return answer(self.document)
 
     async def show_page(self, call: Call) -> func.HttpResponse:
         """The document as a page."""
         return _page(self._docs)
 
     @cached_property
-    def _document(self) -> JsonObject:
+    def document(self) -> JsonObject:
+        """As the app answers it."""
         return document(
             Served(route.name, route.method, route.path, route.level is not func.AuthLevel.ANONYMOUS)
             for route in self._routes()
@@ -41,7 +42,7 @@ class Description:
 
     @cached_property
     def _docs(self) -> str:
-        return docs_page(self._document)
+        return docs_page(self.document)
 
 
 async def show_problem(call: Call) -> func.HttpResponse:

@@ -5,7 +5,7 @@ import azure.functions as func
 from cmg_core.triggers import asking, callbacks, describing, looking, starting
 from cmg_core.triggers.answering import Route
 
-_DESCRIPTION = describing.Description(lambda: ROUTES)
+DESCRIPTION = describing.Description(lambda: ROUTES)
 
 ROUTES: tuple[Route, ...] = (
     Route("make-plan", "POST", "plans", starting.make_plan),
@@ -29,7 +29,7 @@ ROUTES: tuple[Route, ...] = (
     Route("unsubscribe-address", "DELETE", "deployments/{id}/subscriptions", callbacks.unsubscribe_address),
     Route("redeliver", "POST", "deployments/{id}/subscriptions/{subscription}/redeliver", callbacks.redeliver),
     Route("show-health", "GET", "health", looking.show_health, func.AuthLevel.ANONYMOUS),
-    Route("show-description", "GET", "openapi.json", _DESCRIPTION.show, func.AuthLevel.ANONYMOUS),
-    Route("show-docs", "GET", "docs", _DESCRIPTION.show_page, func.AuthLevel.ANONYMOUS),
+    Route("show-description", "GET", "openapi.json", DESCRIPTION.show, func.AuthLevel.ANONYMOUS),
+    Route("show-docs", "GET", "docs", DESCRIPTION.show_page, func.AuthLevel.ANONYMOUS),
     Route("show-problem", "GET", "problems/{code}", describing.show_problem, func.AuthLevel.ANONYMOUS),
 )

@@ -5,7 +5,10 @@ import re
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from cmg_core.triggers.http import DESCRIPTION
 from local.dev.processes import ROOT
+from local.docs.api import api_page
+from local.docs.indexes import findings_page, gates_page
 from local.docs.reference import settings_page
 
 OUTSIDE = {"infra/README.md": "infra.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
@@ -20,7 +23,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for source, page in OUTSIDE.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=_ELSEWHERE.sub(_named, _LINK.sub(_from_outside, text))))
-    files.append(File.generated(config, "reference/settings.md", content=settings_page()))
+    made = {
+        "settings": settings_page(),
+        "api": api_page(DESCRIPTION.document),
+        "findings": findings_page(),
+        "gates": gates_page(),
+    }
+    for name, text in made.items():
+        files.append(File.generated(config, f"reference/{name}.md", content=text))
     return files
 
 

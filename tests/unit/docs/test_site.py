@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cmg_core.settings import Settings
 from local.dev.docs import build
-from local.docs.reference import settings_page
 
 FETCHED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=\"(?:https?:)?//[^\"]*\"")
 
@@ -19,8 +17,3 @@ def test_it_builds_without_a_warning_and_fetches_nothing(tmp_path: Path, caplog:
     pages = {page: page.read_text() for page in tmp_path.rglob("*.html")}
     assert len(pages) > 25
     assert {page.name: found for page, text in pages.items() if (found := FETCHED.findall(text))} == {}
-
-
-def test_every_setting_is_on_its_page() -> None:
-    page = settings_page()
-    assert [field.alias for field in Settings.model_fields.values() if f"| `{field.alias}` |" not in page] == []

@@ -1,0 +1,134 @@
+"""The ledger is saved, lost and put back, as docs/operations.md says: what was under way goes on."""
+
+import asyncio
+import stat
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from azure.data.tables.aio import TableServiceClient
+
+from cmg_core.domain.record import MESSAGE, Status
+from cmg_core.ledger.connection import StorageConnection
+from cmg_core.ledger.rows import TABLE
+from cmg_core.ledger.table import TableLedger, partition
+from cmg_core.wake import Came, wake_due
+from local.dev.ledger import main
+from tests.records import a_record, a_save, an_event
+from tests.unit.triggers.callers import MemoryServices
+
+
+@pytest.fixture
+def storage(azurite: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A storage account without a ledger."""
+    monkeypatch.setenv("CmgStorage", azurite)
+    asyncio.run(lost(azurite))
+    return azurite
+
+
+async def lost(connection: str) -> None:
+    async with TableServiceClient.from_connection_string(connection) as service:
+        await service.delete_table(TABLE)
+
+
+def with_ledger[T](connection: str, story: Callable[[TableLedger], Awaitable[T]]) -> T:
+    async def play() -> T:
+        ledger = TableLedger(StorageConnection(connection))
+        try:
+            return await story(ledger)
+        finally:
+            await ledger.close()
+
+    return asyncio.run(play())
+
+
+async def begun(ledger: TableLedger) -> tuple[str, str]:
+    """Two deployments, one under way and one that has ended; the first one's gateway is reserved."""
+    one, other = str(uuid.uuid4()), str(uuid.uuid4())
+    made = a_record(one)
+    await ledger.create(made, [an_event(1)])
+    await ledger.reserve(made.gateway, one)
+    etag = await ledger.create(a_record(other), [an_event(1)])
+    await ledger.save(other, etag, replace(a_save(2, Status.SUCCEEDED), wake_at=None), [an_event(2, "done")])
+    return one, other
+
+
+def test_what_was_under_way_goes_on_after_the_ledger_was_lost_and_put_back(storage: str, tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    one, other = with_ledger(storage, begun)
+    assert main(["save", str(file)]) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    asyncio.run(lost(storage))
+    assert main(["restore", str(file)]) == 0
+
+    async def goes_on(ledger: TableLedger) -> None:
+        stored, ended = await ledger.read(one), await ledger.read(other)
+        assert stored is not None and ended is not None
+        assert (stored.record, ended.record.status) == (a_record(one), Status.SUCCEEDED)
+        assert [event.text for event in await ledger.events(other)] == ["accepted", "done"]
+        assert [row.id for row in await ledger.active()] == [one]
+        assert [row.id for row in await ledger.ended(f"{ended.record.updated_at:%Y-%m}")] == [other]
+        assert (await ledger.holder(stored.record.gateway) or ("",))[0] == one
+        services = MemoryServices()
+        services.ledger = ledger  # type: ignore[assignment]  # the real one in the place of the one in memory
+        services.clock.pass_by(stored.record.updated_at + timedelta(days=1) - services.clock.now())
+        assert (await wake_due(services)).came == {Came.SENT: 1}  # type: ignore[arg-type]  # the fakes fit the ports
+        (sent,) = services.queues.waiting
+        message = MESSAGE.validate_json(sent.body)
+        assert (message.deployment_id, message.step, message.revision) == (one, "preflight", 1)
+        # The fence takes the message for the record's own: its ETag is that of the row that was put back.
+        woken = await ledger.read(one)
+        assert woken is not None and woken.record.sends == 1
+        assert await ledger.save(one, woken.etag, a_save(2), [an_event(2)])
+
+    with_ledger(storage, goes_on)
+
+
+def test_a_copy_is_never_put_over_a_ledger_that_has_rows(
+    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ledger.jsonl"
+    with_ledger(storage, begun)
+    assert main(["save", str(file)]) == 0
+    assert main(["restore", str(file)]) == 1
+    assert "nothing was changed" in capsys.readouterr().err
+
+
+def test_the_missing_row_of_one_deployment_is_put_back_and_what_stands_stays(storage: str, tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    one, _ = with_ledger(storage, begun)
+    assert main(["save", str(file)]) == 0
+
+    async def row_is_lost(ledger: TableLedger) -> None:
+        await ledger.ask("somebody's slip", lambda table: table.delete_entity(partition(one), f"a:{one}"))
+        assert await ledger.unlisted() == [one]
+
+    with_ledger(storage, row_is_lost)
+    assert main(["restore", str(file), "--only", one]) == 0
+
+    async def is_listed(ledger: TableLedger) -> None:
+        assert await ledger.unlisted() == []
+        assert [row.id for row in await ledger.active()] == [one]
+
+    with_ledger(storage, is_listed)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", "[]", '{"PartitionKey": "d:00"}', '{"RowKey": "r:1", "state": {"base64": "?"}}']
+)
+def test_a_file_that_holds_no_copy_changes_nothing(storage: str, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "ledger.jsonl"
+    file.write_text(text)
+    assert main(["restore", str(file)]) == 1
+    assert main(["restore", str(tmp_path / "missing")]) == 1
+
+
+def test_it_asks_for_the_account_where_nothing_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CmgStorage", raising=False)
+    assert main(["save", str(tmp_path / "ledger.jsonl")]) == 1
+    assert "--account NAME" in capsys.readouterr().err

@@ -1,0 +1,171 @@
+"""Every command of the documentation is one that the project understands, or one that needs Azure and is known as such.
+
+The tutorial's are run, one after the other, by tests/e2e/test_tutorial.py; the demo's samples by tests/flows.
+"""
+
+import argparse
+import inspect
+import json
+import re
+import runpy
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+import dev
+from cmg_core.domain.values import Json, JsonObject, at, objects_at
+from cmg_core.triggers.http import DESCRIPTION
+from local.azure import door as simulator
+from local.azure.seed_models import WorldSeed
+from local.azure.site import SiteChange
+from tests.unit.docs.commands import PAGES, STANDING, Typed, blocks_of, inline_of, typed
+
+NEEDS_AZURE = {
+    "azd": "the Azure Developer CLI: makes the app's resources and publishes it",
+    "az account": "a token of Entra ID",
+    "az ad": "app registrations and service principals of Entra ID",
+    "az deployment": "Azure deploys a template",
+    "az functionapp": "settings of the app in Azure, and stopping it",
+    "az keyvault": "a vault's access policies",
+    "az logic": "a Logic App",
+    "az login": "whoever copies the ledger of an app in Azure",
+    "az resource": "a list of resources by tag",
+    "az rest": "assignments of app roles by Microsoft Graph",
+    "az role": "Azure's role definitions and assignments",
+}
+"""Commands that nothing on this machine can run: by their first words, and what they need Azure for. All else must be
+understood here."""
+DOOR: Mapping[str, type[BaseModel]] = {"/_sim/seed": WorldSeed, "/_sim/site": SiteChange}
+"""What the simulator's door takes as bodies."""
+DOOR_ROUTE = re.compile(r'web\.(get|post|delete)\("(/_sim/[\w/]+)"')
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Typed, Path]]:
+    """All commands, each with the folder in which it was typed."""
+    found = []
+    for page in PAGES:
+        if blocks_of(page) or inline_of(page):
+            folder = tmp_path_factory.mktemp(page.stem)
+            found += [(each, folder) for each in typed(page, folder)]
+    return found
+
+
+def of(commands: list[tuple[Typed, Path]], program: str) -> Iterator[tuple[Typed, Path]]:
+    return ((each, folder) for each, folder in commands if each.program == program)
+
+
+class Understood(Exception):
+    """The arguments were read; nothing was begun."""
+
+
+def test_commands_of_all_pages_were_typed(commands: list[tuple[Typed, Path]]) -> None:
+    pages = {each.page for each, _ in commands}
+    assert {"README.md", "CONTRIBUTING.md", "infra/README.md", "docs/tutorial.md", "docs/de/schnellstart.md"} <= pages
+    assert {"docs/campaigns.md", "docs/runbooks.md", "docs/deploy.md"} <= pages  # indented
+    assert len(commands) > 80
+
+
+def test_each_command_of_dev_py_is_understood(
+    commands: list[tuple[Typed, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = argparse.ArgumentParser.parse_args
+
+    def understand(parser: argparse.ArgumentParser, *given: object, **more: object) -> None:
+        read(parser, *given, **more)  # type: ignore[call-overload]  # whatever it is given
+        raise Understood
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", understand)
+    for each, _ in of(commands, "python3"):
+        if each.arguments[0] != "dev.py":
+            continue
+        command, *arguments = each.arguments[1:]
+        if command == "help" or arguments == ["--help"]:
+            continue
+        assert command in dev.COMMANDS, each
+        if command == "test":  # pytest's own arguments
+            assert [word for word in arguments if word.startswith("tests/") and not (dev.ROOT / word).exists()] == []
+            continue
+        monkeypatch.setattr(sys, "argv", ["dev.py", *arguments])
+        monkeypatch.delitem(sys.modules, dev.COMMANDS[command][0], raising=False)
+        try:
+            with pytest.raises(Understood):
+                runpy.run_module(dev.COMMANDS[command][0], run_name="__main__")
+        except SystemExit:
+            pytest.fail(f"{each}: its arguments are refused")
+
+
+def test_each_file_that_a_command_names_is_there(commands: list[tuple[Typed, Path]]) -> None:
+    for each, folder in commands:
+        for word in each.arguments:
+            name = word.removeprefix("@")
+            if word.startswith("@") or ("/" in name and name.split("/")[0] in STANDING):
+                assert (folder / name).exists(), each
+
+
+def test_each_call_is_one_that_the_app_or_the_simulator_answers(commands: list[tuple[Typed, Path]]) -> None:
+    calls = [(each, called(each, folder)) for each, folder in of(commands, "curl")]
+    assert len(calls) > 25
+    # Its routes stand in the file; to make it takes a running simulator.
+    doors = {(word.upper(), path) for word, path in DOOR_ROUTE.findall(inspect.getsource(simulator))}
+    for each, (method, path, body, headers) in calls:
+        if path.startswith("/_sim/"):
+            assert (method, path) in doors, each
+            if path in DOOR:
+                DOOR[path].model_validate_json(body or "")
+            continue
+        operation = operation_of(method, path.removeprefix("/api"))
+        assert operation is not None, each
+        assert ("x-functions-key" in headers) == bool(operation["security"]), each
+        schema = at(operation, "requestBody", "content", "application/json", "schema")
+        if schema is None:
+            assert body is None, each
+        elif body or at(operation, "requestBody", "required"):
+            assert mistakes(schema, json.loads(body or "null")) == [], each
+
+
+def test_whatever_needs_azure_is_known_to_need_it_and_nothing_else_is(commands: list[tuple[Typed, Path]]) -> None:
+    used = {"azd" for _ in of(commands, "azd")} | {f"az {each.arguments[0]}" for each, _ in of(commands, "az")}
+    assert used == NEEDS_AZURE.keys()
+
+
+def called(each: Typed, folder: Path) -> tuple[str, str, str | None, dict[str, str]]:
+    """Method, path, body and headers of a call, as curl would send them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-s", action="store_true")
+    parser.add_argument("-X")
+    parser.add_argument("-H", action="append", default=[])
+    parser.add_argument("-d")
+    parser.add_argument("-o")
+    parser.add_argument("url")
+    said = parser.parse_args(each.arguments)
+    body = (folder / said.d[1:]).read_text() if (said.d or "").startswith("@") else said.d
+    headers = {name.lower(): value for name, _, value in (header.partition(": ") for header in said.H)}
+    return said.X or ("GET" if body is None else "POST"), urlsplit(said.url).path, body, headers
+
+
+def operation_of(method: str, path: str) -> JsonObject | None:
+    """The described call of that method whose path this is one of."""
+    paths = DESCRIPTION.document["paths"]
+    assert isinstance(paths, dict)
+    for known, calls in paths.items():
+        parts = list(zip(known.split("/"), path.split("/"), strict=False))
+        fits = known.count("/") == path.count("/") and all(one == two or one.startswith("{") for one, two in parts)
+        operation = at(calls, method.lower())
+        if fits and isinstance(operation, dict):
+            gate = next((each for each in objects_at(operation, "parameters") if each.get("name") == "gate"), None)
+            names = at(gate, "schema", "enum")
+            assert not isinstance(names, list) or path.rpartition("/")[2] in names
+            return operation
+    return None
+
+
+def mistakes(schema: Json, body: Json) -> list[str]:
+    components = DESCRIPTION.document["components"]
+    assert isinstance(schema, dict)
+    return [each.message for each in Draft202012Validator({**schema, "components": components}).iter_errors(body)]

@@ -1,0 +1,89 @@
+"""Figures and quotations on the pages of operations are the code's."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from cmg_core.calls import LONGEST_EXTENSION
+from cmg_core.domain.clients_moved import KEPT
+from cmg_core.domain.gateway_resources import OWNER_TAG
+from cmg_core.domain.record_sets import TTL_BEFORE
+from cmg_core.domain.requests import ClientsMoved, GatewayRequest
+from cmg_core.engine import OVERDUE
+from cmg_core.ledger.codec import LARGEST_PROPERTY
+from cmg_core.ledger.rows import TABLE
+from cmg_core.ledger.table import SHARDS
+from cmg_core.listing import MONTHS_BACK
+from cmg_core.looks.leaving import MOST_KEPT
+from cmg_core.looks.notes import MOST_FINDINGS
+from cmg_core.notify.addresses import LONGEST_URL
+from cmg_core.notify.subscribe import MOST_LISTENERS
+from cmg_core.settings import Settings
+from cmg_core.steps.retire_old_gateway import PATIENCE
+from cmg_core.wake import AT_ONCE, REMIND_EACH, SENDS_WITHOUT_PROGRESS, SOON, WITHIN
+from local.dev.processes import ROOT
+from local.docs.reference import settings_page
+
+HOST = json.loads((ROOT / "host.json").read_text())
+
+
+def most_instances() -> int:
+    limits = GatewayRequest.model_json_schema()["properties"]["instances"]
+    return int(limits["maximum"])
+
+
+def seconds(span: timedelta) -> int:
+    return int(span.total_seconds())
+
+
+FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
+    ("docs/operations.md", r"(\d+) KiB in one table row", lambda: LARGEST_PROPERTY // 1024),
+    ("docs/operations.md", r"instances of a gateway \| (\d+) ", most_instances),
+    ("docs/operations.md", r"woken at a time \| (\d+);", lambda: AT_ONCE),
+    ("docs/operations.md", r"not begun within (\d+) seconds", lambda: seconds(WITHIN)),
+    ("docs/operations.md", r"time-out is (\d+) minutes", lambda: int(HOST["functionTimeout"].split(":")[1])),
+    ("docs/operations.md", r"(\d+) months back", lambda: MONTHS_BACK),
+    ("docs/operations.md", r"(\d+) partition reads", lambda: SHARDS),
+    ("docs/operations.md", r"listeners of a deployment \| (\d+),", lambda: MOST_LISTENERS),
+    ("docs/operations.md", r"up to ([\d,]+) characters", lambda: f"{LONGEST_URL:,}"),
+    ("docs/operations.md", r"\| (\d+) findings", lambda: MOST_FINDINGS),
+    ("docs/operations.md", r"(\d+) resources that stay", lambda: MOST_KEPT),
+    ("docs/operations.md", r"The table `(\w+)` is the truth", lambda: TABLE),
+    ("docs/operations.md", r"carries the tags `([\w-]+)`", lambda: OWNER_TAG),
+    ("docs/operations.md", r"metadata \(`([\w-]+)`\)", lambda: TTL_BEFORE),
+    ("docs/procedures.md", r"within (\d+) days\.", lambda: LONGEST_EXTENSION.days),
+    ("docs/rules/s09.md", r"the last (\d+) reports", lambda: KEPT),
+    ("docs/rules/s09.md", r"\| `active_days` \| (\d+) ", lambda: ClientsMoved.model_fields["active_days"].default),
+    ("docs/rules/s09.md", r"`minimum_sample` \| (\d+) ", lambda: ClientsMoved.model_fields["minimum_sample"].default),
+)
+
+
+@pytest.mark.parametrize(("page", "figure", "of"), FIGURES, ids=[f"{page}: {figure}" for page, figure, _ in FIGURES])
+def test_a_figure_is_the_codes(page: str, figure: str, of: Callable[[], object]) -> None:
+    assert re.findall(figure, " ".join((ROOT / page).read_text().split())) == [str(of())]
+
+
+def test_spans_that_are_written_in_words_are_the_codes() -> None:
+    """«a quarter of an hour», «five times», «once a day», «each hour», «within a day», «an hour at most», «a day»."""
+    assert timedelta(minutes=15) == OVERDUE
+    assert SENDS_WITHOUT_PROGRESS == 5 == HOST["extensions"]["queues"]["maxDequeueCount"]
+    assert timedelta(days=1) == REMIND_EACH == SOON
+    assert timedelta(hours=1) == PATIENCE
+    assert Settings.model_fields["minimum_grace"].default == timedelta(days=1)
+    assert "`CMG_MINIMUM_GRACE`" in settings_page()
+
+
+def test_what_the_runbooks_quote_is_what_the_app_writes() -> None:
+    """Quotation marks hold a line of the log, with «…» for what differs."""
+    source = "".join(path.read_text() for path in sorted((ROOT / "cmg_core").rglob("*.py")))
+    source += "".join(path.read_text() for path in sorted((ROOT / "infra" / "queries").glob("*.kql")))
+    written = re.sub(r'"\s*f?"', "", source)  # a text that goes on in the next line
+    page = " ".join((ROOT / "docs" / "runbooks.md").read_text().split())
+    quoted = re.findall(r"«([^»]+)»", page)
+    assert len(quoted) >= 6
+    for text in quoted:
+        pattern = r"[^\"]*?".join(re.escape(part.strip()) for part in text.split("…"))
+        assert re.search(pattern, written), text
