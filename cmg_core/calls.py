@@ -9,7 +9,7 @@ from typing import Protocol
 
 from cmg_core.correlation import correlation_id
 from cmg_core.domain.errors import TooLarge, TryAgain
-from cmg_core.domain.gates import Gate, GateName
+from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem
@@ -397,11 +397,19 @@ def _ensure_may_open(record: Record, gate: Gate, requested: Requested) -> None:
                 code="gate-cannot-open",
                 title=f"The gate {gate.name} cannot be opened now",
                 detail=why,
-                cure=gate.what_to_do if gate.asked_at else "Do nothing yet: `waits_for` names the gate to open.",
+                cure=_instead_of_opening(gate),
                 step=record.step,
                 status=409,
             )
         )
+
+
+def _instead_of_opening(gate: Gate) -> str:
+    if gate.asked_at:
+        return gate.what_to_do
+    if gate.opener is Opener.APP:
+        return "Do nothing: the app opens it itself, when the deployment has come to it. `waits_for` names what is due."
+    return "Do nothing yet: `waits_for` names the gate to open."
 
 
 def _ensure_another(record: Record, caller: Principal) -> None:
@@ -425,7 +433,7 @@ def _not_possible(record: Record, course: Course, ask: Ask, why: str) -> Problem
     others = ", ".join(possible(course)) or "nothing more"
     return Problem(
         code="not-possible-now",
-        title=f"The deployment cannot {ask} now",
+        title=f"Not possible now: {ask}",
         detail=why,
         cure=f"What can be asked of it at this point: {others}.",
         step=record.step,

@@ -19,6 +19,12 @@ CONTENT_SECURITY_POLICY = (
 )
 """The browser loads nothing, from here or elsewhere, and takes this style alone."""
 
+_CURL = """\
+API=https://APP.azurewebsites.net/api
+curl -s "$API/plans" -H "x-functions-key: $KEY" -d @request.json
+curl -s "$API/plans" -H "x-functions-key: $KEY" -H "Accept: text/markdown" -d @request.json"""
+"""The call that changes nothing, as JSON and as a page."""
+
 _INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*")
 
 
@@ -40,10 +46,12 @@ def docs_page(document: JsonObject) -> str:
         '<a class="skip" href="#calls">To the calls</a>'
         f"<header><h1>{escape(title)} <small>{escape(version)}</small></h1>"
         + _paragraphs(text_at(document, "info", "description"))
-        + '<p><a href="openapi.json">openapi.json</a> is the same for programs.</p></header>'
+        + '<p><a href="openapi.json">openapi.json</a> is the same for programs.</p>'
+        + "<p><b>From a shell</b>, with the key in <code>KEY</code> and the request in a file:</p>"
+        + f"{_shown(_CURL)}</header>"
         + f'<nav aria-label="Contents"><ul>{contents}<li><a href="#types">Types</a></li>'
         + '<li><a href="#problems">Problems</a></li></ul></nav>'
-        + f'<main id="calls">{groups}{_types(document)}{_problems()}</main>',
+        + f'<main id="calls">{_overview(calls)}{groups}{_types(document)}{_problems()}</main>',
     )
 
 
@@ -75,6 +83,18 @@ def _calls(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
         for method, operation in _members(item):
             if isinstance(operation, dict):
                 yield method.upper(), path, operation
+
+
+def _overview(calls: Iterable[tuple[str, str, JsonObject]]) -> str:
+    """All calls at one glance, each leading to its part of the page."""
+    rows = "".join(
+        f'<tr><th scope=row><a href="#{text_at(operation, "operationId")}">'
+        f"{escape(text_at(operation, 'summary'))}</a></th>"
+        f'<td><span class="method {method.lower()}">{method}</span> <code>/api{escape(path)}</code></td>'
+        f"<td>{escape(_listed(operation['x-roles']) or 'anybody')}</td></tr>"
+        for method, path, operation in calls
+    )
+    return _table("All calls", ("what", "call", "roles"), rows)
 
 
 def _call(method: str, path: str, operation: JsonObject) -> str:
@@ -116,9 +136,17 @@ def _body(operation: JsonObject) -> str:
 
 
 def _answers(operation: JsonObject) -> str:
-    return "<h4>Answers</h4>" + "".join(
-        _answer(status, answer) for status, answer in _members(operation, "responses") if isinstance(answer, dict)
-    )
+    """Those that a caller hopes for open, refusals folded under their statuses."""
+    told = {
+        status: _answer(status, answer)
+        for status, answer in _members(operation, "responses")
+        if isinstance(answer, dict)
+    }
+    good = "".join(text for status, text in told.items() if status < "4")
+    refusals = {status: text for status, text in told.items() if status >= "4"}
+    summary = f"<summary>Refusals: {', '.join(refusals)}</summary>"
+    folded = f"<details>{summary}{''.join(refusals.values())}</details>" if refusals else ""
+    return f"<h4>Answers</h4>{good}{folded}"
 
 
 def _answer(status: str, answer: JsonObject) -> str:
@@ -156,7 +184,10 @@ def _types(document: JsonObject) -> str:
     made = "".join(
         _type(name, schema) for name, schema in _members(document, "components", "schemas") if isinstance(schema, dict)
     )
-    return f'<section aria-labelledby="types"><h2 id="types">Types</h2>{made}</section>'
+    return (
+        '<section aria-labelledby="types"><h2 id="types">Types</h2><p>Keys with <code>?</code> may be left out of a '
+        f"body, or be missing in an answer.</p>{made}</section>"
+    )
 
 
 def _type(name: str, schema: JsonObject) -> str:

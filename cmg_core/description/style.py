@@ -2,9 +2,9 @@
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1b1f24; --back: #ffffff; --soft: #f3f5f8; --line: #d3d9e0; --link: #0b5cad;
-  --get: #0b6e4f; --post: #8a4b00; }
+  --get: #0b6e4f; --post: #8a4b00; --delete: #a3222a; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e8ee; --back: #14181d; --soft: #1e242c; --line: #38424e;
-  --link: #7cb8ff; --get: #6fd3a8; --post: #f0b35c; } }
+  --link: #7cb8ff; --get: #6fd3a8; --post: #f0b35c; --delete: #ff9d9d; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem 1.25rem 4rem; max-width: 68rem; color: var(--text); background: var(--back);
   font: 1rem/1.55 system-ui, sans-serif; }
@@ -22,6 +22,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; mar
 article { border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1rem; margin: 1rem 0; }
 article, section, h2, h3 { scroll-margin-top: 5.5rem; }
 .method { font-weight: 700; } .get { color: var(--get); } .post { color: var(--post); }
+.delete { color: var(--delete); }
 .meta { opacity: .85; font-size: .9rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }

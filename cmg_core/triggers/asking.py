@@ -75,7 +75,7 @@ async def check(call: Call) -> func.HttpResponse:
         return await _ask_for(call, Ask.CHECK)
     me = call.caller.principal
     record = await calls.ask_for(
-        call.services(), call.deployment_id, Ask.CHECK, "somebody", "gave no reason", called_by=me
+        call.services(), call.deployment_id, Ask.CHECK, "somebody", "No reason was given.", called_by=me
     )
     return answer(views.status_view(record))
 

@@ -54,7 +54,11 @@ def _campaign(wanted: argparse.Namespace, samples: tuple[str, ...]) -> list[Json
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 dev.py chaos", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dev.py chaos",
+        description="A campaign of faults against whole migrations, which anyone can rerun, judged by an independent "
+        "checker (docs/campaigns.md). Exit code 1 on a violation.",
+    )
     parser.add_argument("--runs", type=int, default=50, help="how many runs in one process (default: 50)")
     parser.add_argument("--seed", type=int, default=1, help="what all choices come from (default: 1)")
     parser.add_argument("--sample", metavar="FILE", help="one sample instead of all of them in turn")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import textwrap
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,8 +34,9 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         default=DEFAULT,
         metavar="SAMPLE",
-        help=f"one of samples/: {', '.join(sample_names())}, or your own (docs/simulator.md)",
+        help="a file of samples/ (--list), or your own (docs/simulator.md)",
     )
+    parser.add_argument("--list", action="store_true", help="print what each file of samples/ tells, and start nothing")
     parser.add_argument("--keep", action="store_true", help="leave all running at the end and print the addresses")
     parser.add_argument(
         "--time-scale",
@@ -56,13 +58,25 @@ def _unreadable(file: Path, error: Exception) -> str:
             why = f"{error.strerror or error}"
         case _:
             why = f"it is no sample: {error}"
-    more = f"The samples of this project: {', '.join(sample_names())}. docs/simulator.md says how to write one."
+    more = "`python3 dev.py demo --list` shows the samples of this project; docs/simulator.md says how to write one."
     return f"{file.absolute()}: {why}\n{more}"
+
+
+def _list() -> str:
+    """The samples of this project with what they tell."""
+    told = {name: load(SAMPLES / name).about for name in sample_names()}
+    return "\n".join(
+        f"samples/{name}\n{textwrap.fill(about, 100, initial_indent='  ', subsequent_indent='  ')}"
+        for name, about in told.items()
+    )
 
 
 def main() -> int:
     """Run the demo; the exit code."""
     options = _arguments()
+    if options.list:
+        print(_list())
+        return 0
     display = Display(sys.stderr if options.json else sys.stdout)
 
     def tell(report: JsonObject) -> None:

@@ -11,8 +11,15 @@ from local.dev.processes import ROOT, inherited, python
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="dev.py host", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="it prints one JSON line when ready in any case")
+    parser = argparse.ArgumentParser(
+        prog="dev.py host",
+        description="The app alone, against the local Azure that `python3 dev.py up --no-host` (or `up`) started, so "
+        "that it can be killed and started again. Variables that are set already win, but for a proxy; without an `up` "
+        "they must be all that is needed.",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="changes nothing: one JSON line is printed when ready in any case"
+    )
     parser.add_argument("--port", help="another port than that of `up`")
     parser.add_argument("--message-hold", metavar="SECONDS", help="how long a message in work stays hidden")
     options = parser.parse_args()

@@ -9,22 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cmg_core import calls
 from cmg_core.domain.plans import Plan
-from cmg_core.domain.requests import Duration, Request
+from cmg_core.domain.requests import Request
 from cmg_core.domain.validation import InvalidRequest, kind_of_request, read_request
 from cmg_core.domain.values import Json, JsonObject
 from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.triggers.callbacks import CALLBACK_URL
 from cmg_core.views import plan_view
-from local.dev.arguments import time_scale
+from local.dev.arguments import duration, time_scale
 from local.inprocess.harness import InProcess, Settings
 from local.inprocess.tape import Tape
-from local.sample import Expect, Sample, sample_names
-
-DURATION = TypeAdapter[timedelta](Duration)
+from local.sample import Expect, Sample
 
 
 class Unreadable(Exception):
@@ -79,7 +77,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "file",
         type=Path,
         metavar="FILE",
-        help=f"a sample (world and request), one of samples/: {', '.join(sample_names())}; or a request, with --world",
+        help="a sample (world and request): a file of samples/ (`dev.py demo --list`) or your own; or a request, with "
+        "--world",
     )
     parser.add_argument(
         "--world", type=Path, metavar="FILE", help="the world to plan against: a world alone, or a sample that has one"
@@ -94,20 +93,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--minimum-grace",
-        type=_duration,
+        type=duration,
         default=timedelta(seconds=1),
         metavar="DURATION",
         help="the shortest grace period to allow: PT1S by default, as in the demo, since samples take seconds; P1D is "
         "the rule in Azure",
     )
     return parser.parse_args(arguments)
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return DURATION.validate_python(text)
-    except ValidationError:
-        raise argparse.ArgumentTypeError(f"{text} is no ISO 8601 duration, such as PT1S or P1D") from None
 
 
 def _asked(options: argparse.Namespace) -> Asked:

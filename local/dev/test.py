@@ -14,6 +14,18 @@ CHECKS = (
 )
 
 
+HELP = """\
+usage: dev.py test [PYTEST'S ARGUMENTS]
+
+Lint, format, types, and all tests (some ten minutes on two cores). With arguments only pytest, which gets them:
+
+  python3 dev.py test tests/unit/domain -q     one folder
+  python3 dev.py test -k tutorial              what has «tutorial» in its name
+  python3 dev.py test -q --help                pytest's own help
+
+Exit code 0 when all has passed."""
+
+
 def run(headline: str, command: list[str]) -> int:
     """Runs one check and returns its exit code."""
     print(f"\n== {headline}: {' '.join(command)}", flush=True)
@@ -25,6 +37,9 @@ def run(headline: str, command: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments in (["-h"], ["--help"]):
+        print(HELP)
+        return 0
     if arguments:
         return run("tests", ["pytest", *arguments])
     failed = [headline for headline, command in CHECKS if run(headline, command)]

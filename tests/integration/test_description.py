@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from cmg_core.description.document import Served, document
 from cmg_core.description.examples import Example, recorded
+from cmg_core.description.page import docs_page
 from cmg_core.description.problem_types import problem_types
 from cmg_core.description.table import CALLS, STATUSES, problems_of
 from cmg_core.domain.values import Json, JsonObject, at, text_at
@@ -137,6 +138,18 @@ def test_what_is_told_of_problems_ships() -> None:
     lines = (ROOT / ".funcignore").read_text().splitlines()
     assert "docs/" not in lines
     assert lines.index("!docs/errors.md") > lines.index("docs/*")
+
+
+def test_the_page_leads_from_its_top_to_every_call_and_folds_refusals() -> None:
+    page = docs_page(DOCUMENT)
+    top, _, rest = page.partition("<section")
+    for method, path, operation in operations():
+        name = text_at(operation, "operationId")
+        assert f'<a href="#{name}">' in top, path
+        assert rest.count(f'<h3 id="{name}"><span class="method {method}">') == 1
+    open_at_once = re.sub(r"<details><summary>Refusals.*?</article>", "", rest, flags=re.DOTALL)
+    assert "<b>200</b>" in open_at_once
+    assert not re.search(r"<b>[45]\d\d</b>", open_at_once)
 
 
 def test_no_secret_and_no_other_host_is_in_it() -> None:

@@ -15,7 +15,7 @@ from cmg_core.domain.errors import AzureRefused, NewerSchema, TryAgain
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.plans import Part, Plan
 from cmg_core.domain.record import Claim, Event, State, Status, Waiting
-from cmg_core.domain.values import JsonObject
+from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.services import Limits, Save, Stored
 from cmg_core.settings import SettingProblem, SettingsError
 from cmg_core.triggers.answering import answering
@@ -320,19 +320,19 @@ def test_a_call_at_a_gate_is_noted_once_while_a_step_holds_the_claim() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gate", "status", "code"),
+    ("gate", "status", "code", "cure"),
     [
-        ("no-gate-at-all", 404, "no-such-gate"),
-        ("approval", 404, "no-such-gate"),
-        ("cname", 409, "gate-cannot-open"),
-        ("inside-dns", 409, "gate-cannot-open"),
+        ("no-gate-at-all", 404, "no-such-gate", "See the deployment's «gates»"),
+        ("approval", 404, "no-such-gate", "See the deployment's «gates»"),
+        ("cname", 409, "gate-cannot-open", "Do nothing: the app opens it itself"),
+        ("inside-dns", 409, "gate-cannot-open", "Do nothing yet"),
     ],
 )
-def test_a_gate_that_cannot_open_says_why(gate: str, status: int, code: str) -> None:
+def test_a_gate_that_cannot_open_says_why(gate: str, status: int, code: str, cure: str) -> None:
     services = MemoryServices()
     id = started(services)
     saved(services, id, Status.RUNNING, gates=(READY, CNAME, INSIDE))
-    problem_of(opened(services, id, gate), status, code)
+    assert text_at(problem_of(opened(services, id, gate), status, code), "cure").startswith(cure)
 
 
 def test_an_ended_deployment_opens_no_gates() -> None:
