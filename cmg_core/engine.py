@@ -130,7 +130,7 @@ class _Run:
             before,
             self.message.step,
             ends=change.status.is_end,
-            waits_anew=isinstance(outcome, Wait) and _shows_something_new(outcome, before),
+            waits_anew=isinstance(outcome, Wait) and _waits_anew(outcome, before),
         )
         saved = await self._save(change, lines)
         if saved is not None:
@@ -379,6 +379,13 @@ def _shows_something_new(outcome: Wait, before: State) -> bool:
         return True
     seen = (before.waiting.gate, before.waiting.grace) if before.waiting else (None, False)
     return (outcome.gate is not None or outcome.grace) and seen != (outcome.gate, outcome.grace)
+
+
+def _waits_anew(outcome: Wait, before: State) -> bool:
+    """Whether a person should see this wait begin: not where the same one goes on, whatever was counted meanwhile."""
+    seen = before.waiting
+    goes_on = seen is not None and (seen.gate, seen.grace, seen.reason) == (outcome.gate, outcome.grace, outcome.reason)
+    return not goes_on and _shows_something_new(outcome, before)
 
 
 def _begun(state: State, step: str, now: datetime) -> State:

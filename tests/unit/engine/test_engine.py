@@ -24,6 +24,7 @@ from cmg_core.domain.record import (
     SCHEMA,
     Ask,
     Claim,
+    ConnectionCount,
     Message,
     Record,
     Requested,
@@ -641,6 +642,13 @@ def in_grace(context: StepContext) -> Outcome:
     return Wait(context.state, timedelta(minutes=30), "for you", grace=True)
 
 
+def counting(context: StepContext) -> Outcome:
+    """In a grace period, each look a new fact."""
+    count = ConnectionCount(context.services.clock.now(), context.services.clock.now(), 7)
+    counted = replace(context.state, connections=(*context.state.connections, count))
+    return Wait(counted, timedelta(minutes=30), "for you", grace=True)
+
+
 def for_azure(context: StepContext) -> Outcome:
     return Wait(context.state, timedelta(minutes=30), "for Azure")
 
@@ -650,6 +658,7 @@ def for_azure(context: StepContext) -> Outcome:
     [
         (at_a_gate, Status.WAITING, ["waits: for you"]),
         (in_grace, Status.GRACE, ["waits: for you"]),
+        (counting, Status.GRACE, ["waits: for you"]),
         (for_azure, Status.RUNNING, []),
     ],
 )
