@@ -149,6 +149,24 @@ def test_an_unsealed_state_is_not_used_though_the_claim_with_its_etag_succeeds(s
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("status", [status for status in Status if status.is_end] + [Status.NEEDS_ATTENTION])
+def test_a_forged_message_starts_nothing_where_the_ledger_has_nothing_in_mind(status: Status) -> None:
+    """A cancelled retirement would remove its gateway, a name that was to stay parked would go."""
+
+    async def story() -> None:
+        world = World()
+        began = await world.begin()
+        rests = Save(2, "one", status, a_state(), None, "m0", world.clock.now())
+        await world.ledger.save(ID, began.etag, rests, [])
+        before = await world.stored()
+        for etag in ("forged", before.etag):
+            forged = Message(ID, "one", 2, etag)
+            await deliver(world, (writes(world, "one"), writes(world, "two")), forged, "forged", "i1")
+        assert (world.runs, world.written) == ([], []) and await world.stored() == before
+
+    asyncio.run(story())
+
+
 def test_a_sealed_state_saves_the_read_and_an_unsealed_one_costs_it() -> None:
     async def story(sealed: bool) -> int:
         ledger = CountedReads()
