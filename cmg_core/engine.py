@@ -130,7 +130,7 @@ class _Run:
             before,
             self.message.step,
             ends=change.status.is_end,
-            waits_anew=isinstance(outcome, Wait) and _shows_something_new(outcome, before),
+            waits_anew=isinstance(outcome, Wait) and _waits_anew(outcome, before),
         )
         saved = await self._save(change, lines)
         if saved is not None:
@@ -151,7 +151,8 @@ class _Run:
         return next(step for step in self.steps if step.name == self.message.step)
 
     async def _fresh_record(self) -> Record:
-        """The ledger's record at this message's revision, its ETag kept (rules 3 and 4). Raises Superseded."""
+        """The ledger's record at this message's revision, its ETag kept (rules 3 and 4). Raises Superseded, also where
+        nothing is to run."""
         stored = await self.services.ledger.read(self.message.deployment_id)
         if stored is None:
             raise self._without_record()
@@ -163,6 +164,9 @@ class _Run:
             raise Superseded("a newer revision is under way")
         if stored.record.step != self.message.step:
             raise Superseded(f"the ledger is at step {stored.record.step}")
+        if stored.record.status.rests:
+            # No message of this product's own has such a revision: a forged one would undo what a person decided.
+            raise Superseded(f"the deployment rests ({stored.record.status})")
         self.etag, self.requested = stored.etag, stored.record.requested
         self.subscribed = stored.record.subscribed
         return stored.record
@@ -325,7 +329,7 @@ class _Run:
 
     async def _send(self, saved: Save | Record, etag: str) -> None:
         """Rule 9: no message where nothing is to be done, or not within the hour."""
-        if saved.status.is_end or saved.status is Status.NEEDS_ATTENTION:
+        if saved.status.rests:
             return
         waiting = saved.state.waiting
         delay = max(waiting.next_look - self.services.clock.now(), timedelta()) if waiting else timedelta()
@@ -361,8 +365,7 @@ def taken_up(change: Save, requested: tuple[Requested, ...]) -> tuple[Save, tupl
         course, text = take_up(course, request)
         if text:
             told.append(line_of_call(text, before, course, request.called_by))
-    rests = course.status.is_end or course.status is Status.NEEDS_ATTENTION
-    wake_at = None if rests else change.updated_at + OVERDUE
+    wake_at = None if course.status.rests else change.updated_at + OVERDUE
     taken = replace(change, step=course.step, status=course.status, state=course.state, wake_at=wake_at)
     return taken, tuple(told)
 
@@ -379,6 +382,13 @@ def _shows_something_new(outcome: Wait, before: State) -> bool:
         return True
     seen = (before.waiting.gate, before.waiting.grace) if before.waiting else (None, False)
     return (outcome.gate is not None or outcome.grace) and seen != (outcome.gate, outcome.grace)
+
+
+def _waits_anew(outcome: Wait, before: State) -> bool:
+    """Whether a person should see this wait begin: not where the same one goes on, whatever was counted meanwhile."""
+    seen = before.waiting
+    goes_on = seen is not None and (seen.gate, seen.grace, seen.reason) == (outcome.gate, outcome.grace, outcome.reason)
+    return not goes_on and _shows_something_new(outcome, before)
 
 
 def _begun(state: State, step: str, now: datetime) -> State:

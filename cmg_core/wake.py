@@ -114,15 +114,25 @@ def _is_hours_first(now: datetime) -> bool:
 
 
 def _tell_of_grace(active: Sequence[ActiveRow], now: datetime) -> None:
-    """Name the grace periods that end soon (in grace the wake-up is the period's end)."""
+    """Name the grace periods that end soon."""
     for row in active:
-        if row.status is Status.GRACE and row.wake_at is not None and now < row.wake_at <= now + SOON:
+        ends_at = _grace_ends_at(row)
+        if row.status is Status.GRACE and ends_at is not None and now < ends_at <= now + SOON:
             log.warning(
                 "deployment %s: its grace period ends by %s, after which the old gateway is removed",
                 row.id,
-                row.wake_at.isoformat(),
+                ends_at.isoformat(),
                 extra={"deployment_id": row.id},
             )
+
+
+def _grace_ends_at(row: ActiveRow) -> datetime | None:
+    """What the row says; where it says nothing, an earlier release wrote it, which woke no deployment before the
+    end."""
+    try:
+        return datetime.fromisoformat(str(row.summary["grace_ends_at"]))
+    except (KeyError, ValueError):
+        return row.wake_at
 
 
 def _wants_a_look(row: ActiveRow, now: datetime) -> bool:

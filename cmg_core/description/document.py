@@ -17,9 +17,10 @@ from cmg_core.description.table import (
     Parameter,
     problems_of,
 )
+from cmg_core.domain.gates import GateName
 from cmg_core.domain.problems import ProblemDetails, problem_type
 from cmg_core.domain.requests import GatewayRequest, RetirementRequest
-from cmg_core.domain.roles import Role, needs
+from cmg_core.domain.roles import Needs, Role, needs
 from cmg_core.domain.validation import WANTED
 from cmg_core.domain.values import Json, JsonObject, at
 from cmg_core.notify.addresses import LONGEST_URL
@@ -35,8 +36,9 @@ Deploys and migrates Configuration Manager cloud management gateways onto Azure 
 `cure`, and all `findings` at once.
 
 **Who may call:** send a function key in the header `x-functions-key`, or a token of Entra ID. Each call names the roles
-that it takes as `x-roles`: one of them is enough. A wrong or missing key is answered with 401, without a body. Azure
-Functions takes a key as the parameter `code`, too: do not use that, since addresses are kept in logs.
+that it takes as `x-roles`: one of them is enough. A gate in `x-roles-by-gate` takes the roles named there instead. A
+wrong or missing key is answered with 401, without a body. Azure Functions takes a key as the parameter `code`, too: do
+not use that, since addresses are kept in logs.
 
 **Correlation:** send `traceparent` (W3C Trace Context); its trace ID comes back as `x-correlation-id` in each answer
 and stands in the app's log. One that is not valid is ignored, as if there were none.
@@ -183,12 +185,21 @@ def _operation(route: Served, call: Described, references: References) -> JsonOb
 
 
 def _roles(route: Served) -> JsonObject:
-    """Who may call: any of the roles; for what the caller asked for itself, any of those for its own, too."""
+    """Who may call: any of the roles; for what the caller asked for itself, any of those for its own, too; at a gate
+    that has roles of its own, any of those and no other."""
     if not route.needs_key:
         return {"x-roles": []}
     wanted = needs(route.name)
     own: JsonObject = {"x-roles-for-own": [*sorted(wanted.own)]} if wanted.own else {}
-    return {"x-roles": [role for role in Role if role in wanted.roles], **own}
+    gates: JsonObject = {
+        gate: _in_order(of_gate) for gate in GateName if (of_gate := needs(route.name, gate)) != wanted
+    }
+    by_gate: JsonObject = {"x-roles-by-gate": gates} if gates else {}
+    return {"x-roles": _in_order(wanted), **own, **by_gate}
+
+
+def _in_order(wanted: Needs) -> list[Json]:
+    return [role for role in Role if role in wanted.roles]
 
 
 def _parameter(parameter: Parameter, examples: tuple[Example, ...]) -> JsonObject:

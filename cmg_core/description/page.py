@@ -101,6 +101,9 @@ def _call(method: str, path: str, operation: JsonObject) -> str:
     name, roles, own = text_at(operation, "operationId"), operation["x-roles"], operation.get("x-roles-for-own")
     needs = f"one of the roles {_listed(roles)}" if roles else "no key"
     needs += f", or {_listed(own)} for what the caller asked for itself" if own else ""
+    needs += "".join(
+        f", at the gate {gate} {_listed(of_gate)}" for gate, of_gate in _members(operation, "x-roles-by-gate")
+    )
     return (
         f'<article aria-labelledby="{name}"><h3 id="{name}"><span class="method {method.lower()}">{method}</span> '
         f"<code>/api{escape(path)}</code> <small>{escape(text_at(operation, 'summary'))}</small></h3>"

@@ -41,6 +41,11 @@ class Status(StrEnum):
     def is_end(self) -> bool:
         return self in (Status.SUCCEEDED, Status.REFUSED, Status.CANCELLED, Status.ROLLED_BACK)
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing runs before a person asks for it."""
+        return self.is_end or self is Status.NEEDS_ATTENTION
+
 
 @dataclass(frozen=True)
 class Claim:

@@ -144,6 +144,7 @@ def summary(state: State) -> JsonObject:
         "external_reference": request.external_reference,
         "subscription_id": request.subscription_id,
         "tenant_id": request.tenant_id,
+        "grace_ends_at": _text(state.grace_ends_at),
     }
 
 

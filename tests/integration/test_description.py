@@ -15,6 +15,8 @@ from cmg_core.description.examples import Example, recorded
 from cmg_core.description.page import docs_page
 from cmg_core.description.problem_types import problem_types
 from cmg_core.description.table import CALLS, STATUSES, problems_of
+from cmg_core.domain.gates import GateName
+from cmg_core.domain.roles import Role, needs
 from cmg_core.domain.values import Json, JsonObject, at, text_at
 from cmg_core.triggers.http import ROUTES
 from local.dev.examples import play, scripts
@@ -67,6 +69,17 @@ def test_who_needs_a_key_has_a_role_and_says_what_a_wrong_one_brings(route: obje
     assert (operation["x-roles"] == []) == open_to_all
     assert operation["security"] == ([] if open_to_all else [{"functionKey": []}, {"entraId": []}])
     assert ("401" in operation["responses"]) != open_to_all  # type: ignore[operator]  # JSON
+
+
+@pytest.mark.parametrize("route", [route.name for route in ROUTES if route.level.value != "anonymous"])
+def test_the_roles_of_a_call_are_those_that_the_app_asks_for(route: str) -> None:
+    operation = operation_of(route)
+    by_gate = operation.get("x-roles-by-gate", {})
+    assert isinstance(by_gate, dict)
+    for gate in ("", *GateName):
+        wanted = needs(route, gate)
+        assert by_gate.get(gate, operation["x-roles"]) == [role for role in Role if role in wanted.roles]
+    assert operation.get("x-roles-for-own", []) == sorted(needs(route).own)
 
 
 def test_every_answer_of_the_app_has_its_correlation_id_and_202_leads_on() -> None:

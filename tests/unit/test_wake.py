@@ -111,8 +111,13 @@ def test_what_needs_attention_is_named_once_a_day_and_never_sent(caplog: pytest.
 def test_a_grace_period_that_ends_within_a_day_is_named_each_hour(caplog: pytest.LogCaptureFixture) -> None:
     async def story(services: MemoryServices) -> None:
         ends_at = services.clock.now() + timedelta(days=2)
-        for name, status in (("d0", Status.GRACE), ("d1", Status.RUNNING)):
-            await services.ledger.create(replace(a_record(name), status=status, wake_at=ends_at), [])
+        looks_earlier = a_state(grace_ends_at=ends_at + timedelta(days=28))  # to count the old gateway's connections
+        for name, status, state in (
+            ("d0", Status.GRACE, a_state(grace_ends_at=ends_at)),
+            ("d1", Status.RUNNING, a_state(grace_ends_at=ends_at)),
+            ("d2", Status.GRACE, looks_earlier),
+        ):
+            await services.ledger.create(replace(a_record(name, state), status=status, wake_at=ends_at), [])
         for _ in range(2 * 24 * 60):
             await woken(services)
             services.clock.pass_by(timedelta(minutes=1))

@@ -24,6 +24,7 @@ from cmg_core.domain.record import (
     SCHEMA,
     Ask,
     Claim,
+    ConnectionCount,
     Message,
     Record,
     Requested,
@@ -144,6 +145,24 @@ def test_an_unsealed_state_is_not_used_though_the_claim_with_its_etag_succeeds(s
         record = await world.record()
         assert seen == [message.state.facts()]
         assert (record.step, record.state.deleted, record.state.grace_ends_at) == ("two", (), None)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status.is_end] + [Status.NEEDS_ATTENTION])
+def test_a_forged_message_starts_nothing_where_the_ledger_has_nothing_in_mind(status: Status) -> None:
+    """A cancelled retirement would remove its gateway, a name that was to stay parked would go."""
+
+    async def story() -> None:
+        world = World()
+        began = await world.begin()
+        rests = Save(2, "one", status, a_state(), None, "m0", world.clock.now())
+        await world.ledger.save(ID, began.etag, rests, [])
+        before = await world.stored()
+        for etag in ("forged", before.etag):
+            forged = Message(ID, "one", 2, etag)
+            await deliver(world, (writes(world, "one"), writes(world, "two")), forged, "forged", "i1")
+        assert (world.runs, world.written) == ([], []) and await world.stored() == before
 
     asyncio.run(story())
 
@@ -641,6 +660,13 @@ def in_grace(context: StepContext) -> Outcome:
     return Wait(context.state, timedelta(minutes=30), "for you", grace=True)
 
 
+def counting(context: StepContext) -> Outcome:
+    """In a grace period, each look a new fact."""
+    count = ConnectionCount(context.services.clock.now(), context.services.clock.now(), 7)
+    counted = replace(context.state, connections=(*context.state.connections, count))
+    return Wait(counted, timedelta(minutes=30), "for you", grace=True)
+
+
 def for_azure(context: StepContext) -> Outcome:
     return Wait(context.state, timedelta(minutes=30), "for Azure")
 
@@ -650,6 +676,7 @@ def for_azure(context: StepContext) -> Outcome:
     [
         (at_a_gate, Status.WAITING, ["waits: for you"]),
         (in_grace, Status.GRACE, ["waits: for you"]),
+        (counting, Status.GRACE, ["waits: for you"]),
         (for_azure, Status.RUNNING, []),
     ],
 )
