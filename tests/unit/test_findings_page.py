@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +84,8 @@ def codes_in(tree: ast.Module, constants: dict[str, str]) -> Iterator[tuple[str,
                 yield f"line {line}: {ast.unparse(code)}", severity
 
 
-def told() -> dict[str, set[str]]:
+@cache
+def told() -> Mapping[str, Set[str]]:
     """Each code with the severities that it is said with."""
     shared, found = _constants(list(SHIPPED.values())), dict[str, set[str]]()
     for tree in SHIPPED.values():
