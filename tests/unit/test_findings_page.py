@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,13 +64,22 @@ def _hands_on(tree: ast.AST, saying: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _chosen(tree: ast.AST, saying: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Names that stand for one of two such functions (``say = warns if … else blocks``), with each one's severity."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign([ast.Name(id=name)], ast.IfExp(body=ast.Name(id=one), orelse=ast.Name(id=other))):
+                yield from ((name, saying[each]) for each in (one, other) if each in saying)
+
+
 def codes_in(tree: ast.Module, constants: dict[str, str]) -> Iterator[tuple[str, str]]:
     """The codes of a module's findings with their severities. A code that cannot be read is given as it is written, so
     that a test names it."""
     saying = dict(zip(SAYING, SAYING, strict=True))
     while (more := _hands_on(tree, saying)).keys() - saying.keys():
         saying |= more
-    for code, severity, line in _sayings(tree, saying):
+    either = (said for name, severity in _chosen(tree, saying) for said in _sayings(tree, {name: severity}))
+    for code, severity, line in (*_sayings(tree, saying), *either):
         match code:
             case ast.Constant(value=str(told)):
                 yield told, severity
@@ -83,7 +93,8 @@ def codes_in(tree: ast.Module, constants: dict[str, str]) -> Iterator[tuple[str,
                 yield f"line {line}: {ast.unparse(code)}", severity
 
 
-def told() -> dict[str, set[str]]:
+@cache
+def told() -> Mapping[str, Set[str]]:
     """Each code with the severities that it is said with."""
     shared, found = _constants(list(SHIPPED.values())), dict[str, set[str]]()
     for tree in SHIPPED.values():
@@ -147,6 +158,8 @@ def outer(code):
 def judge(x):
     def inner(code):
         return (warns(code, "y"),)
+    say = warns if x else blocks
+    say("chosen", "z")
     return [blocks("plain"), Finding(severity=Severity.WARNS, code="as-a-word"), refused("handed-on"), outer("twice"),
             inner("inside"), tells(NAMED), unknown("one" if x else "other"), tells(x.code), _refused(x, 1)]
 """
@@ -154,9 +167,11 @@ def judge(x):
     assert sorted(codes_in(tree, _constants([tree]))) == [
         ("as-a-word", "warns"),
         ("by-name", "tells"),
+        ("chosen", "blocks"),
+        ("chosen", "warns"),
         ("handed-on", "blocks"),
         ("inside", "warns"),
-        ("line 11: x.code", "tells"),
+        ("line 13: x.code", "tells"),
         ("one", "unknown"),
         ("other", "unknown"),
         ("plain", "blocks"),

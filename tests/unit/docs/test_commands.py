@@ -40,6 +40,19 @@ NEEDS_AZURE = {
 }
 """Commands that nothing on this machine can run: by their first words, and what they need Azure for. All else must be
 understood here."""
+RUN_BY = {
+    "audit": "tests/unit/host/test_audit.py",
+    "chaos": "tests/flows/test_chaos.py",
+    "demo": "tests/e2e/test_demo.py",
+    "docs": "tests/unit/docs/test_site.py",
+    "help": "tests/unit/host/test_dev.py",
+    "host": "tests/e2e/test_up.py",
+    "ledger": "tests/integration/test_ledger_copy.py",
+    "plan": "tests/integration/test_dev_plan.py",
+    "test": "tests/conftest.py",  # whoever reads this has run it
+    "up": "tests/e2e/test_tutorial.py",
+}
+"""What runs each command of dev.py, as the pages have it or nearly so."""
 DOOR: Mapping[str, type[BaseModel]] = {"/_sim/seed": WorldSeed, "/_sim/site": SiteChange}
 """What the simulator's door takes as bodies."""
 DOOR_ROUTE = re.compile(r'web\.(get|post|delete)\("(/_sim/[\w/]+)"')
@@ -98,6 +111,12 @@ def test_each_command_of_dev_py_is_understood(
                 runpy.run_module(dev.COMMANDS[command][0], run_name="__main__")
         except SystemExit:
             pytest.fail(f"{each}: its arguments are refused")
+
+
+def test_each_documented_command_of_dev_py_is_run_by_a_test(commands: list[tuple[Typed, Path]]) -> None:
+    documented = {each.arguments[1] for each, _ in of(commands, "python3") if each.arguments[0] == "dev.py"}
+    assert documented <= RUN_BY.keys() == {"help", *dev.COMMANDS}
+    assert [file for file in RUN_BY.values() if not (dev.ROOT / file).is_file()] == []
 
 
 def test_each_file_that_a_command_names_is_there(commands: list[tuple[Typed, Path]]) -> None:

@@ -9,6 +9,8 @@ from local.dev.processes import ROOT
 
 OUTSIDE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "infra/README.md")
 LINK = re.compile(r"\]\((?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+MADE_BY_EXAMPLES = {"CONTRIBUTING.md": ["cmg_core/steps/warm_up.py", "local/azure/arm/route_tables.py"]}
+"""Files that are in docs/examples only."""
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
@@ -47,6 +49,19 @@ def test_links_out_of_docs_are_whole_in_the_tree_too() -> None:
     for found in broken.values():
         found[:] = [each for each in found if not any(each.startswith(name) for name in made)]
     assert {name: found for name, found in broken.items() if found} == {}
+
+
+FILE = re.compile(r"`((?:cmg_core|docs|infra|local|samples|tests|bench)/[\w./*-]+)`")
+
+
+def test_files_that_pages_name_are_there() -> None:
+    pages = [*(ROOT / name for name in OUTSIDE), *sorted((ROOT / "docs").rglob("*.md"))]
+    missing = {
+        page.name: names
+        for page in pages
+        if (names := [name for name in FILE.findall(page.read_text(encoding="utf-8")) if not [*ROOT.glob(name)]])
+    }
+    assert missing == MADE_BY_EXAMPLES
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
