@@ -133,12 +133,6 @@ def test_each_place_of_a_request_says_what_it_takes() -> None:
             assert "Give " in text_at(field, "description"), f"{model}.{key}"
 
 
-def test_what_is_told_of_problems_ships() -> None:
-    lines = (ROOT / ".funcignore").read_text().splitlines()
-    assert "docs/" not in lines
-    assert lines.index("!docs/errors.md") > lines.index("docs/*")
-
-
 def test_no_secret_and_no_other_host_is_in_it() -> None:
     text = json.dumps(DOCUMENT)
     assert "the-key-of" not in text
