@@ -128,7 +128,7 @@ def in_words(made: Package) -> str:
         f"package    {made.folder}",
         f"size       {made.files} files, {made.bytes / 1e6:.2f} MB",
         f"packages   {packages}",
-        f"start      {made.functions} functions, {made.import_s:.2f} s CPU to import, {made.cpu_s:.2f} s to the first answer",
+        f"start      {made.functions} functions; CPU: import {made.import_s:.2f} s, first answer {made.cpu_s:.2f} s",
     ]
     return "\n".join([*lines, f"sbom       {made.sbom}"] if made.sbom else lines)
 
