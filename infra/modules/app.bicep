@@ -171,6 +171,7 @@ resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-
 
 // Who signs in is told to the app in a header that nobody else can set; who does not sign in needs a function key still.
 resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(callerApp)) {
+  // checkov:skip=CKV_AZURE_70: takes this for a site, whose httpsOnly it reads; it is set there, and requireHttps here
   parent: site
   name: 'authsettingsV2'
   properties: {
