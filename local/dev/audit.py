@@ -74,7 +74,8 @@ def of_pip_audit(packages: Sequence[Mapping[str, Any]]) -> Result:
     if skipped and not known:
         line = f"{len(skipped)} of {len(packages)} packages could not be looked up"
         if len(skipped) == len(packages):
-            line += ": the package index that this machine uses gives no vulnerability data"
+            why = "the package index that this machine uses gives no vulnerability data"
+            return Result(Outcome.NOT_MADE, f"{line}: {why}")
         return Result(Outcome.NOT_MADE, line, skipped)
     return of_finds(
         [*known, *skipped], f"{len(packages)} packages, nothing known against them", "known vulnerabilities"

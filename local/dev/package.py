@@ -88,6 +88,10 @@ def write_sbom(file: Path = SBOM) -> None:
     done = run(command)
     if done.returncode:
         raise PackageError(f"the list of packages could not be written: {last_line(done.stderr)}")
+    document = json.loads(file.read_text())
+    for component in document["components"]:
+        component.pop("description", None)  # the line of requirements.txt with all of its hashes once more
+    file.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def size(folder: Path) -> int:

@@ -107,7 +107,7 @@ def test_packages_that_could_not_be_looked_up_are_not_taken_for_safe() -> None:
 
     unknown = {"skip_reason": "Dependency not found on PyPI"}
     none = of_pip_audit([package("a", **unknown), package("b", **unknown)])
-    assert none.outcome is Outcome.NOT_MADE and "gives no vulnerability data" in none.line and len(none.found) == 2
+    assert none.outcome is Outcome.NOT_MADE and "gives no vulnerability data" in none.line
     one = of_pip_audit([package("a"), package("b", **unknown)])
     assert one.outcome is Outcome.NOT_MADE and "1 of 2" in one.line and "index" not in one.line
     assert of_pip_audit([package("a")]).outcome is Outcome.PASSED
