@@ -41,6 +41,8 @@ COMMANDS = {
     ),
     "chaos": ("local.chaos", "campaigns of faults against whole migrations, judged by an independent checker"),
     "docs": ("local.dev.docs", "the documentation as a site, built into .dev/site"),
+    "package": ("local.dev.package", "what is published, laid into a folder; --sbom: the list of its packages"),
+    "lock": ("local.dev.lock", "requirements.txt anew from requirements.in: all that ships, with hashes (network)"),
     "audit": ("local.dev.audit", "known vulnerabilities and secrets, one line a check (--json); needs the network"),
     "ledger": ("local.dev.ledger", "copy the ledger of an app in Azure to a file, and put it back where it is lost"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
@@ -50,7 +52,7 @@ HELP = """\
 python3 dev.py COMMAND [ARGUMENTS]
 
 {commands}
-  help   this page; `python3 dev.py COMMAND --help` tells the arguments of a command
+  help     this page; `python3 dev.py COMMAND --help` tells the arguments of a command
 
 New here?
   1. python3 dev.py demo      watch a gateway move from a classic cloud service to a scale set (half a minute)
@@ -264,7 +266,7 @@ def make(wanted: str) -> dict[str, str]:
 def main(arguments: list[str]) -> int:
     command = arguments[0] if arguments else "help"
     if command in ("help", "-h", "--help"):
-        print(HELP.format(commands="\n".join(f"  {name:6} {what}" for name, (_, what) in COMMANDS.items())))
+        print(HELP.format(commands="\n".join(f"  {name:8} {what}" for name, (_, what) in COMMANDS.items())))
         return 0
     if command not in COMMANDS:
         say(f"there is no command {command!r}; there are {', '.join(COMMANDS)} and help. Nothing was started.")

@@ -1,4 +1,4 @@
-"""What the page of errors (docs/errors.md, which ships with the app) says of each type of problem."""
+"""What the page of errors (errors.md, beside this file) says of each type of problem."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 from cmg_core.answers import ProblemTypeAnswer
 from cmg_core.description.table import CALLS, problems_of
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
+PAGE = Path(__file__).with_name("errors.md")
 
 _PARTS = re.compile(r"\*\*What:\*\*(.+?)\*\*Why:\*\*(.+?)\*\*What to do:\*\*(.+)", re.DOTALL)
 _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")

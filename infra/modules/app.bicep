@@ -93,10 +93,12 @@ var telemetrySettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
 }
 
-// Flex Consumption says these in functionAppConfig, and refuses them as settings.
+// Flex Consumption says these in functionAppConfig or builds by itself, and refuses them as settings.
 var premiumSettings = {
   FUNCTIONS_EXTENSION_VERSION: '~4'
   FUNCTIONS_WORKER_RUNTIME: 'python'
+  SCM_DO_BUILD_DURING_DEPLOYMENT: 'true'
+  ENABLE_ORYX_BUILD: 'true'
 }
 
 var deploymentByPackage = {
@@ -171,6 +173,7 @@ resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-
 
 // Who signs in is told to the app in a header that nobody else can set; who does not sign in needs a function key still.
 resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(callerApp)) {
+  // checkov:skip=CKV_AZURE_70: takes this for a site, whose httpsOnly it reads; it is set there, and requireHttps here
   parent: site
   name: 'authsettingsV2'
   properties: {

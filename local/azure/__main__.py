@@ -34,6 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--time-scale", type=float, default=1.0, help="how long Azure's operations take: 1 as in Azure")
     parser.add_argument("--seed", type=Path, help="the world to begin with, as JSON")
     parser.add_argument("--state", type=Path, help="keep the world in this file over a restart (it wins over --seed)")
+    parser.add_argument("--also-trust", type=Path, help="one more authority for the bundle, as PEM")
     parser.add_argument("--ca-out", type=Path, required=True, help="where to write the bundle of authorities to trust")
     return parser.parse_args()
 
@@ -51,9 +52,10 @@ async def _main(arguments: argparse.Namespace) -> None:
         world = build_world(seed, time_scale=arguments.time_scale, now=now)
     running = Running(world)
     contexts = ServerContexts()
+    others = [arguments.also_trust.read_bytes()] if arguments.also_trust else []
 
     def write_bundle() -> None:
-        contexts.write_bundle(arguments.ca_out, [running.world.public_root_pem])
+        contexts.write_bundle(arguments.ca_out, [running.world.public_root_pem, *others])
 
     write_bundle()
     running.on_replaced = write_bundle

@@ -11,6 +11,7 @@ from local.azure.receivers import ReceiverSeed
 # That of the samples: an app that asked for a token before a sample's world was seeded keeps one that fits.
 DEFAULT_TENANT = "0f1e2d3c-0000-4000-8000-00000000c0de"
 DEFAULT_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
+DEFAULT_CLIENT = "33333333-3333-4333-8333-333333333333"
 DEFAULT_CUSTOMER_APP = "55555555-5555-4555-8555-555555555555"
 
 
@@ -68,7 +69,7 @@ class IdentitySeed(_Part):
     """The app's identity."""
 
     tenant: str | None = None
-    client_id: str = "33333333-3333-4333-8333-333333333333"
+    client_id: str = DEFAULT_CLIENT
     object_id: str = "44444444-4444-4444-8444-444444444444"
     customer_app: CustomerAppSeed = CustomerAppSeed()
     api: ApiSeed = ApiSeed()

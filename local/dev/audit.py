@@ -5,22 +5,23 @@
 
 import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
+from typing import Any
 
-from local.dev.processes import ROOT, inherited, python
+from local.dev.on_demand import NotInstalled, last_line, programs, run
+from local.dev.processes import ROOT, python
 from local.dev.secret_scan import Find, in_the_history, in_the_tree
 
 PIP_AUDIT = "pip-audit==2.10.1"
-"""In an environment of its own: it brings thirty packages that nothing else here needs."""
-LONGEST_S = 600
+"""In an environment of its own, as all of these: it brings thirty packages that nothing else here needs."""
+CHECKOV = "checkov==3.3.8"
 MOST_TOLD = 20
 
 
@@ -55,63 +56,92 @@ def of_finds(finds: Sequence[object], clean: str, what: str) -> Result:
     return Result(Outcome.PASSED, clean)
 
 
-def _run(command: Sequence[str], folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":
-    proxied = {name: os.environ[name] for name in ("HTTPS_PROXY", "NO_PROXY") if name in os.environ}
-    return subprocess.run(
-        command, cwd=folder, env=inherited() | proxied, capture_output=True, text=True, timeout=LONGEST_S, check=False
-    )
-
-
 def python_packages() -> Result:
     """Known vulnerabilities of what the lock file pins."""
-    folder = ROOT / ".dev" / PIP_AUDIT.replace("==", "-")
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(exist_ok=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, PIP_AUDIT]):
-            done = _run(command)
-            if done.returncode:
-                return Result(Outcome.NOT_MADE, f"{PIP_AUDIT} could not be installed: {_last(done.stderr)}")
-        (folder / "complete").touch()
-    command = [str(folder / "bin" / "pip-audit"), "--disable-pip", "--no-deps", "--progress-spinner=off"]
-    done = _run([*command, "--format=json", "--requirement", str(ROOT / "requirements-dev.lock")])
+    command = [str(programs(PIP_AUDIT) / "pip-audit"), "--disable-pip", "--no-deps", "--progress-spinner=off"]
+    done = run([*command, "--format=json", "--requirement", str(ROOT / "requirements-dev.lock")])
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
-        return Result(Outcome.NOT_MADE, f"pip-audit gave no answer: {_last(done.stderr)}")
+        return Result(Outcome.NOT_MADE, f"pip-audit gave no answer: {last_line(done.stderr)}")
+    return of_pip_audit(packages)
+
+
+def of_pip_audit(packages: Sequence[Mapping[str, Any]]) -> Result:
+    """What pip-audit's answer means: packages that it could not look up are no packages without vulnerabilities."""
     known = [f"{each['name']} {each['version']}: {bug['id']}" for each in packages for bug in each.get("vulns", ())]
     skipped = [f"{each['name']} was skipped: {each['skip_reason']}" for each in packages if "skip_reason" in each]
     if skipped and not known:
-        return Result(Outcome.NOT_MADE, f"{len(skipped)} of {len(packages)} packages could not be looked up", skipped)
+        line = f"{len(skipped)} of {len(packages)} packages could not be looked up"
+        if len(skipped) == len(packages):
+            why = "the package index that this machine uses gives no vulnerability data"
+            return Result(Outcome.NOT_MADE, f"{line}: {why}")
+        return Result(Outcome.NOT_MADE, line, skipped)
     return of_finds(
         [*known, *skipped], f"{len(packages)} packages, nothing known against them", "known vulnerabilities"
     )
 
 
-def node_packages() -> Result:
-    """Known vulnerabilities of Azurite, which runs on this machine only and is not shipped: high and critical count."""
+def node_packages(folder: str, whose: str) -> Result:
+    """Known vulnerabilities of a tool that runs on this machine only and is not shipped: high and critical count."""
     npm = shutil.which("npm")
     if npm is None:
         return Result(Outcome.NOT_MADE, "npm is not on PATH")
-    done = _run([npm, "audit", "--package-lock-only", "--json", "--audit-level=high"], ROOT / "local" / "azurite")
+    done = run([npm, "audit", "--package-lock-only", "--json", "--audit-level=high"], ROOT / "local" / folder)
     document = json.loads(done.stdout)
     if "vulnerabilities" not in document:
-        return Result(Outcome.NOT_MADE, f"npm audit gave no answer: {document.get('message') or _last(done.stderr)}")
+        why = document.get("message") or last_line(done.stderr)
+        return Result(Outcome.NOT_MADE, f"npm audit gave no answer: {why}")
     grave = [
         f"{name}: {each['severity']}"
         for name, each in sorted(document["vulnerabilities"].items())
         if each["severity"] in ("high", "critical")
     ]
-    return of_finds(grave, "nothing grave is known against Azurite's packages", "packages with grave vulnerabilities")
+    return of_finds(grave, f"nothing grave is known against {whose}'s packages", "packages with grave vulnerabilities")
+
+
+def infrastructure() -> Result:
+    """Checkov's rules over the templates. Exceptions stand with their reasons in infra/.checkov.yaml, or where the rule
+    is about one resource at that resource."""
+    infra = ROOT / "infra"
+    command = [str(programs(CHECKOV) / "checkov"), "--config-file", str(infra / ".checkov.yaml")]
+    done = run([*command, "--directory", str(infra), "--output", "json"])
+    try:
+        document = json.loads(done.stdout)
+    except ValueError:
+        return Result(Outcome.NOT_MADE, f"checkov gave no answer: {last_line(done.stderr or done.stdout)}")
+    return of_checkov(document, broke_unexplained(done.stderr))
+
+
+def broke_unexplained(log: str) -> list[str]:
+    """Rules that broke on a resource, by checkov's log, and that are not skipped in that file with a reason."""
+    broke = re.findall(r"Failed to run check (\S+) on ([^\s:]+):(\S+)", log)
+    return [
+        f"{rule} could not be applied to {resource} of {file}"
+        for rule, file, resource in broke
+        if f"checkov:skip={rule}:" not in (ROOT / file).read_text()
+    ]
+
+
+def of_checkov(document: Mapping[str, Any], broke: Sequence[str]) -> Result:
+    """What checkov's answer means: a template that it could not read was not checked, nor where a rule broke."""
+    summary, results = document["summary"], document["results"]
+    broken = [
+        f"{each['check_id']} {each['file_path']}: {each['resource']}: {each['check_name']}"
+        for each in results.get("failed_checks", ())
+    ]
+    unread = [*broke, *(f"could not be read: {each}" for each in results.get("parsing_errors", ()))]
+    if not broken and (unread or not summary["passed"]):
+        return Result(Outcome.NOT_MADE, f"{len(unread)} templates or rules could not be checked", unread)
+    return of_finds([*broken, *unread], f"{summary['passed']} checks passed, none failed", "broken rules")
 
 
 def security_rules() -> Result:
     """Ruff's security rules (flake8-bandit), whose exceptions stand with their reasons in pyproject.toml."""
-    done = _run([*python(), "ruff", "check", "--output-format=concise", "cmg_core", "local", "dev.py"])
+    done = run([*python(), "ruff", "check", "--output-format=concise", "cmg_core", "local", "dev.py"])
     lines = [line for line in done.stdout.splitlines() if re.search(r": S\d{3} ", line)]
     if done.returncode and not lines:
-        return Result(Outcome.NOT_MADE, f"ruff gave no answer: {_last(done.stderr)}")
+        return Result(Outcome.NOT_MADE, f"ruff gave no answer: {last_line(done.stderr)}")
     return of_finds(lines, "no rule is broken", "broken rules")
 
 
@@ -126,9 +156,14 @@ def secrets_in_the_history() -> Result:
     return of_finds(finds, "no commit ever added what looks like a secret", "places that look like secrets")
 
 
+AZURITE = partial(node_packages, "azurite", "Azurite")
+SPECTRAL = partial(node_packages, "spectral", "Spectral")
+
 CHECKS = (
     Check("python-packages", "known vulnerabilities of Python packages (network)", python_packages),
-    Check("node-packages", "known vulnerabilities of the storage emulator's packages (network)", node_packages),
+    Check("azurite-packages", "known vulnerabilities of the storage emulator's packages (network)", AZURITE),
+    Check("spectral-packages", "known vulnerabilities of the API linter's packages (network)", SPECTRAL),
+    Check("infrastructure", "checkov's rules over infra/ (network for its first run)", infrastructure),
     Check("security-rules", "ruff's security rules", security_rules),
     Check("secrets-tree", "secrets in the files", secrets_in_the_tree),
     Check("secrets-history", "secrets in the history", secrets_in_the_history),
@@ -140,12 +175,10 @@ def made(check: Check) -> Result:
     """The check's result; one that broke could not be made."""
     try:
         return check.run()
+    except NotInstalled as error:
+        return Result(Outcome.NOT_MADE, str(error))
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-        return Result(Outcome.NOT_MADE, f"{type(error).__name__}: {_last(str(error))}")
-
-
-def _last(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1][:300]
+        return Result(Outcome.NOT_MADE, f"{type(error).__name__}: {last_line(str(error))}")
 
 
 def main(arguments: Sequence[str] | None = None, checks: Sequence[Check] = CHECKS) -> int:
@@ -161,7 +194,7 @@ def main(arguments: Sequence[str] | None = None, checks: Sequence[Check] = CHECK
             continue
         result = results[check.name] = made(check)
         if not options.json:
-            print(f"{check.name:16} {result.outcome:9} {result.line}", flush=True)
+            print(f"{check.name:17} {result.outcome:9} {result.line}", flush=True)
             for each in result.found[:MOST_TOLD]:
                 print(f"  {each}")
             if len(result.found) > MOST_TOLD:

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from trustme import LeafCert
+
 from local.dev.processes import READY_WITHIN_S, ROOT, Child, ProcessError, inherited
 
 ACCOUNT: Final = "cmglocal"
-LISTENING: Final = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
+LISTENING: Final = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (https?://\S+)")
 REQUEST: Final = re.compile(r'"([A-Z]+) /' + ACCOUNT + r'/?([^ "]*)[^"]*" \d{3}')
 
 
@@ -66,16 +68,41 @@ def count_transactions(log: str) -> Counter[str]:
     return counts
 
 
+def _tls(certificate: LeafCert | None, folder: Path) -> list[str]:
+    """The options for TLS and tokens; the certificate's key lies in a file that only this user can read."""
+    if certificate is None:
+        return []
+    key, chain = folder / "azurite.key", folder / "azurite.pem"
+    key.touch(mode=0o600)
+    certificate.private_key_pem.write_to_path(str(key), append=True)
+    for part in certificate.cert_chain_pems:
+        part.write_to_path(str(chain), append=True)
+    return ["--cert", str(chain), "--key", str(key), "--oauth", "basic"]
+
+
 class Azurite:
     """A running emulator on three free ports of loopback."""
 
-    def __init__(self, child: Child, connection: str) -> None:
+    def __init__(self, child: Child, addresses: Mapping[str, str], key: str) -> None:
         self.child = child
-        self.connection = connection
+        self.services = {service.lower(): f"{address}/{ACCOUNT}" for service, address in addresses.items()}
+        """The addresses of `blob`, `queue` and `table` with the account."""
+        protocol = self.services["queue"].partition(":")[0]
+        endpoints = "".join(f"{service}Endpoint={address}/{ACCOUNT};" for service, address in addresses.items())
+        self.connection = f"DefaultEndpointsProtocol={protocol};AccountName={ACCOUNT};AccountKey={key};{endpoints}"
 
     @classmethod
-    async def start(cls, folder: Path, state: Path | None, environment: Mapping[str, str] | None = None) -> "Azurite":
+    async def start(
+        cls,
+        folder: Path,
+        state: Path | None,
+        environment: Mapping[str, str] | None = None,
+        certificate: LeafCert | None = None,
+    ) -> "Azurite":
         """Starts it with its data in memory, or in the state folder. Its access log goes to a file of `folder`.
+
+        With a certificate for 127.0.0.1 it speaks TLS and takes tokens besides its key: it looks at a token's issuer,
+        audience and time, not at its signature (its option `--oauth basic`).
 
         Raises:
             ProcessError: it is not installed, or does not start.
@@ -85,7 +112,7 @@ class Azurite:
         ports = [argument for service in ("blob", "queue", "table") for argument in (f"--{service}Port", "0")]
         child = await Child.start(
             "Azurite",
-            [*_program(), *ports, *data, "--skipApiVersionCheck", "--disableTelemetry"],
+            [*_program(), *ports, *data, *_tls(certificate, folder), "--skipApiVersionCheck", "--disableTelemetry"],
             folder / "azurite.log",
             {**(environment or inherited()), "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
             talks=False,
@@ -101,8 +128,7 @@ class Azurite:
             if isinstance(error, TimeoutError):
                 raise ProcessError(f"Azurite was not ready within {READY_WITHIN_S:.0f} s\n{child.tail()}") from error
             raise
-        endpoints = "".join(f"{service}Endpoint={address}/{ACCOUNT};" for service, address in addresses.items())
-        return cls(child, f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};{endpoints}")
+        return cls(child, addresses, key)
 
     def transactions(self) -> Counter[str]:
         """What it served until now, by service."""

@@ -13,10 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from local.azure.seed_models import DEFAULT_CUSTOMER_APP, DEFAULT_TENANT, ApiSeed
+import trustme
+
+from local.azure.seed_models import DEFAULT_CLIENT, DEFAULT_CUSTOMER_APP, DEFAULT_TENANT, ApiSeed
 from local.dev.azurite import Azurite
 from local.dev.faketime import FastClock
 from local.dev.processes import ROOT, Child, ProcessError, inherited, python
+from local.host.connections import MANAGED_IDENTITY
 
 RUN: Final = ROOT / ".dev" / "run"
 WRITTEN: Final = RUN / "environment.json"
@@ -46,6 +49,10 @@ class Options:
     message_hold_s: int | None = None
     clock: FastClock | None = None
     """The programs' clock, where it is not the real one."""
+    app: Path = ROOT
+    """The folder that holds the app."""
+    storage_by_identity: bool = False
+    """Whether the app signs in to storage, as in Azure: over TLS, with its managed identity's tokens and no key."""
 
 
 def free_port() -> int:
@@ -69,6 +76,7 @@ class LocalAzure:
         self._simulator: Child | None = None
         self._host: Child | None = None
         self._port = options.port
+        self._authority = trustme.CA(organization_name="Local storage") if options.storage_by_identity else None
         self.key = secrets.token_urlsafe(24)
         self.master_key = secrets.token_urlsafe(24)
         self.callback_key = base64.b64encode(secrets.token_bytes(32)).decode()
@@ -106,6 +114,8 @@ class LocalAzure:
         RUN.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="azure-", dir=RUN))
         self._port = self._port or free_port()
+        if self._authority:
+            self._authority.cert_pem.write_to_path(str(self._storage_authority))
         if self._options.state:
             (self._options.state / "azurite").mkdir(parents=True, exist_ok=True)
         try:
@@ -143,7 +153,8 @@ class LocalAzure:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _start_azurite(self) -> None:
-        self._azurite = await Azurite.start(self.folder, self._options.state, self._inherited())
+        certificate = self._authority.issue_cert("127.0.0.1") if self._authority else None
+        self._azurite = await Azurite.start(self.folder, self._options.state, self._inherited(), certificate)
         self.storage = self._azurite.connection
 
     async def _start_simulator(self) -> None:
@@ -160,6 +171,8 @@ class LocalAzure:
             command += [f"--{name}-port", str(port or free_port())]
         if options.state:
             command += ["--state", str(options.state / "azure.json")]
+        if self._authority:
+            command += ["--also-trust", str(self._storage_authority)]
         self._simulator = await Child.start("the simulator", command, self.folder / "simulator.log", self._inherited())
         said = await self._simulator.ready()
         self.proxy, self.ca, self.sim, self.dns = said["proxy"], said["ca"], said["sim"], said["dns"]
@@ -184,8 +197,7 @@ class LocalAzure:
             "CMG_CUSTOMER_APP": DEFAULT_CUSTOMER_APP,
             "CMG_AUTH_AUDIENCE": f"{ApiSeed().uri}, {ApiSeed().client_id}",
             "CMG_KEY_ROLES": os.environ.get("CMG_KEY_ROLES", "reader, requester, approver, operator"),
-            "AzureWebJobsStorage": self.storage,
-            "CmgStorage": self.storage,
+            **self._storage_settings(),
             "CMG_MESSAGE_KEYS": self.message_key,
             "CMG_HOST_KEYS": json.dumps({"function": {"default": self.key}, "master": self.master_key}),
             "CMG_CALLBACK_KEYS": os.environ.get("CMG_CALLBACK_KEYS", self.callback_key),
@@ -194,9 +206,30 @@ class LocalAzure:
             **({"CMG_CLOUD": self._options.cloud} if self._options.cloud else {}),
         }
 
+    def _storage_settings(self) -> dict[str, str]:
+        """By connection string, or as infra/modules/app.bicep has them in Azure."""
+        if not self._options.storage_by_identity:
+            return {"AzureWebJobsStorage": self.storage, "CmgStorage": self.storage}
+        assert self._azurite is not None
+        services = self._azurite.services
+        return {
+            "AzureWebJobsStorage__blobServiceUri": services["blob"],
+            "AzureWebJobsStorage__queueServiceUri": services["queue"],
+            "AzureWebJobsStorage__credential": MANAGED_IDENTITY,
+            "AzureWebJobsStorage__clientId": DEFAULT_CLIENT,
+            "CmgStorage__queueServiceUri": services["queue"],
+            "CmgStorage__tableServiceUri": services["table"],
+            "CmgStorage__credential": MANAGED_IDENTITY,
+            "CmgStorage__clientId": DEFAULT_CLIENT,
+        }
+
+    @property
+    def _storage_authority(self) -> Path:
+        return self.folder / "storage-ca.pem"
+
     def host_arguments(self) -> list[str]:
         hold = self._options.message_hold_s
-        arguments = ["--app", str(ROOT), "--port", str(self._port), "--tally", str(self._tally)]
+        arguments = ["--app", str(self._options.app), "--port", str(self._port), "--tally", str(self._tally)]
         return arguments + (["--message-hold", str(hold)] if hold else [])
 
     async def start_host(self) -> None:

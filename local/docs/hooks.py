@@ -11,7 +11,12 @@ from local.docs.api import api_page
 from local.docs.indexes import findings_page, gates_page
 from local.docs.reference import settings_page
 
-OUTSIDE = {"infra/README.md": "infra.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+OUTSIDE = {
+    "infra/README.md": "infra.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "cmg_core/description/errors.md": "errors.md",
+}
 """Pages that people look for at their places in the tree, and what they are called in the site."""
 
 _ELSEWHERE = re.compile(r"\[(?P<text>[^\]]+)\]\((?!https?://|#)(?P<path>[\w./-]+)\)")

@@ -19,13 +19,13 @@ from typing import TextIO
 
 from pydantic import ValidationError
 
+from local.host.connections import connection
 from local.host.http import HttpServer
 from local.host.ncrontab import ScheduleError, parse
 from local.host.queues import HOLD, QueueListener
 from local.host.settings import (
     HostError,
     HostJson,
-    connection_string,
     host_id,
     read_host_json,
     read_keys,
@@ -77,7 +77,7 @@ def queue_listener(
     function: Function, storage: Storage, settings: HostJson, hold: timedelta, tally: Tally
 ) -> QueueListener:
     name = resolve(function.text("queueName"))
-    service = storage.queues(connection_string(function.text("connection") or DEFAULT_CONNECTION))
+    service = storage.queues(connection(function.text("connection") or DEFAULT_CONNECTION, os.environ))
     return QueueListener(function, name, service, settings.extensions.queues, settings.function_timeout, hold, tally)
 
 
@@ -86,7 +86,7 @@ def timer_listener(function: Function, storage: Storage, settings: HostJson, app
         schedule = parse(resolve(function.text("schedule")))
     except ScheduleError as error:
         raise HostError(f"the timer {function.name}: {error}") from error
-    blobs = storage.blobs(connection_string(DEFAULT_CONNECTION))
+    blobs = storage.blobs(connection(DEFAULT_CONNECTION, os.environ))
     return TimerListener(
         function, schedule, blobs, host_id(app), port, settings.singleton, settings.function_timeout, now
     )

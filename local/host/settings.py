@@ -106,21 +106,6 @@ def resolve(value: str) -> str:
     return SETTING.sub(setting, value)
 
 
-def connection_string(name: str) -> str:
-    """The connection of a trigger, from the setting `NAME` or `AzureWebJobsNAME`.
-
-    Raises:
-        HostError: there is none, or it is one by identity, which this host cannot use yet.
-    """
-    for setting in (name, f"AzureWebJobs{name}"):
-        value = os.environ.get(setting, "")
-        if value.startswith("UseDevelopmentStorage"):
-            raise HostError(f"{setting} names the emulator's well-known account; give it a whole connection string")
-        if value:
-            return value
-    raise HostError(f"the app's triggers use the connection {name}, and the setting {name} is not set")
-
-
 def host_id(app: Path) -> str:
     """Names the app's own blobs; several hosts of one app share it."""
     given = os.environ.get("AzureFunctionsWebHost__hostid")  # noqa: SIM112 (the setting's name)

@@ -1,4 +1,4 @@
-"""Every problem that the product can tell has its section in docs/errors.md, where the problem's ``type`` leads."""
+"""Every problem that the product can tell has its section in the page of errors, where the problem's ``type`` leads."""
 
 import ast
 import re
@@ -20,13 +20,13 @@ def codes_in(source: str) -> Iterator[str]:
 
 def test_each_code_has_one_section_and_each_section_a_code() -> None:
     told = {code for file in (ROOT / "cmg_core").rglob("*.py") for code in codes_in(file.read_text())}
-    sections = re.findall(r"^### (.+)$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    sections = re.findall(r"^### (.+)$", (ROOT / "cmg_core/description/errors.md").read_text(), re.MULTILINE)
 
     assert sorted(sections) == sorted(told)
 
 
 def test_each_section_says_what_why_and_what_to_do() -> None:
-    page = (ROOT / "docs/errors.md").read_text()
+    page = (ROOT / "cmg_core/description/errors.md").read_text()
     for section in re.split(r"^### ", page, flags=re.MULTILINE)[1:]:
         for word in ("**What:**", "**Why:**", "**What to do:**"):
             assert word in section, section.splitlines()[0]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.dev.audit import CHECKS, Check, Outcome, Result, made, main
+from local.dev import audit
+from local.dev.audit import CHECKS, Check, Outcome, Result, broke_unexplained, made, main, of_checkov, of_pip_audit
+from local.dev.on_demand import NotInstalled
 from local.dev.secret_scan import PATTERNS, PLANTED, finds_in, in_the_history, in_the_tree
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,3 +99,65 @@ def test_a_check_that_breaks_could_not_be_made() -> None:
 def test_every_check_of_the_list_has_a_name_of_its_own_and_says_what_it_is_about() -> None:
     assert len({check.name for check in CHECKS}) == len(CHECKS)
     assert all(check.about for check in CHECKS)
+
+
+def test_packages_that_could_not_be_looked_up_are_not_taken_for_safe() -> None:
+    def package(name: str, **more: object) -> dict[str, object]:
+        return {"name": name, "version": "1.0", "vulns": [], **more}
+
+    unknown = {"skip_reason": "Dependency not found on PyPI"}
+    none = of_pip_audit([package("a", **unknown), package("b", **unknown)])
+    assert none.outcome is Outcome.NOT_MADE and "gives no vulnerability data" in none.line
+    one = of_pip_audit([package("a"), package("b", **unknown)])
+    assert one.outcome is Outcome.NOT_MADE and "1 of 2" in one.line and "index" not in one.line
+    assert of_pip_audit([package("a")]).outcome is Outcome.PASSED
+    bad = of_pip_audit([package("a", vulns=[{"id": "CVE-2026-1"}]), package("b", **unknown)])
+    assert bad.outcome is Outcome.FOUND and bad.found[0] == "a 1.0: CVE-2026-1"
+
+
+def of_templates(passed: int, failed: list[dict[str, str]], unread: list[str], broke: list[str]) -> Result:
+    summary = {"passed": passed, "failed": len(failed), "parsing_errors": len(unread)}
+    return of_checkov({"summary": summary, "results": {"failed_checks": failed, "parsing_errors": unread}}, broke)
+
+
+def test_templates_that_could_not_be_checked_are_not_taken_for_right() -> None:
+    failed = {"check_id": "CKV_1", "file_path": "/a.bicep", "resource": "r", "check_name": "Ensure"}
+    assert of_templates(3, [], [], []).outcome is Outcome.PASSED
+    assert of_templates(0, [], [], []).outcome is Outcome.NOT_MADE
+    assert of_templates(3, [], ["/a.bicep"], []).outcome is Outcome.NOT_MADE
+    assert of_templates(3, [], [], ["CKV_2"]).outcome is Outcome.NOT_MADE
+    found = of_templates(3, [failed], [], ["CKV_2"])
+    assert (found.outcome, found.found) == (Outcome.FOUND, ["CKV_1 /a.bicep: r: Ensure", "CKV_2"])
+
+
+def test_a_rule_that_broke_counts_unless_its_file_says_why_it_is_skipped() -> None:
+    log = "[ERROR] Failed to run check {} on infra/modules/vault.bicep:Microsoft.KeyVault/vaults.vault\n"
+    assert broke_unexplained(log.format("CKV_AZURE_189")) == []
+    assert len(broke_unexplained(log.format("CKV_AZURE_42"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ({"vulnerabilities": {}}, Outcome.PASSED),
+        ({"vulnerabilities": {"a": {"severity": "low"}}}, Outcome.PASSED),
+        ({"vulnerabilities": {"a": {"severity": "critical"}}}, Outcome.FOUND),
+        ({"message": "no audit endpoint"}, Outcome.NOT_MADE),
+    ],
+)
+def test_npm_is_asked_about_the_tools_that_are_installed_from_lock_files(
+    said: object, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\ntest -f package-lock.json && printf '%s' '{json.dumps(said)}'\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for check in (audit.AZURITE, audit.SPECTRAL):
+        assert check().outcome is outcome
+
+
+def test_a_tool_that_cannot_be_installed_makes_a_check_that_is_not_made() -> None:
+    def lacks() -> Result:
+        raise NotInstalled("pip-audit could not be installed: no network")
+
+    assert made(Check("c", "", lacks)).line == "pip-audit could not be installed: no network"

@@ -3,9 +3,12 @@
 import ast
 import json
 import re
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import dev
 
@@ -58,16 +61,30 @@ def test_only_a_whole_environment_of_these_lock_files_counts(tmp_path: Path, mon
 
 
 def pins(file: str) -> dict[str, str]:
-    lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
-    return dict(line.lower().replace("_", "-").split("==") for line in lines)
+    lines = [line for line in (ROOT / file).read_text().splitlines() if line and line[0] not in "# "]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+( \\)?", line) for line in lines)
+    return dict(line.removesuffix(" \\").lower().replace("_", "-").split("==") for line in lines)
 
 
 def test_what_ships_is_developed_with() -> None:
-    assert pins("requirements.txt").items() <= pins("requirements-dev.lock").items()
+    assert pins("requirements.in").items() <= pins("requirements.txt").items() <= pins("requirements-dev.lock").items()
+
+
+def test_what_ships_brings_all_that_it_needs_each_with_its_hashes() -> None:
+    """Else pip refuses the whole of requirements.txt, and a build in Azure ends there: run `python3 dev.py lock`."""
+    shipped = pins("requirements.txt")
+    needed = {
+        canonicalize_name(Requirement(line).name)
+        for name in shipped
+        for line in distribution(name).requires or ()
+        if (marker := Requirement(line).marker) is None or marker.evaluate({"extra": ""})
+    }
+    assert needed - set(shipped) == set()
+    parts = re.split(r"^(?=\S)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
+    assert [part for part in parts if "==" in part and "--hash=sha256:" not in part] == []
 
 
 def test_lock_files_leave_the_registry_to_the_machine() -> None:
-    for lock in dev.LOCKS:
+    for lock in (*dev.LOCKS, "requirements.txt"):
         assert '"resolved"' not in (ROOT / lock).read_text()
         assert "--index-url" not in (ROOT / lock).read_text()

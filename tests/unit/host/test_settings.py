@@ -13,7 +13,6 @@ from local.host.settings import (
     HostError,
     HostJson,
     Keys,
-    connection_string,
     read_host_json,
     read_keys,
     resolve,
@@ -76,15 +75,6 @@ def test_app_settings_stand_in_for_names(monkeypatch: pytest.MonkeyPatch) -> Non
     assert resolve("%SOME_QUEUE%-now") == "orders-now"
     with pytest.raises(HostError, match="OTHER_QUEUE"):
         resolve("%OTHER_QUEUE%")
-
-
-def test_a_connection_is_found_under_both_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AzureWebJobsFirst", "AccountName=first")
-    monkeypatch.setenv("Second", "UseDevelopmentStorage=true")
-    assert connection_string("First") == "AccountName=first"
-    for missing in ("Second", "Third"):
-        with pytest.raises(HostError, match=missing):
-            connection_string(missing)
 
 
 def test_bodies_are_decoded_as_host_json_says() -> None:

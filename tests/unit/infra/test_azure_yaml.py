@@ -1,0 +1,45 @@
+"""azure.yaml against what it names, and one version everywhere."""
+
+import re
+import tomllib
+from typing import Any
+
+import yaml
+
+from cmg_core import __version__
+from tests.unit.infra.templates import INFRA, ROOT, resources
+
+AZURE: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text())
+HOOKS = {"preprovision", "postprovision", "predeploy", "postdeploy", "prepackage", "postpackage", "preup", "postup"}
+
+
+def test_it_has_the_keys_that_azd_knows_and_no_other() -> None:
+    """Source: Azure/azure-dev, schemas/v1.0/azure.yaml.json: another key is passed over in silence."""
+    assert set(AZURE) == {"name", "metadata", "infra", "services", "hooks"}
+    assert set(AZURE["infra"]) == {"provider", "path", "module"}
+    assert set(AZURE["services"]["app"]) <= {"project", "language", "host", "remoteBuild"}
+    assert set(AZURE["hooks"]) <= HOOKS
+    assert all(set(hook) <= {"shell", "run", "interactive", "continueOnError"} for hook in AZURE["hooks"].values())
+
+
+def test_what_it_names_is_there() -> None:
+    assert (ROOT / AZURE["infra"]["path"] / f"{AZURE['infra']['module']}.bicep").is_file()
+    app = AZURE["services"]["app"]
+    assert (app["language"], app["host"]) == ("python", "function")
+    assert (ROOT / app["project"] / "function_app.py").is_file() and (ROOT / app["project"] / "host.json").is_file()
+    for hook in AZURE["hooks"].values():
+        program, script = hook["run"].split()
+        assert program == "python3" and (ROOT / script).is_file()
+
+
+def test_the_template_marks_the_app_that_the_service_is_published_to() -> None:
+    """azd finds a service's resource by the tag azd-service-name."""
+    text = "".join(path.read_text() for path in INFRA.rglob("*.bicep"))
+    assert re.findall(r"'azd-service-name': '(\w+)'", text) == list(AZURE["services"])
+    assert any(kind.startswith("Microsoft.Web/sites@") for _, kind, _ in resources())
+
+
+def test_the_version_is_one() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+    assert AZURE["metadata"]["template"] == f"{AZURE['name']}@{__version__}"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
