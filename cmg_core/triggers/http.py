@@ -30,4 +30,5 @@ ROUTES = (
     Route("show-description", "GET", "openapi.json", describing.show_description, func.AuthLevel.ANONYMOUS),
     Route("show-docs", "GET", "docs", describing.show_docs, func.AuthLevel.ANONYMOUS),
     Route("show-problem", "GET", "problems/{code}", describing.show_problem, func.AuthLevel.ANONYMOUS),
+    Route("show-finding", "GET", "findings/{code}", describing.show_finding, func.AuthLevel.ANONYMOUS),
 )

@@ -134,10 +134,11 @@ def test_each_place_of_a_request_says_what_it_takes() -> None:
             assert "Give " in text_at(field, "description"), f"{model}.{key}"
 
 
-def test_what_is_told_of_problems_ships() -> None:
+def test_what_is_told_of_problems_and_findings_ships() -> None:
     lines = (ROOT / ".funcignore").read_text().splitlines()
     assert "docs/" not in lines
-    assert lines.index("!docs/errors.md") > lines.index("docs/*")
+    for page in ("errors", "findings"):
+        assert lines.index(f"!docs/{page}.md") > lines.index("docs/*")
 
 
 def test_the_page_leads_from_its_top_to_every_call_and_folds_refusals() -> None:
