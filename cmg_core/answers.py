@@ -245,6 +245,17 @@ class HealthAnswer(Frozen):
     """Settings that are wrong or missing, never their values."""
 
 
+class FindingCodeAnswer(Frozen):
+    """What a finding's code means."""
+
+    code: str
+    weighs: str
+    """What it weighs, and where the check is made."""
+    seen: str
+    why: str
+    what_to_do: str
+
+
 class ProblemTypeAnswer(Frozen):
     """What a type of problem means."""
 

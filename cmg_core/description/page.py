@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
-from cmg_core.answers import ProblemTypeAnswer
+from cmg_core.answers import FindingCodeAnswer, ProblemTypeAnswer
 from cmg_core.description.problem_types import problem_types
 from cmg_core.description.style import STYLE
 from cmg_core.domain.problems import PROBLEM_TYPES
@@ -58,14 +58,26 @@ def docs_page(document: JsonObject) -> str:
 def problem_page(told: ProblemTypeAnswer) -> str:
     """What one type of problem means."""
     calls = ", ".join(f'<a href="../docs#{name}">{name}</a>' for name in told.calls)
-    return _whole(
+    return _explained(
         told.code,
-        f"<main><h1>{escape(told.code)}</h1><dl>"
-        f"<dt>What</dt><dd>{_inline(told.what)}</dd><dt>Why</dt><dd>{_inline(told.why)}</dd>"
-        f"<dt>What to do</dt><dd>{_inline(told.what_to_do)}</dd></dl>"
-        + (f"<p>Calls that can be answered with it: {calls}.</p>" if calls else "")
-        + '<p><a href="../docs#problems">All problems</a></p></main>',
+        {"What": told.what, "Why": told.why, "What to do": told.what_to_do},
+        (f"<p>Calls that can be answered with it: {calls}.</p>" if calls else "")
+        + '<p><a href="../docs#problems">All problems</a></p>',
     )
+
+
+def finding_page(told: FindingCodeAnswer) -> str:
+    """What a finding's code means."""
+    return _explained(
+        told.code,
+        {"Weighs": told.weighs, "Seen": told.seen, "Why it matters": told.why, "What to do": told.what_to_do},
+        '<p><a href="../docs#make-plan">The call that finds</a></p>',
+    )
+
+
+def _explained(code: str, parts: Mapping[str, str], more: str) -> str:
+    told = "".join(f"<dt>{heading}</dt><dd>{_inline(text)}</dd>" for heading, text in parts.items())
+    return _whole(code, f"<main><h1>{escape(code)}</h1><dl>{told}</dl>{more}</main>")
 
 
 def _whole(title: str, body: str) -> str:

@@ -12,6 +12,7 @@ from cmg_core.answers import (
     DeploymentAnswer,
     DeploymentsAnswer,
     EventsAnswer,
+    FindingCodeAnswer,
     HealthAnswer,
     OperationAnswer,
     PlanAnswer,
@@ -105,6 +106,9 @@ GATE = Parameter("gate", "path", "A gate that the plan holds.", {"type": "string
 CODE = Parameter(
     "code", "path", "The last part of a problem's `type`.", {"type": "string", "pattern": "^[a-z][a-z-]{0,59}$"}
 )
+FINDING_CODE = Parameter(
+    "code", "path", "The `code` of a finding.", {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,59}$"}
+)
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "header",
@@ -133,6 +137,7 @@ STATUSES: Mapping[str, int] = {
     "no-such-deployment": 404,
     "no-such-gate": 404,
     "no-such-problem": 404,
+    "no-such-finding": 404,
     "no-such-subscription": 404,
     "not-acceptable": 406,
     "another-deployment-is-active": 409,
@@ -378,6 +383,16 @@ CALLS: Mapping[str, Described] = {
         (Answer(200, "What the problem means.", ProblemTypeAnswer, ("Vary",), ("text/html", "text/markdown")),),
         ("no-such-problem", "not-acceptable", "internal-error"),
         parameters=(CODE,),
+        stores=False,
+    ),
+    "show-finding": Described(
+        Tag.APP,
+        "What a finding means",
+        "Where the `link` of a finding leads: what it weighs, what was seen, why it matters, and what to do. As a page "
+        "with `Accept: text/html`, as text with `Accept: text/markdown`.",
+        (Answer(200, "What the finding means.", FindingCodeAnswer, ("Vary",), ("text/html", "text/markdown")),),
+        ("no-such-finding", "not-acceptable", "internal-error"),
+        parameters=(FINDING_CODE,),
         stores=False,
     ),
 }

@@ -18,9 +18,13 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
 
 
+FINDING_CODES = "/api/findings/"
+"""Where the app says what a finding's code means: a relative reference with its full path, as a problem's ``type``."""
+
+
 def section_of(code: str) -> str:
     """Where a finding's code has its section."""
-    return f"docs/findings.md#{code}"
+    return f"{FINDING_CODES}{code}"
 
 
 class Finding(Frozen):

@@ -23,8 +23,6 @@ from cmg_core.plan_page.markdown import code, table, text
 from cmg_core.plan_page.words import CASES, HAVE_THEIR_PLACE, MADE_BY, OPENERS, STEPS, TAKING_OVER, WEIGHTS
 from cmg_core.steps.cut_over import NEW_RECORD_TTL
 
-FINDINGS_PAGE = "docs/findings.md"
-
 
 @dataclass(frozen=True)
 class PlanPage:
@@ -33,6 +31,8 @@ class PlanPage:
     request: Request
     plan: Plan
     made_at: datetime
+    findings_at: str = "cmg_core/description/findings.md#"
+    """What stands before a finding's code in its link: the app's own address where the page leaves this machine."""
 
 
 def plan_page(page: PlanPage) -> str:
@@ -40,9 +40,9 @@ def plan_page(page: PlanPage) -> str:
     request, plan = page.request, page.plan
     sections = (
         _title(page),
-        _verdict(plan),
+        _verdict(page),
         _about(page),
-        _findings(plan),
+        _findings(page),
         _resources(page),
         _steps(page),
         _gates(plan),
@@ -79,12 +79,13 @@ def _title(page: PlanPage) -> Iterator[str]:
     yield f"# Change plan for {text(name)}: {text(old or migration.old_gateway.service_name)} → {text(new)}"
 
 
-def _verdict(plan: Plan) -> Iterator[str]:
+def _verdict(page: PlanPage) -> Iterator[str]:
+    plan = page.plan
     yield "## Verdict"
     yield ""
     against = plan.blocked_by
     if against:
-        codes = ", ".join(_finding_link(code) for code in dict.fromkeys(finding.code for finding in against))
+        codes = ", ".join(_finding_link(page, code) for code in dict.fromkeys(finding.code for finding in against))
         yield f"**This plan cannot be carried out as it is.** {_counted(len(against), 'finding')} against it: {codes}."
         return
     warnings = [finding for finding in plan.findings if finding.severity is Severity.WARNS]
@@ -122,7 +123,8 @@ def _about(page: PlanPage) -> Iterator[str]:
         yield f"- Release of the site: {code(request.configmgr_release)}"
 
 
-def _findings(plan: Plan) -> Iterator[str]:
+def _findings(page: PlanPage) -> Iterator[str]:
+    plan = page.plan
     if not plan.findings:
         return
     yield "## Findings"
@@ -133,11 +135,11 @@ def _findings(plan: Plan) -> Iterator[str]:
             yield f"### {heading} ({len(told)})"
             yield ""
         for finding in told:
-            yield from _finding(finding)
+            yield from _finding(page, finding)
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield f"- {_finding_link(finding.code)}: {text(finding.seen)}"
+def _finding(page: PlanPage, finding: Finding) -> Iterator[str]:
+    yield f"- {_finding_link(page, finding.code)}: {text(finding.seen)}"
     if finding.resource:
         yield f"  - Where: {code(finding.resource)}"
     if finding.pointer:
@@ -147,8 +149,9 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield f"  - More: {code(finding.link)}"
 
 
-def _finding_link(found: str) -> str:
-    return f"[{text(found)}]({FINDINGS_PAGE}#{''.join(c for c in found if c.isascii() and (c.isalnum() or c == '-'))})"
+def _finding_link(page: PlanPage, found: str) -> str:
+    plain = "".join(c for c in found if c.isascii() and (c.isalnum() or c == "-"))
+    return f"[{text(found)}]({page.findings_at}{plain})"
 
 
 def _model(old: OldGateway | None) -> str:

@@ -6,11 +6,11 @@ from functools import cached_property
 import azure.functions as func
 
 from cmg_core.calls import CallRefused
+from cmg_core.description import finding_codes, problem_types
 from cmg_core.description.document import Served, document
-from cmg_core.description.page import CONTENT_SECURITY_POLICY, docs_page, problem_page
-from cmg_core.description.problem_types import in_markdown, problem_type_answer
+from cmg_core.description.page import CONTENT_SECURITY_POLICY, docs_page, finding_page, problem_page
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.values import JsonObject
+from cmg_core.domain.values import Frozen, JsonObject
 from cmg_core.triggers.answering import Call, Route, answer
 from cmg_core.triggers.negotiation import chosen_type
 
@@ -47,8 +47,8 @@ class Description:
 
 async def show_problem(call: Call) -> func.HttpResponse:
     """What a type of problem means. Raises CallRefused (404, 406)."""
-    kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, HTML, MARKDOWN))
-    told = problem_type_answer(call.request.route_params.get("code", ""))
+    kind = _asked_form(call)
+    told = problem_types.problem_type_answer(call.request.route_params.get("code", ""))
     if told is None:
         raise CallRefused(
             Problem(
@@ -59,12 +59,37 @@ async def show_problem(call: Call) -> func.HttpResponse:
                 status=404,
             )
         )
+    return _in_form(kind, told, problem_page(told), problem_types.in_markdown(told))
+
+
+async def show_finding(call: Call) -> func.HttpResponse:
+    """What a finding's code means. Raises CallRefused (404, 406)."""
+    kind = _asked_form(call)
+    told = finding_codes.finding_codes().get(call.request.route_params.get("code", ""))
+    if told is None:
+        raise CallRefused(
+            Problem(
+                code="no-such-finding",
+                title="There is no such finding",
+                detail="The address is the `link` of no finding that this release can tell.",
+                cure="Follow the `link` of a finding as it was answered.",
+                status=404,
+            )
+        )
+    return _in_form(kind, told, finding_page(told), finding_codes.in_markdown(told))
+
+
+def _asked_form(call: Call) -> str:
+    return chosen_type(call.request.headers.get("Accept", ""), (JSON, HTML, MARKDOWN))
+
+
+def _in_form(kind: str, told: Frozen, page: str, text: str) -> func.HttpResponse:
     varies = {"Vary": "Accept"}
     match kind:
         case "text/html":
-            return _page(problem_page(told), varies)
+            return _page(page, varies)
         case "text/markdown":
-            return func.HttpResponse(in_markdown(told), headers=varies, mimetype=MARKDOWN, charset="utf-8")
+            return func.HttpResponse(text, headers=varies, mimetype=MARKDOWN, charset="utf-8")
     return answer(told, headers=varies)
 
 

@@ -32,4 +32,5 @@ ROUTES: tuple[Route, ...] = (
     Route("show-description", "GET", "openapi.json", DESCRIPTION.show, func.AuthLevel.ANONYMOUS),
     Route("show-docs", "GET", "docs", DESCRIPTION.show_page, func.AuthLevel.ANONYMOUS),
     Route("show-problem", "GET", "problems/{code}", describing.show_problem, func.AuthLevel.ANONYMOUS),
+    Route("show-finding", "GET", "findings/{code}", describing.show_finding, func.AuthLevel.ANONYMOUS),
 )

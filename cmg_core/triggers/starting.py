@@ -8,7 +8,7 @@ import azure.functions as func
 
 from cmg_core import calls, views
 from cmg_core.calls import Asked, CallRefused
-from cmg_core.domain.problems import Problem
+from cmg_core.domain.problems import FINDING_CODES, Problem
 from cmg_core.domain.validation import Kind, kind_of_request
 from cmg_core.domain.values import Json
 from cmg_core.notify.subscribe import listener
@@ -33,7 +33,7 @@ async def make_plan(call: Call) -> func.HttpResponse:
     varies = {"Vary": "Accept"}
     if kind == JSON:
         return answer(views.plan_view(plan, request), headers=varies)
-    page = plan_page(PlanPage(request, plan, services.clock.now()))
+    page = plan_page(PlanPage(request, plan, services.clock.now(), f"{call.base}{FINDING_CODES}"))
     return func.HttpResponse(page, headers=varies, mimetype=MARKDOWN, charset="utf-8")
 
 

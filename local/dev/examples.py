@@ -3,6 +3,7 @@ examples (cmg_core/description/examples.json). A test plays them again and compa
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -293,6 +294,7 @@ async def called(
 
 def main() -> int:
     """Write the file; the exit code."""
+    logging.getLogger("cmg").propagate = False
     FILE.write_text(written(play(tuple(scripts()))), encoding="utf-8")
     print(f"wrote {FILE}")
     return 0

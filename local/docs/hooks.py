@@ -16,6 +16,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "cmg_core/description/errors.md": "errors.md",
+    "cmg_core/description/findings.md": "findings.md",
 }
 """Pages that people look for at their places in the tree, and what they are called in the site."""
 

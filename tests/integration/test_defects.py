@@ -175,7 +175,7 @@ def test_all_of_them_are_told_and_no_other(seen: tuple[Plan, Simulator, float]) 
         open_findings.remove(exact[0])
     assert [(f.code, f.resource, f.seen) for f in open_findings] == []
     assert len(DEFECTS) == len(set(DEFECTS)) == 25
-    assert all(finding.cure and finding.link == f"docs/findings.md#{finding.code}" for finding in plan.findings)
+    assert all(finding.cure and finding.link == f"/api/findings/{finding.code}" for finding in plan.findings)
 
 
 def test_the_plan_is_there_soon_and_says_how_long_each_look_took(seen: tuple[Plan, Simulator, float]) -> None:

@@ -1,4 +1,4 @@
-"""Every finding that the product can tell has its section in docs/findings.md, and every section a finding."""
+"""Every finding that the product can tell has its section in findings.md, and every section a finding."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ import pytest
 from cmg_core.domain.makers import ABOUT
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/findings.md"
+PAGE = ROOT / "cmg_core/description/findings.md"
 SAYING = frozenset({"blocks", "warns", "tells", "unknown", "Finding", "Row"})
 """What says a finding, its code first or as `code`; a `Row` of the table of releases does."""
 

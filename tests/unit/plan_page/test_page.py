@@ -131,7 +131,7 @@ def test_a_blocked_plan_still_makes_a_page_that_names_what_stands_against_it() -
     verdict = section(page, "Verdict")
     assert "**This plan cannot be carried out as it is.**" in verdict
     for finding in blocked.blocked_by:
-        assert f"[{finding.code}](docs/findings.md#{finding.code})" in verdict
+        assert f"[{finding.code}](cmg_core/description/findings.md#{finding.code})" in verdict
         assert text(finding.cure) in page
 
 

@@ -850,4 +850,4 @@ def test_the_plan_says_how_long_each_look_took_and_which_brought_nothing() -> No
 def test_every_finding_of_a_plan_leads_to_its_section() -> None:
     plan = planned(migration(size="Standard_B2s"), base())
     assert plan.findings
-    assert all(found.link == f"docs/findings.md#{found.code}" for found in plan.findings)
+    assert all(found.link == f"/api/findings/{found.code}" for found in plan.findings)

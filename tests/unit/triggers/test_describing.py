@@ -10,8 +10,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cmg_core.description.finding_codes import finding_codes
 from cmg_core.description.problem_types import problem_types
-from cmg_core.domain.problems import PROBLEM_TYPES
+from cmg_core.domain.problems import FINDING_CODES, PROBLEM_TYPES
 from cmg_core.domain.values import Json
 from tests.unit.triggers.callers import Answer, MemoryServices, call
 
@@ -125,6 +126,26 @@ def test_each_type_of_problem_has_its_page_and_its_text(code: str) -> None:
     assert text.text.startswith(f"# {code}\n")
     assert all(told.body[part] for part in ("what", "why", "what_to_do"))
     assert not re.search(r"\]\(|</?[a-z]", str(told.body["what"]))
+
+
+@pytest.mark.parametrize("code", finding_codes())
+def test_each_finding_has_its_page_and_its_text(code: str) -> None:
+    page, text, told = (
+        shown("show-finding", form, code=code) for form in ("text/html", "text/markdown", "application/json")
+    )
+    ensure_loads_nothing(page)
+    assert text.text.startswith(f"# {code}\n")
+    assert all(told.body[part] for part in ("weighs", "seen", "why", "what_to_do"))
+    assert not re.search(r"\]\(|</?[a-z]", str(told.body["seen"]))
+
+
+def test_a_findings_link_is_an_address_that_says_what_it_means() -> None:
+    refused = call(MemoryServices(), "make-plan", {})
+    (found, *_) = refused.body["findings"]  # type: ignore[misc]  # JSON
+    assert found["link"] == f"{FINDING_CODES}missing-key"  # type: ignore[index,call-overload]  # JSON
+    assert shown("show-finding", code="missing-key").status == 200
+    answer = shown("show-finding", code="none-of-ours")
+    assert (answer.status, answer.body["type"]) == (404, f"{PROBLEM_TYPES}no-such-finding")
 
 
 @pytest.mark.parametrize("code", ["none-of-ours", "", "../health", "INVALID-REQUEST"])
