@@ -16,7 +16,7 @@ from cmg_core.domain.values import JsonObject
 from local.dev.processes import ROOT
 from local.docs.tables import cell, row, table
 
-FINDINGS = ROOT / "docs" / "findings.md"
+FINDINGS = ROOT / "cmg_core" / "description" / "findings.md"
 _FINDINGS_HEAD = """# Findings at a glance
 
 Made from [findings](../findings.md), which a test compares with the code. *For whom*: the values of `provisioned_by`

@@ -13,8 +13,7 @@ from cmg_core.domain.transitions import Phase
 from cmg_core.domain.values import Json, at
 from cmg_core.plan import STEPS
 from cmg_core.settings import Settings
-from cmg_core.triggers.describing import description
-from cmg_core.triggers.http import ROUTES
+from cmg_core.triggers.http import DESCRIPTION, ROUTES
 from local.dev.processes import ROOT
 from local.sample import sample_names
 from tests.unit.test_findings_page import told
@@ -57,7 +56,7 @@ def keys(schema: Json) -> Iterator[str]:
 
 
 NAMES = {
-    *keys(at(description(), "components", "schemas")),
+    *keys(at(DESCRIPTION.document, "components", "schemas")),
     *(f"{field.alias}" for field in Settings.model_fields.values()),
     *(step.name for step in STEPS),
     *(route.name for route in ROUTES),
