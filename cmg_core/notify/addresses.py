@@ -65,7 +65,7 @@ class CallbackUrl:
             raise NotAllowed("It holds blanks, backslashes or characters outside of ASCII.")
         try:
             parts = urlsplit(given)
-            host, port = (parts.hostname or "").lower(), parts.port or HTTPS
+            host, port = (parts.hostname or "").lower(), HTTPS if parts.port is None else parts.port
         except ValueError:
             raise NotAllowed("It is no address.") from None
         if parts.scheme.lower() != "https":

@@ -151,7 +151,7 @@ def test_an_unsealed_state_is_not_used_though_the_claim_with_its_etag_succeeds(s
 
 @pytest.mark.parametrize("status", [status for status in Status if status.is_end] + [Status.NEEDS_ATTENTION])
 def test_a_forged_message_starts_nothing_where_the_ledger_has_nothing_in_mind(status: Status) -> None:
-    """A cancelled retirement would remove its gateway, a name that was to stay parked would go."""
+    """What a person stopped would go on: a parked name would go though its release was cancelled."""
 
     async def story() -> None:
         world = World()

@@ -107,6 +107,7 @@ def test_one_inner_address_among_public_ones_is_enough() -> None:
         f"https://hooks/?{SECRET}",
         f"https://hooks.contoso.com./?{SECRET}",
         f"https://hooks.contoso.com:8443/?{SECRET}",
+        f"https://hooks.contoso.com:0/?{SECRET}",
         f"https://hooks.contoso.com:99999/?{SECRET}",
         f"https://hooks.contoso.com:x/?{SECRET}",
         f"https://hooks.contoso.com/?{SECRET}#fragment",
