@@ -40,7 +40,8 @@ _NOTE = """#!/bin/bash
 printf '%s\\0' "${0##*/}" "$@" > "$(mktemp -p "$NOTES")"
 """
 _ANSWERS = {
-    "curl": """printf '{"deployments": [{"id": "%s"}]}' "$ID" """,
+    # What commands behind a pipe take out of answers.
+    "curl": """printf '{"deployments": [{"id": "%s"}], "receivers": [{"received": []}]}' "$ID" """,
     "python3": '[ "$1" = dev.py ] || exec "$REAL_PYTHON" "$@"',
     "az": "echo made",
     "azd": "true",
