@@ -108,6 +108,9 @@ def test_what_the_app_says_of_itself_needs_no_key(app: App) -> None:
     refused = json.loads(app.call("GET", "/api/operations/none")[2])
     status, _, text = app.call("GET", refused["type"], headers={"Accept": "text/markdown"})
     assert (status, text.splitlines()[0]) == (200, "# no-such-deployment")
+    (found, *_) = json.loads(app.call("POST", "/api/migrations", b"{}")[2])["findings"]
+    status, _, text = app.call("GET", found["link"], headers={"Accept": "text/markdown"})
+    assert (status, text.splitlines()[0]) == (200, "# missing-key")
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-functions-key": "wrong"}])

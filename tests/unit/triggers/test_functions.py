@@ -199,6 +199,7 @@ def test_the_app_registers_each_route_step_and_timer_once() -> None:
         ("GET", "openapi.json", "anonymous"),
         ("GET", "docs", "anonymous"),
         ("GET", "problems/{code}", "anonymous"),
+        ("GET", "findings/{code}", "anonymous"),
     }
 
 

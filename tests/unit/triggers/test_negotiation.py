@@ -1,6 +1,7 @@
 """Which form of a plan a caller gets: RFC 9110, section 12.5.1."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,8 @@ def test_a_plan_comes_as_a_page_where_asked_for() -> None:
     assert answer.headers["content-type"] == "text/markdown"
     assert answer.text.startswith("# Change plan for ")
     assert "## Verdict" in answer.text
+    assert re.search(r"\[[a-z-]+\]\(https?://[^/)]+/api/findings/[a-z-]+\)", answer.text)
+    assert "docs/findings.md" not in answer.text
     assert answer.headers["vary"] == "Accept"
 
 
