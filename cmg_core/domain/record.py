@@ -42,6 +42,10 @@ class Status(StrEnum):
         return self in (Status.SUCCEEDED, Status.REFUSED, Status.CANCELLED, Status.ROLLED_BACK)
 
 
+MESSAGE_HOLD = timedelta(minutes=10)
+"""How long the queue trigger hides a message while a function works on it; claims must end sooner (engine protocol)."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to write in Azure for one deployment, until a moment (engine-protocol, rule 1)."""

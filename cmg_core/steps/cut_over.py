@@ -73,12 +73,13 @@ async def _connection_point(context: StepContext, state: State) -> Done | Wait:
 
 
 def _overrun(state: State, now: datetime) -> str:
-    """What to do where an accepted gap lasts longer than was foretold."""
-    foretold, since = plan_of(state).foretold_gap, state.cut_over.flipped_at
-    if not foretold or since is None or now - since <= foretold:
+    """What to do where an accepted gap lasts longer than it usually does."""
+    plan, since = plan_of(state), state.cut_over.flipped_at
+    usual = plan.usual_gap or plan.foretold_gap
+    if not usual or since is None or now - since <= usual:
         return ""
     return (
-        f"The gap lasts since {since.isoformat()}, longer than the foretold {iso_duration(foretold)}: see to the "
+        f"The gap lasts since {since.isoformat()}, longer than the usual {iso_duration(usual)}: see to the "
         "connection point at once, or roll back."
     )
 
