@@ -28,6 +28,7 @@ from cmg_core.domain.record import (
     MESSAGE,
     SCHEMA,
     Claim,
+    Event,
     Message,
     Record,
     Requested,
@@ -58,6 +59,8 @@ LONGEST_PAUSE = timedelta(minutes=5)
 SPREAD = timedelta(seconds=10)
 """The deployments of a subscription come back from a common wait within this time, not all at once."""
 CLAIM_TRIES = 3
+SAVE_PAUSES = (1.0, 4.0, 15.0)
+"""Seconds between tries of a save that storage does not take, beyond what its client tries by itself."""
 
 
 class Engine:
@@ -300,7 +303,7 @@ class _Run:
             events = events_of((*lines, *asked), saved, self.message.step, self.invocation_id)
             self.has_told = bool(events)
             try:
-                return saved, await self.services.ledger.save(self.message.deployment_id, self.etag, saved, events)
+                return saved, await self._write(saved, events)
             except LedgerConflict:
                 stored = await self.services.ledger.read(self.message.deployment_id)
             if stored is None:
@@ -314,6 +317,17 @@ class _Run:
             self._ensure_true_copy(record)
             requested, self.etag, self.subscribed = record.requested, stored.etag, record.subscribed
         raise TryAgain("the ledger's record changes faster than it can be saved")
+
+    async def _write(self, saved: Save, events: list[Event]) -> str:
+        """The save's ETag. A run that may have written in Azure tries it several times: left unsaved, its message would
+        come again, meet its claim, and nobody would go on before ``wake-due`` does. Raises LedgerConflict, TryAgain."""
+        for pause in SAVE_PAUSES if self.claim is not None else ():
+            try:
+                return await self.services.ledger.save(self.message.deployment_id, self.etag, saved, events)
+            except TryAgain as reason:
+                log.warning("deployment %s: saving again in %s s: %s", self.message.deployment_id, pause, reason)
+                await asyncio.sleep(pause)
+        return await self.services.ledger.save(self.message.deployment_id, self.etag, saved, events)
 
     def _ensure_true_copy(self, record: Record) -> None:
         """Raise UnreadableMessage where the message says of the record's revision what the ledger does not: it is

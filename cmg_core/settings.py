@@ -25,7 +25,7 @@ from pydantic import (
 
 from cmg_core.azure.public_dns import DnsServer
 from cmg_core.domain.clouds import CloudName
-from cmg_core.domain.record import LONGEST_CALL
+from cmg_core.domain.record import LONGEST_CALL, MESSAGE_HOLD
 from cmg_core.domain.requests import SHORTEST_GRACE
 from cmg_core.domain.roles import KEYS_MAY, CallerRules, Role
 from cmg_core.domain.tenants import Identities
@@ -34,9 +34,6 @@ from cmg_core.ledger.seals import SHORTEST_KEY
 from cmg_core.notify.addresses import HostPattern
 from cmg_core.notify.keys import CallbackKeys, read_keys
 from cmg_core.services import Limits
-
-MESSAGE_HOLD = timedelta(minutes=10)
-"""How long the queue trigger hides a message while a function works on it; claims must end sooner (engine protocol)."""
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

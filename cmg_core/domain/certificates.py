@@ -36,7 +36,9 @@ NOT_UNDERSTOOD = (
 )
 """How the library says that a certificate cannot be taken apart."""
 CONTENT_TYPE = "application/x-pkcs12"
-"""What a Windows instance can take from the vault (Key Vault, "About certificates")."""
+"""What a scale set takes from a vault: its `certificateUrl` names a secret that holds a PFX (Compute API,
+VaultCertificate; "Azure Virtual Machine Scale Sets FAQ" on the content type). Others are refused as
+CertificateImproperlyFormatted (Azure/azure-cli issue 7430)."""
 
 
 @dataclass(frozen=True)
@@ -125,16 +127,18 @@ def _is_for_servers(leaf: x509.Certificate) -> bool:
 
 
 def judge_certificate(
-    certificate: ServerCertificate, *, now: datetime, grace_period: timedelta | None
+    certificate: ServerCertificate, *, now: datetime, grace_period: timedelta | None, for_scale_set: bool = False
 ) -> tuple[Finding, ...]:
     """Everything that keeps a certificate from use, or that a person should know. Its names are judged elsewhere.
 
     It is about to expire when it ends within 30 days after the planned grace period (None where there is none).
+    ``for_scale_set``: this app's, which takes it from the vault; a gateway that the site makes is given a file.
     """
     return (
         *_judge_time(certificate, now, grace_period or timedelta()),
         *_judge_key(certificate),
         *_judge_kind(certificate),
+        *(_judge_form(certificate) if for_scale_set else ()),
     )
 
 
@@ -215,16 +219,6 @@ def _judge_kind(certificate: ServerCertificate) -> tuple[Finding, ...]:
                 pointer=where,
             )
         )
-    if certificate.content_type.lower() != CONTENT_TYPE:
-        found.append(
-            warns(
-                "certificate-content-type",
-                f"Key Vault holds the certificate as «{certificate.content_type}».",
-                f"Windows instances take «{CONTENT_TYPE}»: import the certificate as PFX where instances do "
-                "not show it.",
-                pointer=where,
-            )
-        )
     if certificate.self_signed:
         found.append(
             warns(
@@ -245,6 +239,19 @@ def _judge_kind(certificate: ServerCertificate) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
+
+
+def _judge_form(certificate: ServerCertificate) -> tuple[Finding, ...]:
+    if certificate.content_type.lower() == CONTENT_TYPE:
+        return ()
+    return (
+        blocks(
+            "certificate-content-type",
+            f"Key Vault holds the certificate as «{certificate.content_type}»; a scale set takes «{CONTENT_TYPE}».",
+            "Import the certificate as a PFX, with its key and its chain.",
+            pointer="/certificate/name",
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,10 @@ def seen_open(name: GateName, seen: str) -> str:
     return f"the gate {name} is open: {seen}"
 
 
+LONGEST_LOOK = timedelta(minutes=15)
+"""After how long a gate that the app observes is looked at again, at the longest (engine-protocol, "Settings")."""
+
+
 def until_next_look(waited: timedelta) -> timedelta:
     """How long to wait before a gate is looked at again, given how long it has waited.
 
@@ -75,4 +79,4 @@ def until_next_look(waited: timedelta) -> timedelta:
     for look in looks:
         if waited < timedelta(seconds=look):
             return timedelta(seconds=look) - waited
-    return timedelta(minutes=1) if waited < timedelta(hours=1) else timedelta(minutes=15)
+    return timedelta(minutes=1) if waited < timedelta(hours=1) else LONGEST_LOOK

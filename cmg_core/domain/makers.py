@@ -9,6 +9,7 @@ _ONLY: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         # The app makes every part itself, from its own image and with the certificate of a vault.
         (APP,),
         (
+            "certificate-content-type",
             "deployment-name-differs",
             "gateway-software-missing",
             "not-supported-by-microsoft",

@@ -156,6 +156,8 @@ class Plan(Frozen):
     gates: tuple[Gate, ...] = ()
     grace_period: timedelta | None = None
     minimum_grace: timedelta | None = None
+    usual_gap: timedelta = timedelta()
+    """How long clients may find no gateway that relays, where no host dies; nothing in plans of the release before."""
     foretold_gap: timedelta = timedelta()
     """How long clients may find no gateway that relays, at the longest."""
     cost_of_parallel_days: str = ""

@@ -1,20 +1,13 @@
 """The procedure that a request follows: its gates with what each asks of whom (docs/procedures.md)."""
 
-from datetime import timedelta
-
 from cmg_core.domain.cases import Case, case_of
-from cmg_core.domain.findings import blocks, tells, warns
+from cmg_core.domain.findings import blocks, tells
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.gateway_resources import FIRST_CONNECTION_POINT_PORT, HTTPS
 from cmg_core.domain.names import NameKind, kind_of
 from cmg_core.domain.plans import Names
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.record_sets import low_ttl
 from cmg_core.domain.requests import MigrationRequest, ReplacementRequest, Request
-from cmg_core.domain.values import iso_duration
-
-CHANNEL_CHECK = timedelta(minutes=1)
-"""How often a connection point checks its channel (security-and-privacy-for-cmg): so long it may take to follow."""
 
 
 def judge_case(request: Request, service_name: str) -> tuple[Finding, ...]:
@@ -84,43 +77,6 @@ def _tell_new_name(request: ReplacementRequest, service_name: str) -> list[Findi
     return found
 
 
-def foretold_gap(request: Request, case: Case | None, record_ttl: timedelta) -> timedelta:
-    """How long clients may find no gateway that relays: nothing but where a gap is accepted.
-
-    Clients that have the new answer wait until the connection point has forgotten the old one and has dialed anew;
-    those that still hold the old answer find nobody there from then on until it has run out.
-    """
-    if case is not Case.GAP_ACCEPTED or not isinstance(request, MigrationRequest):
-        return timedelta()
-    inside = request.old_gateway.inside_ttl or record_ttl
-    outside = low_ttl(record_ttl) if request.dns is not None else record_ttl
-    return max(inside + CHANNEL_CHECK, outside)
-
-
-def judge_gap(request: Request, gap: timedelta) -> tuple[Finding, ...]:
-    """Whether the gap that is foretold is one that somebody has accepted."""
-    if not gap or not isinstance(request, MigrationRequest) or request.accept_gap is None:
-        return ()
-    how = (
-        "Until the connection point has followed the name to the new gateway, that one cannot relay. Where the inside "
-        "view follows at the moment at which the record changes:"
-    )
-    ways = (
-        "Without `accept_gap` the gap is closed beforehand by a second connection point. Lower the inside view's TTL "
-        "ahead and say so in `old_gateway.inside_ttl` to make it shorter."
-    )
-    if gap > request.accept_gap:
-        return (
-            blocks(
-                "gap-longer-than-accepted",
-                f"{how} up to {iso_duration(gap)}; accepted are {iso_duration(request.accept_gap)}.",
-                f"Accept at least {iso_duration(gap)}. {ways}",
-                pointer="/accept_gap",
-            ),
-        )
-    return (warns("gap-foretold", f"{how} clients may find no gateway for up to {iso_duration(gap)}.", ways),)
-
-
 def gates_of(request: Request, names: Names, ports: str) -> tuple[Gate, ...]:
     """The gates of a plan in the order in which they stand in the way. ``ports`` says where connection points dial."""
     case, chosen = case_of(request, names.service_name), request.gates
@@ -138,7 +94,8 @@ def gates_of(request: Request, names: Names, ports: str) -> tuple[Gate, ...]:
         case Case.GAP_CLOSED:
             found += [_second_connection_point(names, ports), *_content(request), *ready, *record, _inside_dns(names)]
         case Case.GAP_ACCEPTED | Case.SAME_NAME_ALONE:
-            inside = [_inside_dns(names)] if names.has_own_domain else []
+            follows = _following_inside_dns(names) if case is Case.GAP_ACCEPTED else _inside_dns(names)
+            inside = [follows] if names.has_own_domain else []
             found += [*_content(request), *ready, *record, *inside, _following_connection_point(names, ports)]
         case Case.NEW_NAME:
             found += [*record, _linked_connection_point(names, ports), *_content(request), *ready]
@@ -276,6 +233,16 @@ def _inside_dns(names: Names) -> Gate:
         Opener.PERSON,
         f"Whoever holds the inside DNS lets {names.service_name} lead to the new gateway, last on the first connection "
         "point's server, and confirms it when the old TTL has run out there.",
+    )
+
+
+def _following_inside_dns(names: Names) -> Gate:
+    return Gate(
+        GateName.INSIDE_DNS,
+        Opener.PERSON,
+        f"Whoever holds the inside DNS lets {names.service_name} lead to the new gateway as soon as its public record "
+        "does, whether or not this deployment has asked by then: clients may find no gateway until the connection "
+        "point has followed. They confirm it when the old TTL has run out there.",
     )
 
 

@@ -47,6 +47,10 @@ class Status(StrEnum):
         return self.is_end or self is Status.NEEDS_ATTENTION
 
 
+MESSAGE_HOLD = timedelta(minutes=10)
+"""How long the queue trigger hides a message while a function works on it; claims must end sooner (engine protocol)."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to write in Azure for one deployment, until a moment (engine-protocol, rule 1)."""

@@ -321,6 +321,12 @@ def _inside_view_back(state: State) -> str:
 
 
 def _record_back(state: State) -> str:
+    if state.plan and (state.plan.has_two_names or state.plan.old_gateway is None):
+        return (
+            f"Whoever holds the public zone removes the record of {_service_name(state)}, if there is one: it would "
+            "lead to a name that anybody could claim once the new gateway is gone, so that one stays until then. "
+            "Opens when no public server leads there any more."
+        )
     return (
         f"Whoever holds the public zone points {_service_name(state)} at {_old_name(state)} again, once that gateway "
         "relays. Opens when the public servers show it."

@@ -94,7 +94,7 @@ def _to_the_old_one(plan: Plan) -> tuple[str, ...]:
 def _record_away(plan: Plan) -> tuple[str, ...]:
     if not any(gate.name is GateName.CNAME for gate in plan.gates):
         return ()
-    return ("The service name's record goes, and its TTL runs out.",)
+    return ("The new service name's record goes: the app removes it, or the zone's holder does.",)
 
 
 def _made_goes(*, makes: bool) -> tuple[str, ...]:

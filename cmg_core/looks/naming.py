@@ -59,7 +59,9 @@ async def note_certificate(
     certificate, pinned = read
     replacement = request if isinstance(request, ReplacementRequest) else None
     grace_period = replacement.grace_period if replacement else None
-    notes.add(judge_certificate(certificate, now=services.clock.now(), grace_period=grace_period))
+    by_app = request.provisioned_by == "automation"
+    now = services.clock.now()
+    notes.add(judge_certificate(certificate, now=now, grace_period=grace_period, for_scale_set=by_app))
     old_name = replacement.old_gateway.service_name if replacement else None
     chosen = choose_service_name(certificate, request.service_name, request.first_label, old_name)
     notes.add(chosen.findings)

@@ -7,10 +7,11 @@ from cmg_core.domain.cases import Case, case_of
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import tells
 from cmg_core.domain.firewall import firewall_changes
+from cmg_core.domain.gaps import judge_gap, longest_gap, usual_gap
 from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.plans import Names, Plan, ServiceRecord
 from cmg_core.domain.prices import parallel_cost
-from cmg_core.domain.procedure import connection_ports, foretold_gap, gates_of, judge_gap
+from cmg_core.domain.procedure import connection_ports, gates_of
 from cmg_core.domain.public_views import is_address_only, judge_addresses, judge_agreement
 from cmg_core.domain.reasons import judge_reasons
 from cmg_core.domain.releases import judge_release
@@ -77,7 +78,7 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
     record, public_ttl = await _note_public_name(notes, request, services, facts, names, case, old_name)
     if old is not None and old.gone and not old.deployment_name and record is not None:
         old = old.model_copy(update={"deployment_name": record.target})
-    gap = foretold_gap(request, case, max(record.ttl if record else timedelta(), public_ttl))
+    gap = usual_gap(request, case, max(record.ttl if record else timedelta(), public_ttl))
     notes.add(judge_gap(request, gap))
     is_replacement = isinstance(request, ReplacementRequest)
     instances = standing.instances if standing else request.instances
@@ -99,7 +100,8 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         gates=gates,
         grace_period=request.grace_period if isinstance(request, ReplacementRequest) else None,
         minimum_grace=limits.minimum_grace if is_replacement else None,
-        foretold_gap=gap,
+        usual_gap=gap,
+        foretold_gap=longest_gap(request, gap),
         cost_of_parallel_days=cost.in_words if cost else "",
         firewall=firewall_changes(request, names, old, instances) if names else (),
         looks=tuple(asking.looks),

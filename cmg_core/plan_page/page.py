@@ -239,7 +239,11 @@ def _gap(page: PlanPage) -> Iterator[str]:
     yield "## Time without a gateway that relays"
     yield ""
     if plan.foretold_gap:
-        yield f"**Up to {in_words(plan.foretold_gap)}**: so long clients may find no gateway that relays."
+        yield (
+            f"**Usually up to {in_words(plan.usual_gap)}, {in_words(plan.foretold_gap)} at the longest**: so long "
+            "clients may find no gateway that relays. It is longer than usual where nobody has been asked yet to let "
+            "the inside view follow: see the warning «gap-foretold»."
+        )
     elif not isinstance(page.request, ReplacementRequest):
         yield "None: nobody is served by the new name before, so nobody is cut off."
     elif not plan.gates:

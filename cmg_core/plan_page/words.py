@@ -70,6 +70,7 @@ HAVE_THEIR_PLACE = frozenset(
         "gates",
         "grace_period",
         "minimum_grace",
+        "usual_gap",
         "foretold_gap",
         "cost_of_parallel_days",
         "case",

@@ -73,12 +73,13 @@ async def _connection_point(context: StepContext, state: State) -> Done | Wait:
 
 
 def _overrun(state: State, now: datetime) -> str:
-    """What to do where an accepted gap lasts longer than was foretold."""
-    foretold, since = plan_of(state).foretold_gap, state.cut_over.flipped_at
-    if not foretold or since is None or now - since <= foretold:
+    """What to do where an accepted gap lasts longer than it usually does."""
+    plan, since = plan_of(state), state.cut_over.flipped_at
+    usual = plan.usual_gap or plan.foretold_gap
+    if not usual or since is None or now - since <= usual:
         return ""
     return (
-        f"The gap lasts since {since.isoformat()}, longer than the foretold {iso_duration(foretold)}: see to the "
+        f"The gap lasts since {since.isoformat()}, longer than the usual {iso_duration(usual)}: see to the "
         "connection point at once, or roll back."
     )
 
@@ -88,7 +89,10 @@ def _gap_told(state: State, now: datetime) -> tuple[str, ...]:
     if not foretold or since is None:
         return ()
     gap = timedelta(seconds=round((now - since).total_seconds()))
-    return (f"the new gateway relays {iso_duration(gap)} after the record changed; foretold {iso_duration(foretold)}",)
+    return (
+        f"the new gateway relays {iso_duration(gap)} after the record was seen to lead to it; foretold at the longest "
+        f"{iso_duration(foretold)}",
+    )
 
 
 async def _content(context: StepContext, state: State) -> Done | Wait:
@@ -139,7 +143,6 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
     if case.moves_the_name and (lacking := _lacks_for(case, state, await _dial_new(context, state))):
         return Wait(state, until_next_try(state, now), lacking)
     record = await _record(context, state)
-    told = tuple[str, ...]()
     if record is None and (not case.moves_the_name or plan_of(state).record is None):
         record = RecordSet.alias(_record_id(state), NEW_RECORD_TTL, names.deployment_name)
         await _put(context, state, record)
@@ -154,6 +157,8 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
             raise StepFailed(_changed(state, f"it points at {record.target or 'no name'} now"))
         await _put(context, state, record.pointing_at(names.deployment_name))
         told = (f"changed the record {names.service_name} from {record.target} to {names.deployment_name}",)
+    else:
+        told = (f"the record {names.service_name} leads to {names.deployment_name} already; since when is not known",)
     longest_held = record.ttl if noted.ttl_lowered_at else max(record.ttl, plan_of(state).record_ttl)
     cut_over = replace(noted, flipped_at=await beginning(context), ttl_at_flip=longest_held)
     return Done(replace(state, cut_over=cut_over), told)

@@ -34,7 +34,9 @@ async def fetch_certificate(context: StepContext) -> Outcome:
     if certificate.fingerprint != planned.fingerprint:
         return Failed(state, _changed(planned, f"the vault now holds the one with thumbprint {certificate.thumbprint}"))
     grace_period = request.grace_period if isinstance(request, ReplacementRequest) else None
-    findings = judge_certificate(certificate, now=context.services.clock.now(), grace_period=grace_period)
+    by_app = request.provisioned_by == "automation"
+    now = context.services.clock.now()
+    findings = judge_certificate(certificate, now=now, grace_period=grace_period, for_scale_set=by_app)
     against = tuple(finding for finding in findings if finding.severity is Severity.BLOCKS)
     if against:
         return Failed(state, _refused(planned, against))

@@ -65,7 +65,8 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     if was_back or not names_of(state).has_own_domain:
         return Done(state)
     if state.request.dns is None:
-        return await _watch_record(context, state) if old else Done(await _back(context, state, timedelta()))
+        must_change = old is not None or _new_one_goes(state)
+        return await _watch_record(context, state) if must_change else Done(await _back(context, state, timedelta()))
     record = await _record(context, state)
     if record is None or not record.points_at(names_of(state).deployment_name):
         held = record.ttl if record is not None and _may_have_led_over(state) else timedelta()
@@ -116,13 +117,19 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
     views = await context.services.dns.views(names_of(state).service_name)
     answered = [view for view in views if not view.failure]
     if len(answered) * 2 > len(views) and not any(new_name in view.targets for view in answered):
-        held = max(state.cut_over.ttl_at_flip or timedelta(), state.cut_over.ttl_before or timedelta())
-        return Done(await _back(context, state, held))
+        noted = state.cut_over
+        held = max(noted.ttl_at_flip or timedelta(), noted.ttl_before or timedelta())
+        return Done(await _back(context, state, held if case_of_state(state).moves_the_name else timedelta()))
     if is_closed(state, GateName.CNAME):
         return wait_at(state, GateName.CNAME, now)
     return Wait(
         state, _pause(context, state), f"Public servers still lead {names_of(state).service_name} to {new_name}."
     )
+
+
+def _new_one_goes(state: State) -> bool:
+    """Whether the new gateway is removed, by the app or by whoever made it: one that existed before stays."""
+    return plan_of(state).make is not None or state.gate(GateName.GATEWAY_CREATED) is not None
 
 
 async def _old_gateway_serves(context: StepContext, state: State) -> Done | Wait:

@@ -43,7 +43,7 @@ class Gateway:
         name = normal(service_name)
         return any(
             name == own or (own.startswith("*.") and "." in name and name.split(".", 1)[1] == own[2:])
-            for own in map(normal, self.certificate.names)
+            for own in map(normal, self.certificate.good_for)
         )
 
 

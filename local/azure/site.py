@@ -240,7 +240,7 @@ def _check(world: World, point: ConnectionPoint, interval: timedelta, now: datet
     elif gateway is None:
         point.trouble = f"nobody answers at {address}:443"
     elif not gateway.serves(point.service_name):
-        point.trouble = f"{address} shows a certificate for {', '.join(gateway.certificate.names)}"
+        point.trouble = f"{address} shows a certificate for {', '.join(gateway.certificate.good_for)}"
     elif gateway.closed_channel_ports:
         point.trouble = f"{address} is closed on port {', '.join(map(str, gateway.closed_channel_ports))}"
     else:

@@ -11,7 +11,9 @@ from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.x509.oid import NameOID
 
 from local.azure.callers import Api
 from local.azure.messages import Request, Response
@@ -163,6 +165,19 @@ class CertificateVersion:
     not_before: datetime
     not_after: datetime
     described: "CertificateDescription | None" = None
+
+    @property
+    def good_for(self) -> tuple[str, ...]:
+        """The names of servers that may show it: its DNS names; where it has none, its common name. So Windows checks a
+        server's name (wincrypt, HTTPSPolicyCallbackData: "either the DNS name or common name"), and so do clients and
+        connection points, which leave it to Windows."""
+        return self.names or common_names(self.leaf_der)
+
+
+def common_names(der: bytes) -> tuple[str, ...]:
+    """The common names in a certificate's subject."""
+    found = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return tuple(str(each.value) for each in found)
 
 
 @dataclass

@@ -64,8 +64,13 @@ def granted(story: Story, what: str) -> Iterator[datetime]:
 
 def changed_meanwhile(story: Story, moment: Write | AskedOfSite) -> bool:
     """Whether something happened between the run's beginning and this: no look can see that."""
+    return any(between(story, each, moment) for each in story.disturbances)
+
+
+def between(story: Story, disturbance: Disturbance, moment: Write | AskedOfSite) -> bool:
+    """Whether this one did."""
     run = story.runs.get(moment.invocation)
-    return run is not None and any(run.began <= each.at <= moment.at for each in story.disturbances)
+    return run is not None and run.began <= disturbance.at <= moment.at
 
 
 def covers(disturbance: Disturbance, at: datetime) -> bool:

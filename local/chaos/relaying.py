@@ -4,14 +4,18 @@ consented to, and no longer than that."""
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from cmg_core.domain.values import at
+from cmg_core.domain.values import at, text_at
 from local.chaos.cases import Case
 from local.chaos.gates import asked_since
-from local.chaos.reading import covers, duration, granted
-from local.chaos.story import Story
+from local.chaos.reading import between, covers, duration, granted
+from local.chaos.story import Disturbance, Story
 
 CHANNEL_CHECK = timedelta(minutes=1)
 """How often a connection point looks whether its channel stands: so long it may take to follow a name."""
+HOLD = timedelta(minutes=10)
+"""How long a dead host's message stays hidden: so long nobody is asked to let the inside view follow."""
+LONGEST_LOOK = timedelta(minutes=15)
+"""How long the change of a record that is others' to change may go unseen."""
 AT_ONCE = timedelta(seconds=30)
 """Within which a gap's other end is to be asked for."""
 FEWEST_ATTEMPTS = 20
@@ -20,7 +24,7 @@ FEWEST_ATTEMPTS = 20
 def always_relayed(story: Story) -> Iterator[str]:
     """A client whose gateway relayed before finds one at every moment after, but for what others did, and for a gap
     that was consented to."""
-    cuts = [each for each in story.disturbances if each.cuts_clients]
+    cuts = [each for each in story.disturbances if each.cuts_clients or _met_the_change(story, each)]
     gaps = _gaps(story)
     unexplained = [
         moment
@@ -31,6 +35,16 @@ def always_relayed(story: Story) -> Iterator[str]:
         yield f"{len(unexplained)} attempts of clients found no gateway, the first at {unexplained[0]}"
     if story.old_name and not story.old_is_gone and story.attempts < FEWEST_ATTEMPTS:
         yield f"only {story.attempts} attempts of clients were seen: too few to say anything"
+
+
+def _met_the_change(story: Story, disturbance: Disturbance) -> bool:
+    """Whether it came after a run's look and before that run led the record over: no look can see that."""
+    return any(
+        write.look.connected_when_dialed and between(story, disturbance, write)
+        for write in story.writes
+        if write.path == story.record_id and write.was_taken and write.look is not None
+        if write.target not in ("", write.look.public_target)
+    )
 
 
 def _failures(story: Story) -> list[datetime]:
@@ -44,12 +58,14 @@ def _failures(story: Story) -> list[datetime]:
 
 def _gaps(story: Story) -> list[tuple[datetime, datetime]]:
     """When clients may find none because somebody consented to that: from the moment at which the public and the inside
-    view part, until both agree again and the foretold time is over."""
+    view part, until both agree again and the time is over that following takes."""
     if story.case is not Case.GAP_ACCEPTED:
         return []
+    # Of one moment the public view's come first, each view's in their order: the inside view follows.
     changes = sorted(
         [(moment, "public", target) for moment, target in story.dns_changes]
-        + [(moment, "inside", target) for moment, target in story.inside_changes]
+        + [(moment, "inside", target) for moment, target in story.inside_changes],
+        key=lambda change: change[0],
     )
     views, gaps, since = {"public": story.old_name, "inside": story.old_name}, [], None
     for moment, view, target in changes:
@@ -57,15 +73,20 @@ def _gaps(story: Story) -> list[tuple[datetime, datetime]]:
         if views["public"] != views["inside"]:
             since = since or moment
         elif since is not None:
-            gaps.append((since, moment + foretold(story)))
+            gaps.append((since, moment + usual(story)))
             since = None
     return [*gaps, (since, story.ended_at)] if since is not None else gaps
 
 
 def foretold(story: Story) -> timedelta:
-    """How long a gap the plan foretold."""
+    """How long a gap the plan foretold, at the longest."""
     told = story.view.get("foretold_gap_s")
     return timedelta(seconds=told if isinstance(told, int | float) else 0)
+
+
+def usual(story: Story) -> timedelta:
+    """How long following takes, as the plan foretold it."""
+    return duration(text_at(story.record, "state", "plan", "usual_gap") or "PT0S")
 
 
 def gap_as_consented(story: Story) -> Iterator[str]:
@@ -82,8 +103,11 @@ def gap_as_consented(story: Story) -> Iterator[str]:
     if gap > accepted:
         yield f"a gap of {gap} was foretold, and {accepted} were accepted"
     held = duration(str(at(story.request, "old_gateway", "inside_ttl") or "PT0S"))
-    if gap < held + CHANNEL_CHECK:
-        yield f"a gap of {gap} was foretold; until a connection point follows it takes {held + CHANNEL_CHECK}"
+    if usual(story) < held + CHANNEL_CHECK:
+        yield f"a gap of {usual(story)} was foretold; until a connection point follows it takes {held + CHANNEL_CHECK}"
+    unasked = HOLD if story.record_id else HOLD + LONGEST_LOOK
+    if gap < usual(story) + unasked:
+        yield f"a gap of {gap} was foretold; where a host dies, nobody is asked to follow for {unasked} more"
     yield from _prolonged(story)
 
 

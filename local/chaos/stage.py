@@ -537,7 +537,7 @@ class _Stage(InProcess):
     def _look_now(self, path: str = "") -> Look:
         now = self.clock.now()
         self._note_dns(now)
-        return self._truth.look(now, path)
+        return self._truth.look(now, path, invocation_of(RUNNING.get()))
 
     def _note_dns(self, now: datetime) -> None:
         inside = self._place.inside_target(now)
@@ -546,19 +546,28 @@ class _Stage(InProcess):
         target = self._place.target(now)
         if not self._dns_changes or self._dns_changes[-1][1] != target:
             self._dns_changes.append((now, target))
-            for trouble in self._troubles if len(self._dns_changes) > 1 else ():
-                if trouble.cure is None and trouble.told.until is None:
-                    # Clients do not miss the old gateway any more.
-                    trouble.told = replace(trouble.told, until=now)
+            if len(self._dns_changes) > 1 and self._place.case.moves_the_name:
+                self._nobody_misses_the_old_one(now)
+
+    def _nobody_misses_the_old_one(self, now: datetime) -> None:
+        for trouble in self._troubles:
+            if trouble.cure is None and trouble.told.until is None:
+                trouble.told = replace(trouble.told, until=now)
 
     async def all_try(self) -> None:
         self._note_dns(self.clock.now())
         await super().all_try()
+        if all(set(client.knows) - {self._place.old_service_name} for client in self.clients):
+            self._nobody_misses_the_old_one(self.clock.now())
         self._watch_gateway()
 
     def wire(self, clock: Clock) -> WiredServices:
-        dialer = WatchedDialer(self.world, self.clock, self.tape, self._watch_gateway)
+        dialer = WatchedDialer(self.world, self.clock, self.tape, self._note_dial)
         return replace(super().wire(clock), dialer=dialer)
+
+    def _note_dial(self) -> None:
+        self._truth.note_dialed(invocation_of(RUNNING.get()), self.clock.now())
+        self._watch_gateway()
 
     def _watch_gateway(self) -> None:
         self._truth.watch(self.clock.now())

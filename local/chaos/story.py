@@ -59,6 +59,8 @@ class Look:
     """Whether it does when it is dialed at its own address, wherever its public name leads."""
     old_relays: bool
     """Whether the old gateway does, dialed by its own name."""
+    connected_when_dialed: bool
+    """Whether it did when the run that is at work last dialed a gateway."""
     healthy: int
     expected: int
     """How many instances the new gateway is to have."""

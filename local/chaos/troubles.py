@@ -275,8 +275,10 @@ def _old_removed(place: Surroundings, old_name: str, random: Random, now: dateti
     answer = place.ask("DELETE", place.old_id, CLASSIC_API if classic else COMPUTE_API, None, now)
     if answer.status >= 300:
         return None
-    # After the cut-over clients feel it as long as they hold the old answer: the judge allows for that.
-    until, removed = None if place.target(now) == old_name else now, frozenset({place.old_id.lower()})
+    # After the cut-over clients feel it as long as they hold the old answer: the judge allows for that. Under another
+    # name a client that has not learned it yet is stranded.
+    over = place.case.moves_the_name and place.target(now) != old_name
+    until, removed = now if over else None, frozenset({place.old_id.lower()})
     return Trouble(
         Disturbance(now, "somebody removed the old gateway", until, cuts_clients=True, stops=True, removes=removed)
     )

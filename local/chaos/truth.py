@@ -1,6 +1,6 @@
 """The truth about a world, whatever the product saw of it: who relays, where names lead, what stands."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cmg_core.domain.values import objects_at
@@ -26,6 +26,8 @@ class Truth:
     """When the new gateway was first seen to relay under its public name."""
     connected_at: datetime | None = None
     """When it was first seen to relay at its own address."""
+    connected_when_dialed: dict[str, bool] = field(default_factory=dict)
+    """Whether it did when an invocation last dialed."""
 
     def watch(self, now: datetime) -> None:
         """Note the first moments."""
@@ -39,7 +41,13 @@ class Truth:
         if self.connected_at is None and self._is_connected(scale_set, now):
             self.connected_at = now
 
-    def look(self, now: datetime, path: str = "") -> Look:
+    def note_dialed(self, invocation: str, now: datetime) -> None:
+        """A run dials a gateway: note whether the new one relays as it does."""
+        advance(self.place.world, now)
+        scale_set = self.place.new_scale_set()
+        self.connected_when_dialed[invocation] = scale_set is not None and self._is_connected(scale_set, now)
+
+    def look(self, now: datetime, path: str = "", invocation: str = "") -> Look:
         """How the world stands now. ``path`` is the resource that is to go, in lower case."""
         advance(self.place.world, now)
         scale_set = self.place.new_scale_set()
@@ -48,6 +56,7 @@ class Truth:
         return Look(
             new_relays=scale_set is not None and self._relays_publicly(scale_set, now),
             connected=scale_set is not None and self._is_connected(scale_set, now),
+            connected_when_dialed=self.connected_when_dialed.get(invocation, False),
             old_relays=self._answers(self.old_name, self.place.old_service_name, now) is not None,
             healthy=healthy,
             expected=expected,

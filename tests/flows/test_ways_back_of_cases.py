@@ -131,11 +131,13 @@ def test_a_run_that_died_right_after_the_change_of_the_record_leaves_nobody_wait
     assert "inside DNS" in asked
 
 
-def test_what_the_site_made_its_administrator_removes() -> None:
+def test_what_the_site_made_its_administrator_removes_once_the_zones_holder_has_removed_its_record() -> None:
     name = "site-makes-the-gateway"
+    unnamed = at_gate("cname", world={"set_public_dns": [{"name": "evergreen.contoso.com"}]})
     removed = at_gate("gateway-created", call=gate("gateway-created").model_dump())
     last = moments(name)[-1]
-    report = taken_back(name, last, (removed,))
+    report = taken_back(name, last, (unnamed, removed))
+    assert [gate.asked_at is not None for gate in report.record.state.gates if gate.name == "cname"] == [True]
     assert report.outcome is Status.ROLLED_BACK and report.deleted == frozenset() and report.tally.failures == 0
     assert report.created == undisturbed(name).created
 

@@ -1,6 +1,7 @@
 """Which way a packet to a gateway goes, and what the gateway answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from local.azure.gateways import CLIENT_HEADER, LOCATIONS_PATH, reach, relay
 from local.azure.messages import Request, Response
 from local.azure.site import advance
 from local.azure.world import World
+from tests.fakes import leaf
 from tests.unit.azure_world.worlds import (
     ADDRESS,
     BALANCER,
@@ -54,6 +56,16 @@ def test_a_certificate_serves_its_names(name: str, served: bool) -> None:
     made.classic_certificates[DOMAIN.lower()] = certificate(SERVICE, "*.lab.contoso.com")
     gateway = reach(made, OLD_ADDRESS, NOW)
     assert gateway is not None and gateway.serves(name) is served
+
+
+def test_a_certificate_without_dns_names_serves_its_common_name_only() -> None:
+    made = world()
+    named = replace(certificate(SERVICE), leaf_der=leaf(common_name=SERVICE))
+    for names, served in (((), True), (("other.contoso.com",), False)):
+        made.classic_certificates[DOMAIN.lower()] = replace(named, names=names)
+        gateway = reach(made, OLD_ADDRESS, NOW)
+        assert gateway is not None and gateway.serves(SERVICE) is served
+        assert not gateway.serves("another.contoso.com")
 
 
 def _no_rule(made: World) -> None:

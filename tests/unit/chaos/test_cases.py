@@ -1,6 +1,7 @@
 """The judge knows each case of the procedures: the true story of each passes, and a doctored one is seen through."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cmg_core.domain import values
 from local.chaos.campaign import EACH_CASE
 from local.chaos.cases import Case
 from local.chaos.checker import judge
@@ -166,6 +168,18 @@ def foretells(seconds: float) -> Doctor:
     return doctor
 
 
+def usually(seconds: int) -> Doctor:
+    def doctor(story: Story) -> Story:
+        last = story.ledger[-1]
+        record = deepcopy(last.record)
+        plan = values.at(record, "state", "plan")
+        assert isinstance(plan, dict)
+        plan["usual_gap"] = f"PT{seconds}S"
+        return replace(story, ledger=(*story.ledger[:-1], LedgerState(last.n, last.at, record, last.view)))
+
+    return doctor
+
+
 def cut_long_after(story: Story) -> Story:
     """Clients find nobody when the foretold time has been over for a minute."""
     followed = story.inside_changes[-1][0]
@@ -185,7 +199,7 @@ def nobody_consented(story: Story) -> Story:
 def inside_asked_late(story: Story) -> Story:
     """The record changed five minutes before anybody was asked to let the inside view follow."""
     first, *others = story.dns_changes
-    return replace(story, dns_changes=(first, *((at - timedelta(minutes=5), target) for at, target in others)))
+    return replace(story, dns_changes=(first, *((then - timedelta(minutes=5), target) for then, target in others)))
 
 
 def site_made_is_tagged(story: Story) -> Story:
@@ -260,8 +274,9 @@ DOCTORED: list[tuple[str, Callable[[], Story], Doctor, str]] = [
     (RELAYED, of(GAP), nobody_consented, "found no gateway"),
     (RELAYED, of(GAP), cut_long_after, "found no gateway"),
     (RELAYED, of(GAP), cut_before, "found no gateway"),
-    (AGREED, of(GAP), foretells(400), "and 0:05:00 were accepted"),
-    (AGREED, of(GAP), foretells(30), "until a connection point follows it takes 0:01:01"),
+    (AGREED, of(GAP), foretells(1000), "and 0:15:00 were accepted"),
+    (AGREED, of(GAP), usually(30), "until a connection point follows it takes 0:01:01"),
+    (AGREED, of(GAP), foretells(600), "nobody is asked to follow for 0:10:00 more"),
     (AGREED, of(GAP), inside_asked_late, "was asked to follow at"),
     (AGREED, of(CLOSED), foretells(5), "where there is none"),
     (GATES, of(GAP), with_one_more("connection-point-removed"), "has the gates"),
@@ -326,9 +341,41 @@ def test_what_people_do_late_makes_no_gap_longer_than_was_consented_to() -> None
 
 def test_a_change_between_a_runs_look_and_its_request_to_the_site_is_excused() -> None:
     story = asking(new_relays=False)(told(NEW_NAME))
-    at = [each.at for each in story.asked_of_site]
-    lost = tuple(Disturbance(each, "the connection point CP2 lost its way") for each in at)
+    asked = [each.at for each in story.asked_of_site]
+    lost = tuple(Disturbance(each, "the connection point CP2 lost its way") for each in asked)
     assert judge(story) != [] and judge(replace(story, disturbances=lost)) == []
+
+
+def test_a_connection_point_lost_between_a_runs_look_and_its_change_of_the_record_is_excused() -> None:
+    story = told(CLOSED)
+    changed = next(write for write in story.writes if changes(write) and write.target not in ("", story.old_name))
+    lost = Disturbance(changed.at, "the connection point CP2 lost its way")
+    cut = replace(story, failed_at=(changed.at + timedelta(seconds=1),), disturbances=(lost,))
+    excused = [
+        RELAYED not in [each.rule for each in judge(looking(changes, connected_when_dialed=seen)(cut))]
+        for seen in (True, False)
+    ]
+    assert excused == [True, False]
+
+
+def test_a_record_set_back_before_the_inside_view_follows_lengthens_an_accepted_gap() -> None:
+    """All of it within one moment: the record leads over and back, then the inside view follows."""
+    story = told(GAP)
+    over = story.inside_changes[-1][0]
+    back_again = (story.dns_changes[0], (over, "new"), (over, story.old_name), (over + timedelta(hours=1), "new"))
+    inside = (story.inside_changes[0], (over, "new"))
+    cut = replace(story, dns_changes=back_again, inside_changes=inside, failed_at=(over + timedelta(minutes=30),))
+    assert RELAYED not in [each.rule for each in judge(cut)]
+    later = replace(cut, failed_at=(over + timedelta(hours=2),))
+    assert RELAYED in [each.rule for each in judge(later)]
+
+
+def test_clients_that_knew_only_an_old_gateway_removed_by_others_are_stranded() -> None:
+    """Until they know the new one by its own name: nobody can tell them by the old one."""
+    removed = [told(NEW_NAME, Mischief(Kind.OLD_REMOVED, at, 1)) for at in (60, 70)]
+    until = [each.disturbances[0].until for each in removed]
+    assert [judge(each) for each in removed] == [[], []]
+    assert until[0] is None and until[1] is not None
 
 
 def test_the_deadline_for_stragglers_lets_a_person_go_on() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cmg_core import engine
-from cmg_core.domain import procedure, record, transitions
+from cmg_core.domain import gaps, procedure, record, transitions
 from cmg_core.domain.cases import Case
 from cmg_core.domain.guard import Verdict
 from cmg_core.domain.outcomes import Done
@@ -188,7 +188,12 @@ def asks_the_site_unguarded(patch: pytest.MonkeyPatch) -> None:
 
 
 def gap_foretold_too_short(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(procedure, "CHANNEL_CHECK", timedelta(seconds=1))
+    patch.setattr(gaps, "CHANNEL_CHECK", timedelta(seconds=1))
+
+
+def deaths_not_foretold(patch: pytest.MonkeyPatch) -> None:
+    """Only what usually happens is foretold."""
+    patch.setattr(gaps, "MESSAGE_HOLD", timedelta())
 
 
 def record_before_anybody_asked(patch: pytest.MonkeyPatch) -> None:
@@ -237,6 +242,7 @@ PLANTED_IN_CASES: list[tuple[Plant, str, tuple[Mischief, ...], str]] = [
     (original_record_too, "s08-own-domain-from-cloudapp-net", (), "records change only"),
     (asks_the_site_unguarded, "s08-retire-only", (Mischief(Kind.CONNECTION_POINT_LOST, 30, 1),), "nothing asked"),
     (gap_foretold_too_short, "s07-consented-gap", (), "a gap only as foretold"),
+    (deaths_not_foretold, "s07-consented-gap", (), "a gap only as foretold"),
     (record_before_anybody_asked, "s07-consented-gap", (), "records change only"),
     (inside_view_asked_last, "s07-consented-gap", (), "a gap only as foretold"),
     (original_point_goes_as_well, "s07-consented-gap", (), "the gates are the case's"),

@@ -92,13 +92,22 @@ def test_what_refuses_a_certificate(der: bytes, changes: dict[str, object], code
     [
         (leaf(NAME, not_after=NOW + 60 * DAY), {}, "certificate-expires-soon"),
         (leaf(NAME, self_signed=True), {}, "certificate-self-signed"),
-        (leaf(NAME), {"content_type": "application/x-pem-file"}, "certificate-content-type"),
     ],
 )
 def test_what_is_worth_a_warning(der: bytes, changes: dict[str, object], code: str) -> None:
     found = read(der, **changes)
     assert codes(found, Severity.WARNS) == {code}
     assert codes(found, Severity.BLOCKS) == set()
+
+
+def test_a_scale_set_takes_a_pfx_only_and_a_site_is_given_a_file() -> None:
+    found = certificate(NAME, common_name=NAME, content_type="application/x-pem-file")
+    [refused] = judge_certificate(found, now=NOW, grace_period=2 * DAY, for_scale_set=True)
+    assert (refused.code, refused.severity) == ("certificate-content-type", Severity.BLOCKS)
+    assert "«application/x-pem-file»" in refused.seen and refused.pointer == "/certificate/name"
+    assert judge_certificate(found, now=NOW, grace_period=2 * DAY) == ()
+    pfx = replace(found, content_type="Application/X-PKCS12")
+    assert judge_certificate(pfx, now=NOW, grace_period=2 * DAY, for_scale_set=True) == ()
 
 
 def test_what_is_no_certificate_is_a_value_error() -> None:
@@ -211,7 +220,6 @@ def test_any_names_are_a_choice_or_a_finding(names: list[str], common_name: str,
         certificate(NAME, rsa_bits=None),
         certificate(NAME, for_server_authentication=False),
         certificate(NAME, self_signed=True),
-        certificate(NAME, content_type="application/x-pem-file"),
         certificate(NAME, common_name="another.contoso.com"),
     ],
 )

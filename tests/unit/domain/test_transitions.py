@@ -162,6 +162,18 @@ def test_rollback_waits_for_a_zone_of_others() -> None:
     assert cname is not None and not cname.is_open
 
 
+def test_under_a_new_name_whoever_holds_the_zone_is_told_to_remove_the_record() -> None:
+    state = after_grace(FakeServices(), migration(dns=None))
+    assert state.plan is not None and state.plan.old_gateway is not None
+    old = state.plan.old_gateway.model_copy(update={"service_name": "old.contoso.com"})
+    for change in ({"old_gateway": old}, {"old_gateway": None}):
+        state = replace(state, plan=state.plan.model_copy(update=change), deleted=())
+        course, _ = take_up(Course("cut-over", Status.WAITING, state), asked(Ask.ROLLBACK))
+        cname = course.state.gate(GateName.CNAME)
+        assert cname is not None and not cname.is_open
+        assert "removes the record of GraniteFalls.Contoso.Com" in cname.what_to_do
+
+
 def parked(status: Status = Status.SUCCEEDED, step: str = "retire-old-gateway", **changes: object) -> Course:
     return Course(step, status, replace(parking(FakeServices()), **changes))  # type: ignore[arg-type]  # each test knows its keys
 

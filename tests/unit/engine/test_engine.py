@@ -1,7 +1,7 @@
 """The engine's protocol with toy steps, over ledger and queues in memory on virtual time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from cmg_core.domain.record import (
     Ask,
     Claim,
     ConnectionCount,
+    Event,
     Message,
     Record,
     Requested,
@@ -76,6 +77,18 @@ class World:
 
     def sent(self) -> list[Message]:
         return [MESSAGE.validate_json(message.body) for message in self.queues.waiting]
+
+
+class DeafLedger(MemoryLedger):
+    """A ledger whose next saves get no answer."""
+
+    deaf_for = 0
+
+    async def save(self, deployment_id: str, etag: str, save: Save, events: Sequence[Event]) -> str:
+        if self.deaf_for:
+            self.deaf_for -= 1
+            raise TryAgain("storage does not answer")
+        return await super().save(deployment_id, etag, save, events)
 
 
 class CountedReads(MemoryLedger):
@@ -1010,3 +1023,37 @@ def test_a_queue_that_takes_no_news_holds_no_step_up() -> None:
         assert [each.step for each in steps_sent(world)] == ["two"]
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(("wrote", "deaf_for", "tried"), [(True, 3, 20), (True, 4, 20), (False, 1, 0)])
+def test_a_run_that_has_written_tries_its_save_again(
+    wrote: bool, deaf_for: int, tried: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unsaved, its message would meet its own claim and wait for wake-due; one that only looked is tried anew."""
+    slept: list[float] = []
+
+    async def passes(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", passes)
+
+    async def story() -> None:
+        ledger = DeafLedger()
+        world = World(ledger=ledger)
+        message = await world.begin()
+        ledger.deaf_for = deaf_for
+
+        async def looks(context: StepContext) -> Outcome:
+            return Done(context.state)
+
+        steps = (writes(world, "one") if wrote else looks, looks)
+        if wrote and deaf_for == 3:
+            await handle(world, steps, message)
+            assert (await world.record()).step == "two" and [each.step for each in world.sent()] == ["two"]
+            return
+        with pytest.raises(TryAgain):
+            await handle(world, steps, message)
+        assert (await world.record()).revision == 1 and world.sent() == []
+
+    asyncio.run(story())
+    assert sum(slept) == tried

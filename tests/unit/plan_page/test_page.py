@@ -164,8 +164,9 @@ def test_there_is_no_gap_and_the_page_says_why() -> None:
 
 
 def test_a_foretold_gap_is_told_with_its_length() -> None:
-    page = page_of(PLAN.model_copy(update={"foretold_gap": timedelta(minutes=7)}))
-    assert "**Up to 7 min**" in section(page, "Time without a gateway that relays")
+    gap = {"usual_gap": timedelta(minutes=2), "foretold_gap": timedelta(minutes=12)}
+    told = section(page_of(PLAN.model_copy(update=gap)), "Time without a gateway that relays")
+    assert "**Usually up to 2 min, 12 min at the longest**" in told
 
 
 def test_the_record_is_told_as_it_is_and_as_it_will_be() -> None:

@@ -16,6 +16,7 @@ from cmg_core.domain.record_sets import TTL_BEFORE, RecordSet, low_ttl
 from cmg_core.domain.values import at
 from cmg_core.services import NameView
 from cmg_core.steps.cut_over import cut_over
+from cmg_core.steps.planned import plan_of
 from tests.fakes import NOW, FakeServices, context_of, deployment, leaf, migration
 from tests.stories import ALIVE, NEW_NAME, OLD_NAME, RECORD_ID, RELAYS, SERVICE, before_cut_over, opened, record_body
 
@@ -479,3 +480,50 @@ def test_a_service_name_that_relays_already_is_waited_for_less_and_less_often() 
         waiting = run(services, state)
         assert isinstance(waiting, Wait) and waiting.after == timedelta(minutes=1)
         services.dns.point(SERVICE, NEW_NAME)
+
+
+def reason(outcome: Outcome) -> str:
+    assert isinstance(outcome, Wait)
+    return outcome.reason
+
+
+def in_the_gap(services: FakeServices) -> State:
+    """The record leads over; the connection point has not followed yet."""
+    state = opened(before_cut_over(services, migration(accept_gap="PT15M")), GateName.READY_TO_CUT_OVER)
+    plan = plan_of(state).model_copy(update={"usual_gap": timedelta(minutes=2), "foretold_gap": timedelta(minutes=12)})
+    services.dns.point(SERVICE, NEW_NAME)
+    services.dialer.answers[NEW_NAME] = ALIVE
+    flipped = replace(state.cut_over, ttl_before=timedelta(), flipped_at=services.clock.now())
+    return replace(state, plan=plan, cut_over=flipped)
+
+
+def test_an_accepted_gap_that_lasts_longer_than_usual_is_told_with_what_to_do() -> None:
+    services = FakeServices()
+    state = in_the_gap(services)
+    assert "The gap lasts" not in reason(run(services, state))
+    services.clock.pass_by(timedelta(minutes=2, seconds=1))
+    assert f"The gap lasts since {NOW.isoformat()}, longer than the usual PT2M" in reason(run(services, state))
+
+
+def test_plans_of_the_release_before_foretold_what_is_usual() -> None:
+    services = FakeServices()
+    state = in_the_gap(services)
+    state = replace(state, plan=plan_of(state).model_copy(update={"usual_gap": timedelta()}))
+    services.clock.pass_by(timedelta(minutes=12, seconds=1))
+    assert "longer than the usual PT12M" in reason(run(services, state))
+
+
+def test_how_long_an_accepted_gap_lasted_is_told_beside_what_was_foretold() -> None:
+    services = FakeServices()
+    state = in_the_gap(services)
+    services.clock.pass_by(timedelta(seconds=70))
+    services.dialer.answers[NEW_NAME] = RELAYS
+    told = "the new gateway relays PT1M10S after the record was seen to lead to it; foretold at the longest PT12M"
+    assert told in run(services, state).told
+
+
+def test_a_record_that_leads_over_already_is_told_so() -> None:
+    services = FakeServices()
+    state = opened(lowered(services), GateName.READY_TO_CUT_OVER)
+    services.resource_manager.add(record_body(NEW_NAME))
+    assert f"{SERVICE} leads to {NEW_NAME} already; since when is not known" in " ".join(run(services, state).told)

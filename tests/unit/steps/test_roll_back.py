@@ -15,6 +15,7 @@ from cmg_core.domain.plans import ServiceRecord
 from cmg_core.domain.record import Claim, RollBack, State, Waiting
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.services import NameView
+from cmg_core.steps.planned import plan_of
 from cmg_core.steps.roll_back import roll_back
 from tests.fakes import CLASSIC_ID, DEPLOYMENT, FakeServices, claim_of, context_of, deployment, migration
 from tests.stories import (
@@ -544,3 +545,40 @@ def test_a_record_under_a_new_name_that_stood_before_stays() -> None:
     stood = ServiceRecord(id=RECORD_ID, target=NEW_NAME, ttl=timedelta(minutes=5), etag="e1")
     run(services, replace(state, plan=state.plan.model_copy(update={"record": stood})))
     assert f"DELETE {RECORD_ID}" not in services.resource_manager.writes
+
+
+def new_name_in_a_zone_of_others(services: FakeServices, **changes: object) -> State:
+    """Case 1, and the record is others'; somebody has asked for the way back."""
+    state = rolling_back_to(services, OTHER_NAME)
+    others = state.request.model_copy(update={"dns": None})
+    state = replace(state, request=others, plan=plan_of(state).model_copy(update=changes))
+    services.dns.point(SERVICE, NEW_NAME)
+    stands(services)
+    gate = state.gate(GateName.CNAME)
+    assert gate is not None
+    return state.with_gate(replace(gate, asked_at=None, opened_at=None))
+
+
+def test_whoever_holds_the_zone_is_asked_to_remove_the_new_names_record_and_then_all_goes_at_once() -> None:
+    services = FakeServices()
+    asked = run(services, new_name_in_a_zone_of_others(services))
+    assert isinstance(asked, Wait) and asked.gate is GateName.CNAME and deleted(services) == set()
+    services.dns.answers[SERVICE.lower()] = [NameView("a"), NameView("b")]
+    services.dialer.answers[SERVICE.lower()] = replace(ALIVE, status=0, status_text="", failure="no such name")
+    to_the_end(services, asked.state)
+    assert deleted(services) == set(MAKE.ids)
+
+
+def test_a_gateway_that_stays_keeps_its_record_in_a_zone_of_others() -> None:
+    services = FakeServices()
+    outcome = run(services, new_name_in_a_zone_of_others(services, make=None))
+    assert isinstance(outcome, Done) and deleted(services) == set()
+
+
+def test_nobody_is_asked_for_a_record_that_others_never_made() -> None:
+    services = FakeServices()
+    state = new_name_in_a_zone_of_others(services)
+    services.dns.answers[SERVICE.lower()] = [NameView("a"), NameView("b")]
+    ended = to_the_end(services, state)
+    gate = ended.gate(GateName.CNAME)
+    assert gate is not None and gate.asked_at is None and deleted(services) == set(MAKE.ids)
