@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cmg_core.domain.findings import blocks, unknown, warns
 from cmg_core.domain.names import is_below
-from cmg_core.domain.plans import Names, ServiceRecord
+from cmg_core.domain.plans import Names, OldGateway, ServiceRecord
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
@@ -172,6 +172,33 @@ def _judge_public(record: RecordSet, name: str, chains: Chains) -> tuple[Finding
             resource=record.id,
         ),
     )
+
+
+def judge_further_records(records: Sequence[JsonObject], names: Names, old: OldGateway) -> tuple[Finding, ...]:
+    """Records of the zone, besides those of the two service names, that lead to a name which becomes free: the guard
+    lets nothing go while there are any. Nothing where no name becomes free."""
+    if not old.parts or old.parked is not None or not old.deployment_name:
+        return ()
+    known = {names.service_name.lower(), old.service_name.lower()}
+    leading = (each for each in map(RecordSet.of, records) if each.points_at(old.deployment_name))
+    further = [each for each in leading if _full_name(each.id).lower() not in known]
+    if not further:
+        return ()
+    return (
+        warns(
+            "further-records-lead-to-old-gateway",
+            f"{', '.join(_full_name(each.id) for each in further)} in the zone lead to the old gateway's "
+            f"«{old.deployment_name}», too.",
+            "Point them elsewhere or remove them before the grace period is over: nothing of the old gateway is "
+            "removed while a record leads to its name, which anybody could claim then.",
+            resource=further[0].id,
+        ),
+    )
+
+
+def _full_name(record_id: str) -> str:
+    parts = record_id.split("/")
+    return f"{parts[-1]}.{parts[-3]}"
 
 
 def judge_serving_name(names: Names, chains: Chains) -> tuple[Finding, ...]:

@@ -17,7 +17,7 @@ from cmg_core.domain.reasons import judge_reasons
 from cmg_core.domain.releases import judge_release
 from cmg_core.domain.requests import MigrationRequest, ReplacementRequest, Request
 from cmg_core.domain.scope import judge_request
-from cmg_core.domain.service_record import find_record, judge_serving_name, silence
+from cmg_core.domain.service_record import find_record, judge_further_records, judge_serving_name, silence
 from cmg_core.domain.target import (
     judge_existing,
     new_resources,
@@ -76,6 +76,8 @@ async def survey(request: Request, services: Services, deployment_id: str) -> Su
         notes.add(judge_reasons(request, service_name, old))
     old_name = old.deployment_name if old and case and case.moves_the_name else None
     record, public_ttl = await _note_public_name(notes, request, services, facts, names, case, old_name)
+    if old is not None and names is not None and not isinstance(facts.records, Missed):
+        notes.add(judge_further_records(facts.records, names, old))
     if old is not None and old.gone and not old.deployment_name and record is not None:
         old = old.model_copy(update={"deployment_name": record.target})
     gap = usual_gap(request, case, max(record.ttl if record else timedelta(), public_ttl))

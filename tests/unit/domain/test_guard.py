@@ -9,7 +9,7 @@ import pytest
 from cmg_core.domain.gates import GateName
 from cmg_core.domain.guard import Seen, Verdict, judge, judge_release
 from cmg_core.domain.health import Health
-from cmg_core.domain.plans import Part
+from cmg_core.domain.plans import Part, StandingGateway
 from cmg_core.domain.problems import Finding, Severity
 from cmg_core.domain.record import State
 from cmg_core.domain.values import JsonObject
@@ -163,3 +163,19 @@ def test_a_parked_name_is_released_under_the_same_eyes() -> None:
     assert told(judge_release(part, used, (), ())) == [("used-by-others", part.id)]
     assert told(judge_release(part, anew, (), ())) == [("not-the-planned-resource", part.id)]
     assert told(judge_release(part, body, (), ("vpn",))) == [("name-would-dangle", "")]
+
+
+def test_a_part_of_the_new_gateway_that_the_site_made_is_never_removed_as_the_old_ones() -> None:
+    own = resource_id("Microsoft.Network/loadBalancers", "evergreen", OLD_GROUP)
+    standing = StandingGateway(
+        scale_set=Part(id=own),
+        address="20.0.0.1",
+        deployment_name="evergreen.eastus.cloudapp.azure.com",
+        instances=2,
+        health_extension=False,
+        parts=(own,),
+    )
+    state, seen = deleting(Part(id=own.upper())), replace(CLEAR, still_there=())
+    assert judged(state, seen).standing == ()
+    state = replace(state, new=replace(state.new, standing=standing))
+    assert told(judged(state, seen).standing) == [("part-of-the-new-gateway", own.upper())]

@@ -851,3 +851,31 @@ def test_every_finding_of_a_plan_leads_to_its_section() -> None:
     plan = planned(migration(size="Standard_B2s"), base())
     assert plan.findings
     assert all(found.link == f"/api/findings/{found.code}" for found in plan.findings)
+
+
+@pytest.mark.parametrize(
+    ("label", "target", "warned"),
+    [
+        ("www", CLASSIC_NAME, True),
+        ("www", f"{CLASSIC_NAME.upper()}.", True),
+        ("www", "elsewhere.contoso.com", False),
+        (SERVICE_NAME.split(".", 1)[0].lower(), CLASSIC_NAME, False),
+    ],
+)
+def test_further_records_that_lead_to_the_name_which_becomes_free_are_told_ahead(
+    label: str, target: str, warned: bool
+) -> None:
+    services = classic()
+    zone = next(
+        iter(
+            services.resource_manager.resources[key] for key in services.resource_manager.resources if "/cname/" in key
+        )
+    )
+    record_set = {**zone, "id": f"{str(zone['id']).rsplit('/', 1)[0]}/{label}", "name": label}
+    record_set["properties"] = {"TTL": 60, "CNAMERecord": {"cname": target}}
+    services.resource_manager.add(record_set)
+    found = [
+        each for each in planned(migration(), services).findings if each.code == "further-records-lead-to-old-gateway"
+    ]
+    assert [each.severity for each in found] == [Severity.WARNS] * warned
+    assert all("www.contoso.com" in each.seen and each.resource.endswith("/www") for each in found)
