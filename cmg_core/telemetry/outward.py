@@ -76,14 +76,14 @@ def watched(transport: "Transport", telemetry: Telemetry, service: "Callable[[st
 
 def kind_of(path: str) -> str:
     """What a path leads to, without the names in it: spans of the same kind have the same name."""
-    parts = [part for part in _KEYS.sub("", path).split("/") if part]
+    parts = [part for part in _KEYS.sub("", path).split("/") if part] or ["/"]
     lowered = [part.lower() for part in parts]
     if "providers" in lowered:
-        after = parts[len(lowered) - lowered[::-1].index("providers") :]
+        after = parts[len(parts) - lowered[::-1].index("providers") :]
         return "/".join([*after[:1], *after[1::2]]) or "providers"
-    if lowered[:1] == ["subscriptions"]:
-        return lowered[-1] if len(parts) % 2 else lowered[-2]
-    return parts[0] if len(parts) == 1 else parts[-1] if lowered[-1] in ("messages", "token") else parts[0]
+    if lowered[0] == "subscriptions":
+        return parts[-1] if len(parts) % 2 else parts[-2]
+    return parts[0] if lowered[0] == "certificates" else parts[-1]
 
 
 class TracedDns:
