@@ -163,7 +163,7 @@ async def _wake(services: Services, stored: Stored) -> Came:
         return await _remind(services, stored)
     if record.wake_at is None or record.wake_at > now or _may_be_claimed(record, services):
         return Came.NOT_DUE
-    with services.telemetry.working(record.id, "wake-due", {"cmg.sends": record.sends}, record.revision):
+    with services.telemetry.working(record.id, "wake", {"cmg.sends": record.sends}, record.revision):
         return await _wake_now(services, stored, now)
 
 
