@@ -4,12 +4,17 @@ import asyncio
 import logging
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import azure.functions as func
 import pytest
 
 from cmg_core.services import UNTOLD
 from cmg_core.settings import read
+from cmg_core.triggers.queues import running
+from cmg_core.wake import SENDS_WITHOUT_PROGRESS, wake_due
 from cmg_core.wiring import RealServices
 from tests.telling import telling
 from tests.unit.triggers.callers import MemoryServices, call
@@ -94,3 +99,29 @@ def test_a_look_at_a_deployment_leaves_no_span_and_nor_does_a_call_for_one_that_
         call(services, "show-deployment", path={"id": id})
         call(services, "cancel-deployment", {"by": "a", "reason": "b"}, path={"id": id})
     assert told.spans == []
+
+
+def test_a_run_links_to_the_request_that_it_goes_on_from_and_to_the_hosts_own_span() -> None:
+    services = MemoryServices()
+    with telling() as told:
+        services.telemetry = told.telemetry
+        call(services, "start-migration", BODY)
+        message = func.QueueMessage(id="m", body=services.queues.waiting[0].body.encode())
+        context = SimpleNamespace(invocation_id="i", trace_context=SimpleNamespace(trace_parent=CALLER))
+        asyncio.run(running("preflight", lambda: services)(message, context))  # type: ignore[arg-type]  # fakes
+    (root,), (run,) = ([span for span in told.spans if span.name == name] for name in ("deployment", "run preflight"))
+    assert [link.context.span_id for link in run.links] == [root.get_span_context().span_id, int(CALLER[36:52], 16)]
+    assert (run.attributes["cmg.invocation"], run.attributes["cmg.outcome"]) == ("i", "failed")
+
+
+def test_a_deployment_that_gets_nowhere_is_told_of_by_the_timer() -> None:
+    services = MemoryServices()
+    with telling() as told:
+        services.telemetry = told.telemetry
+        call(services, "start-migration", BODY)
+        for _ in range(SENDS_WITHOUT_PROGRESS + 1):
+            services.clock.pass_by(timedelta(minutes=16))
+            asyncio.run(wake_due(services))  # type: ignore[arg-type]  # fakes
+    assert [span.name for span in told.spans].count("wake") == SENDS_WITHOUT_PROGRESS + 1
+    (saved,) = [span for span in told.spans if span.name == "saved"]
+    assert saved.attributes["cmg.status"] == "needs-attention"

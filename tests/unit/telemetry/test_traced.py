@@ -145,3 +145,16 @@ def test_without_telemetry_nothing_happens() -> None:
     UNTOLD.saved(ONE, 2, {})
     UNTOLD.count("cmg.calls", {})
     UNTOLD.measure("cmg.work.duration", 1.0, {})
+
+
+def test_an_id_that_was_laid_down_is_given_once() -> None:
+    with telling() as told, told.telemetry.working(ONE, "run preflight", {}, revision=1):
+        told.telemetry.saved(ONE, 2, {})
+        with told.telemetry.calling("queues", "POST messages", {}):
+            pass
+        told.telemetry.accepted(TWO, {})
+        with told.telemetry.calling("queues", "POST messages", {}):
+            pass
+    spans = [span.get_span_context() for span in told.spans]
+    assert len({span.span_id for span in spans}) == len(spans) == 5
+    assert [span.span_id for span in spans if span.trace_id == trace_of(TWO)] == [root_of(TWO)]
