@@ -209,7 +209,8 @@ class TelemetrySettings:
     """An OTLP endpoint."""
     host_leaves_logs: bool = False
     """Whether the Functions host leaves the app's log to the app, instead of carrying it to Application Insights."""
-    site: str = ""
+    name: str = ""
+    """Of the app."""
     instance: str = ""
 
     def __bool__(self) -> bool:
@@ -345,13 +346,19 @@ class Settings(BaseModel):
         description="give «true» where host.json has `telemetryMode` «OpenTelemetry», so that the app's log goes to "
         "Application Insights by the app itself (docs/telemetry.md)",
     )
+    service_name: str = Field(
+        default="",
+        alias="OTEL_SERVICE_NAME",
+        description="give the app's name in telemetry, or leave it out for the function app's",
+    )
     site: str = Field(default="", alias="WEBSITE_SITE_NAME", description="App Service sets it")
     instance: str = Field(default="", alias="WEBSITE_INSTANCE_ID", description="App Service sets it")
 
     @property
     def telemetry(self) -> TelemetrySettings:
         """Where telemetry goes."""
-        return TelemetrySettings(self.insights, self.collector, self.host_leaves_logs, self.site, self.instance)
+        name = self.service_name or self.site
+        return TelemetrySettings(self.insights, self.collector, self.host_leaves_logs, name, self.instance)
 
     @property
     def limits(self) -> Limits:

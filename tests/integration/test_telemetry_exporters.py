@@ -77,7 +77,7 @@ def tell(settings: TelemetrySettings) -> None:
 def test_a_collector_gets_traces_figures_and_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     with taking() as (address, taken):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
-        tell(TelemetrySettings(collector=address, site="func-cmg", instance="i1"))
+        tell(TelemetrySettings(collector=address, name="func-cmg", instance="i1"))
     bodies = {path: [body for at, body in taken if at == path] for path, _ in taken}
     assert {*bodies} == {"/v1/traces", "/v1/metrics", "/v1/logs"}
     resources = [
@@ -110,7 +110,7 @@ def test_application_insights_gets_requests_dependencies_and_figures(
     monkeypatch.delenv("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", raising=False)
     with taking() as (address, taken):
         to = f"InstrumentationKey={DEPLOYMENT};IngestionEndpoint={address}/"
-        tell(TelemetrySettings(application_insights=to, host_leaves_logs=host_leaves_logs, site="func-cmg"))
+        tell(TelemetrySettings(application_insights=to, host_leaves_logs=host_leaves_logs, name="func-cmg"))
     assert {path for path, _ in taken} == {"/v2.1/track"}
     sent = [one for _, body in taken for one in json.loads(body)]
     told = {one["data"]["baseData"].get("name"): one for one in sent}

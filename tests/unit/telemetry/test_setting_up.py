@@ -79,6 +79,18 @@ def test_the_log_is_exported_where_the_host_leaves_it(given: str, leaves: bool) 
     assert read(STORAGE | {"PYTHON_ENABLE_OPENTELEMETRY": given}).telemetry.host_leaves_logs is leaves
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({}, ""),
+        ({"WEBSITE_SITE_NAME": "func-cmg"}, "func-cmg"),
+        ({"WEBSITE_SITE_NAME": "func-cmg", "OTEL_SERVICE_NAME": "gateways"}, "gateways"),
+    ],
+)
+def test_the_app_is_named_as_the_operator_wants_it(given: dict[str, str], name: str) -> None:
+    assert read(STORAGE | given).telemetry.name == name
+
+
 def test_a_request_begins_a_trace_that_names_its_caller_and_a_repeated_one_none() -> None:
     services = MemoryServices()
     with telling() as told:
