@@ -1,20 +1,14 @@
 """The real exporters: what goes over the wire to a collector, and to Application Insights."""
 
 import asyncio
-import gzip
 import json
 import logging
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
@@ -23,39 +17,12 @@ from cmg_core.ledger.table import TableLedger
 from cmg_core.settings import TelemetrySettings
 from cmg_core.telemetry.ids import root_of, save_of
 from cmg_core.telemetry.start import start
+from tests.collector import spans_in, taking, traces_in
 from tests.telling import telling
 
 DEPLOYMENT = "33333333-3333-4333-8333-333333333333"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln"
 LOG = logging.getLogger("cmg.of_a_test")
-
-
-@contextmanager
-def taking() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """A server that takes whatever is posted: its address, and paths with bodies."""
-    taken: list[tuple[str, bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            taken.append((self.path, gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body))
-            answer = b'{"itemsReceived": 1, "itemsAccepted": 1, "errors": []}' if "track" in self.path else b""
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", taken
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def tell(settings: TelemetrySettings) -> None:
@@ -80,12 +47,9 @@ def test_a_collector_gets_traces_figures_and_lines(monkeypatch: pytest.MonkeyPat
         tell(TelemetrySettings(collector=address, name="func-cmg", instance="i1"))
     bodies = {path: [body for at, body in taken if at == path] for path, _ in taken}
     assert {*bodies} == {"/v1/traces", "/v1/metrics", "/v1/logs"}
-    resources = [
-        each for body in bodies["/v1/traces"] for each in ExportTraceServiceRequest.FromString(body).resource_spans
-    ]
-    names = {pair.key: pair.value.string_value for pair in resources[0].resource.attributes}
+    names = {pair.key: pair.value.string_value for pair in traces_in(taken)[0].resource.attributes}
     assert (names["service.name"], names["service.instance.id"]) == ("func-cmg", "i1")
-    spans = {span.name: span for each in resources for scope in each.scope_spans for span in scope.spans}
+    spans = {span.name: span for span in spans_in(taken)}
     assert {span.trace_id for span in spans.values()} == {UUID(DEPLOYMENT).bytes}
     root, run = spans["deployment"], spans["run preflight"]
     assert (root.span_id, root.parent_span_id) == (root_of(DEPLOYMENT).to_bytes(8), b"")
