@@ -44,9 +44,7 @@ class Told:
 
     def texts(self) -> str:
         """Everything that left, as one text."""
-        spans = [span.to_json() for span in self.spans]
-        lines = [line.log_record.to_json() if hasattr(line.log_record, "to_json") else str(line) for line in self.logs]
-        return "\n".join([*spans, *lines])
+        return "\n".join([*(span.to_json() for span in self.spans), *(line.to_json() for line in self.logs)])
 
     @property
     def logs(self) -> tuple:  # type: ignore[type-arg]  # the SDK's own type of a line changes from release to release
