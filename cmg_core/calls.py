@@ -19,6 +19,7 @@ from cmg_core.domain.roles import is_same
 from cmg_core.domain.transitions import Course, possible, why_not, why_not_this_gate
 from cmg_core.engine import taken_up, tell_listeners
 from cmg_core.history import events_of
+from cmg_core.observing import Observed
 from cmg_core.plan import FIRST_STEP, steps_of
 from cmg_core.services import LedgerConflict, Save, Services, Stored
 from cmg_core.steps.preflight import look
@@ -114,6 +115,7 @@ async def accept(services: Services, request: Request, asked: Asked, listener: L
         if leave is not None:
             await leave()
         raise
+    services.telemetry.accepted(deployment_id, {"cmg.kind": request.kind})
     await _send(services, Message(deployment_id, FIRST_STEP, 1, etag, state, subscribed=record.subscribed))
     await tell_listeners(services, deployment_id, record.subscribed)
     return record
@@ -323,32 +325,41 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
         requested = wish(record, now)
         if requested is None:
             return record
+        name, facts = f"call {requested.ask}", {"cmg.gate": requested.gate or "", "cmg.step": record.step}
         try:
-            if record.claim is not None and record.claim.is_live(now):
-                return await _note(services, stored, requested)
-            unchanged = Save(
-                revision=record.revision + 1,
-                step=record.step,
-                status=record.status,
-                state=record.state,
-                wake_at=record.wake_at,
-                saved_by=f"http:{uuid.uuid4()}",
-                updated_at=now,
-            )
-            save, told = taken_up(unchanged, (*record.requested, requested))
-            events = events_of(told, save, record.step, correlation_id())
-            if record.status.is_end:
-                etag = await services.ledger.reopen(record, stored.etag, save, events)
-            else:
-                etag = await services.ledger.save(deployment_id, stored.etag, save, events)
+            with services.telemetry.working(deployment_id, name, facts, record.revision):
+                if record.claim is not None and record.claim.is_live(now):
+                    return await _note(services, stored, requested)
+                return await _take_up(services, stored, requested, now)
         except LedgerConflict:
             continue
-        if not save.status.is_end:
-            message = Message(deployment_id, save.step, save.revision, etag, save.state, subscribed=record.subscribed)
-            await _send(services, message)
-        await tell_listeners(services, deployment_id, record.subscribed)
-        return replace(record, revision=save.revision, step=save.step, status=save.status, state=save.state)
     raise CallRefused(_changes_too_fast(deployment_id))
+
+
+async def _take_up(services: Services, stored: Stored, requested: Requested, now: datetime) -> Record:
+    """Save what the call changes, and start the step that goes on. Raises LedgerConflict."""
+    record = stored.record
+    unchanged = Save(
+        revision=record.revision + 1,
+        step=record.step,
+        status=record.status,
+        state=record.state,
+        wake_at=record.wake_at,
+        saved_by=f"http:{uuid.uuid4()}",
+        updated_at=now,
+    )
+    save, told = taken_up(unchanged, (*record.requested, requested))
+    events = events_of(told, save, record.step, correlation_id())
+    if record.status.is_end:
+        etag = await services.ledger.reopen(record, stored.etag, save, events)
+    else:
+        etag = await services.ledger.save(record.id, stored.etag, save, events)
+    Observed(record.id, record.state, save).tell(services.telemetry)
+    if not save.status.is_end:
+        message = Message(record.id, save.step, save.revision, etag, save.state, subscribed=record.subscribed)
+        await _send(services, message)
+    await tell_listeners(services, record.id, record.subscribed)
+    return replace(record, revision=save.revision, step=save.step, status=save.status, state=save.state)
 
 
 async def _note(services: Services, stored: Stored, requested: Requested) -> Record:

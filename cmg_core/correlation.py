@@ -7,22 +7,29 @@ from contextvars import ContextVar
 from uuid import UUID
 
 _CORRELATION = ContextVar("correlation", default="")
+_CALLER = ContextVar("caller", default="")
 _HEX = re.compile(r"[0-9a-f]{32}")
 
 
 @contextmanager
-def correlated(id: str) -> Iterator[None]:
-    """What is done inside is found again by this ID."""
-    token = _CORRELATION.set(id)
+def correlated(id: str, caller: str = "") -> Iterator[None]:
+    """What is done inside is found again by this ID. ``caller`` is the `traceparent` of whoever asked for it."""
+    token, callers = _CORRELATION.set(id), _CALLER.set(caller)
     try:
         yield
     finally:
         _CORRELATION.reset(token)
+        _CALLER.reset(callers)
 
 
 def correlation_id() -> str:
     """The ID of what is being done; empty where nobody gave one."""
     return _CORRELATION.get()
+
+
+def caller() -> str:
+    """The `traceparent` of whoever asked for what is being done (W3C Trace Context); empty where nobody gave one."""
+    return _CALLER.get()
 
 
 def correlation_guid() -> str:

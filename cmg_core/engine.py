@@ -41,8 +41,9 @@ from cmg_core.domain.record import (
 from cmg_core.domain.transitions import Course, take_up
 from cmg_core.domain.validation import repeated
 from cmg_core.history import Line, events_of, line_of_call, lines_of_run
+from cmg_core.observing import Observed
 from cmg_core.plan import STEPS, PlannedStep, step_after
-from cmg_core.services import LedgerConflict, Save, Services
+from cmg_core.services import Facts, LedgerConflict, Save, Services
 from cmg_core.steps.context import Step, StepContext
 
 log = logging.getLogger("cmg.engine")
@@ -98,10 +99,16 @@ class Engine:
             told = repeated(message.deployment_id)
             log.warning("deployment %s: the message's state is not sealed, the ledger's is used", told)
             message = replace(message, state=None)
-        try:
-            await _Run(self._services, self._steps, self._jitter, message, message_id, invocation_id).carry_on()
-        except Superseded as reason:
-            log.info("deployment %s, step %s: %s", message.deployment_id, step, reason)
+        run = _Run(self._services, self._steps, self._jitter, message, message_id, invocation_id)
+        telemetry, facts = self._services.telemetry, {"cmg.step": step, "cmg.invocation": invocation_id}
+        with telemetry.working(message.deployment_id, f"run {step}", facts, message.revision) as span:
+            try:
+                outcome = await run.carry_on()
+            except Superseded as reason:
+                span.tell({"cmg.outcome": "superseded"})
+                log.info("deployment %s, step %s: %s", message.deployment_id, step, reason)
+            else:
+                span.tell(_facts_of(outcome))
 
 
 @dataclass
@@ -123,7 +130,7 @@ class _Run:
     has_told: bool = False
     """Whether this run's save has something for them."""
 
-    async def carry_on(self) -> None:
+    async def carry_on(self) -> Outcome:
         self.etag, self.subscribed = self.message.etag, self.message.subscribed
         before = _begun(await self._state(), self.message.step, self.services.clock.now())
         outcome = await self._run_step(before)
@@ -137,8 +144,10 @@ class _Run:
         )
         saved = await self._save(change, lines)
         if saved is not None:
+            Observed(self.message.deployment_id, before, saved[0]).tell(self.services.telemetry)
             await self._send(*saved)
             await self._tell()
+        return outcome
 
     async def _state(self) -> State:
         """The message's copy; the ledger's where there is none, or where the step trusts nothing else."""
@@ -240,6 +249,8 @@ class _Run:
     def _again_later(self, error: TryAgain, state: State) -> Outcome:
         """A pause that grows, with jitter, never shorter than Azure's ``Retry-After``, within a budget."""
         known = isinstance(error, Throttled) and not error.asked
+        why = "throttled" if isinstance(error, Throttled) else "no answer"
+        self.services.telemetry.count("cmg.retries", {"cmg.step": self.message.step, "cmg.why": why})
         if state.retries >= RETRIES and not known:
             return Failed(
                 state,
@@ -382,6 +393,17 @@ def taken_up(change: Save, requested: tuple[Requested, ...]) -> tuple[Save, tupl
     wake_at = None if course.status.rests else change.updated_at + OVERDUE
     taken = replace(change, step=course.step, status=course.status, state=course.state, wake_at=wake_at)
     return taken, tuple(told)
+
+
+def _facts_of(outcome: Outcome) -> Facts:
+    """What operators see of a run's end."""
+    match outcome:
+        case Done():
+            return {"cmg.outcome": "done"}
+        case Wait():
+            return {"cmg.outcome": "waits", "cmg.reason": outcome.reason}
+        case Failed():
+            return {"cmg.outcome": "failed", "cmg.problem": outcome.problem.code}
 
 
 def _waiting(outcome: Wait, before: Waiting | None, now: datetime) -> Waiting:

@@ -5,7 +5,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import Annotated
@@ -173,6 +173,11 @@ def _says_true(value: str) -> bool:
     return value == "True"
 
 
+def _says_yes(value: str) -> bool:
+    """As the Functions worker reads its own settings."""
+    return value.lower() in ("1", "true", "t", "yes", "y")
+
+
 def _keys(value: str) -> Secret[CallbackKeys]:
     keys = read_keys(value)
     if not keys.keys:
@@ -189,6 +194,24 @@ def _proxy(value: str) -> SecretStr:
     if parts.scheme != "http" or not parts.hostname:
         raise ValueError("it is no address of an HTTP proxy")
     return SecretStr(value)
+
+
+@dataclass(frozen=True)
+class TelemetrySettings:
+    """Where telemetry goes, and what it says of this process."""
+
+    application_insights: str = field(default="", repr=False)
+    """A connection string."""
+    collector: str = field(default="", repr=False)
+    """An OTLP endpoint."""
+    host_leaves_logs: bool = False
+    """Whether the Functions host leaves the app's log to the app, instead of carrying it to Application Insights."""
+    name: str = ""
+    """Of the app."""
+    instance: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.application_insights or self.collector)
 
 
 class Settings(BaseModel):
@@ -300,6 +323,39 @@ class Settings(BaseModel):
         description="give the proxy's address, such as «http://proxy.contoso.com:8080»",
     )
     no_proxy: str = Field(default="", alias="NO_PROXY", description="give host names")
+    insights: str = Field(
+        default="",
+        alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        description="give the connection string of Application Insights (docs/telemetry.md), or leave it out; how to "
+        "sign in stands in APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+        repr=False,
+    )
+    collector: str = Field(
+        default="",
+        alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="give the address of an OpenTelemetry collector that takes OTLP over HTTP, such as "
+        "«http://localhost:4318» (docs/telemetry.md), or leave it out",
+        repr=False,
+    )
+    host_leaves_logs: Annotated[bool, BeforeValidator(_says_yes)] = Field(
+        default=False,
+        alias="PYTHON_ENABLE_OPENTELEMETRY",
+        description="give «true» where host.json has `telemetryMode` «OpenTelemetry», so that the app's log goes to "
+        "Application Insights by the app itself (docs/telemetry.md)",
+    )
+    service_name: str = Field(
+        default="",
+        alias="OTEL_SERVICE_NAME",
+        description="give the app's name in telemetry, or leave it out for the function app's",
+    )
+    site: str = Field(default="", alias="WEBSITE_SITE_NAME", description="App Service sets it")
+    instance: str = Field(default="", alias="WEBSITE_INSTANCE_ID", description="App Service sets it")
+
+    @property
+    def telemetry(self) -> TelemetrySettings:
+        """Where telemetry goes."""
+        name = self.service_name or self.site
+        return TelemetrySettings(self.insights, self.collector, self.host_leaves_logs, name, self.instance)
 
     @property
     def limits(self) -> Limits:

@@ -32,6 +32,7 @@ from cmg_core.services import (
     Stored,
     StoredSubscription,
     Subscriptions,
+    Telemetry,
     Throttle,
     Tokens,
     Vaults,
@@ -102,6 +103,7 @@ class CustomersServices:
         self.dns: PublicDns = services.dns
         self.dialer: GatewayDialer = services.dialer
         self.tokens: Tokens = services.tokens
+        self.telemetry: Telemetry = services.telemetry
         self.callbacks: Callbacks = replace(
             services.callbacks, subscriptions=CustomersSubscriptions(services.callbacks.subscriptions, self.ledger)
         )

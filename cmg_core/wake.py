@@ -14,6 +14,7 @@ from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import SCHEMA, Happening, Message, Record, Status
 from cmg_core.engine import OVERDUE, tell_listeners
 from cmg_core.history import Line, events_of
+from cmg_core.observing import Observed
 from cmg_core.services import ActiveRow, LedgerConflict, Save, Services, Stored
 
 log = logging.getLogger("cmg.wake")
@@ -172,6 +173,12 @@ async def _wake(services: Services, stored: Stored) -> Came:
         return await _remind(services, stored)
     if record.wake_at is None or record.wake_at > now or _may_be_claimed(record, services):
         return Came.NOT_DUE
+    with services.telemetry.working(record.id, "wake", {"cmg.sends": record.sends}, record.revision):
+        return await _wake_now(services, stored, now)
+
+
+async def _wake_now(services: Services, stored: Stored, now: datetime) -> Came:
+    record = stored.record
     if record.sends >= SENDS_WITHOUT_PROGRESS:
         await _call_for_attention(services, stored)
         return Came.CALLED_FOR_ATTENTION
@@ -228,4 +235,5 @@ async def _call_for_attention(services: Services, stored: Stored) -> None:
     )
     line = Line(title, Happening.NEEDS_ATTENTION)
     await services.ledger.save(record.id, stored.etag, save, events_of([line], save, record.step))
+    Observed(record.id, record.state, save).tell(services.telemetry)
     await tell_listeners(services, record.id, record.subscribed)

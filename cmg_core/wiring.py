@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from cmg_core.azure.cloud import CLOUDS
 from cmg_core.azure.connections import Connections
@@ -21,6 +22,7 @@ from cmg_core.ledger.subscriptions import TableSubscriptions
 from cmg_core.ledger.table import TableLedger
 from cmg_core.notify.post import HttpsPoster
 from cmg_core.services import (
+    UNTOLD,
     Callbacks,
     Clock,
     GatewayDialer,
@@ -29,10 +31,17 @@ from cmg_core.services import (
     PublicDns,
     Queues,
     ResourceManager,
+    Telemetry,
     Tokens,
     Vaults,
 )
-from cmg_core.settings import Settings, settings
+from cmg_core.settings import Settings, TelemetrySettings, settings
+from cmg_core.telemetry.outward import TracedDialer, TracedDns, TracedPoster
+
+if TYPE_CHECKING:
+    from cmg_core.telemetry.start import Running
+
+log = logging.getLogger("cmg.wiring")
 
 
 class SystemClock:
@@ -46,12 +55,15 @@ class RealServices:
     """The ports over Azure, storage and the network. Making them opens nothing: each connects when it is first used."""
 
     def __init__(self, settings: Settings) -> None:
+        self._running = _telemetry(settings.telemetry)
+        self.telemetry: Telemetry = self._running.telemetry if self._running else UNTOLD
         self._storage_credential = managed_identity(settings.storage_client_id) if settings.queue_service else None
         storage = StorageConnection(
             connection_string=settings.storage.get_secret_value(),
             table_service=settings.table_service,
             queue_service=settings.queue_service,
             credential=self._storage_credential,
+            telemetry=self.telemetry,
         )
         self._table_ledger = TableLedger(storage)
         self._storage_queues = StorageQueues(storage, Seals(settings.message_keys.get_secret_value()))
@@ -64,13 +76,15 @@ class RealServices:
             identities=self.limits.identities,
             call=longest_call(self.limits.claim),
             backpressure=Backpressure(self._table_ledger, self.clock),
+            telemetry=self.telemetry,
         )
         self.ledger: Ledger = self._table_ledger
         self.queues: Queues = self._storage_queues
         self.vaults: Vaults = self._connections.vaults
-        self.dns: PublicDns = AskedDns(settings.dns_servers)
-        self.dialer: GatewayDialer = TlsDialer(
-            self.dns, settings.probe_path, settings.proxy.get_secret_value(), settings.no_proxy
+        self.dns: PublicDns = TracedDns(AskedDns(settings.dns_servers), self.telemetry)
+        self.dialer: GatewayDialer = TracedDialer(
+            TlsDialer(self.dns, settings.probe_path, settings.proxy.get_secret_value(), settings.no_proxy),
+            self.telemetry,
         )
         authority = CLOUDS[settings.cloud].authority
         self.tokens: Tokens = EntraTokens(
@@ -83,7 +97,7 @@ class RealServices:
         self._table_subscriptions = TableSubscriptions(storage)
         self.callbacks: Callbacks = Callbacks(
             self._table_subscriptions,
-            HttpsPoster(self.clock, settings.proxy.get_secret_value(), settings.no_proxy),
+            TracedPoster(HttpsPoster(self.clock, settings.proxy.get_secret_value(), settings.no_proxy), self.telemetry),
             settings.callback_keys.get_secret_value() if settings.callback_keys else None,
             settings.callback_hosts,
         )
@@ -100,6 +114,21 @@ class RealServices:
         if self._storage_credential:
             await self._storage_credential.close()
         await self._connections.aclose()
+        if self._running:
+            self._running.close()
+
+
+def _telemetry(wanted: TelemetrySettings) -> "Running | None":
+    """Telemetry where it is set up. Without it the app works all the same: what is wrong with it is logged."""
+    if not wanted:
+        return None
+    from cmg_core.telemetry.start import start
+
+    try:
+        return start(wanted)
+    except ValueError as error:
+        log.error("telemetry is not exported, its settings are not understood: %s", type(error).__name__)
+        return None
 
 
 @cache

@@ -19,6 +19,7 @@ from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject, ResourceId, subscription_of, text_at
 from cmg_core.notify.addresses import CallbackUrl
 from cmg_core.services import (
+    UNTOLD,
     Dialed,
     Limits,
     NameView,
@@ -27,6 +28,7 @@ from cmg_core.services import (
     Posted,
     Started,
     Stored,
+    Telemetry,
     VaultCertificate,
 )
 from cmg_core.steps.context import StepContext
@@ -363,6 +365,7 @@ class FakeServices:
     dns: FakeDns = field(default_factory=FakeDns)
     dialer: FakeDialer = field(default_factory=FakeDialer)
     tokens: FakeTokens = field(default_factory=FakeTokens)
+    telemetry: Telemetry = UNTOLD
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
     neighbours: dict[str, FakeAzure] = field(default_factory=dict)
     """Other subscriptions of the tenant, by ID."""

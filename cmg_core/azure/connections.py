@@ -14,7 +14,8 @@ from cmg_core.azure.vaults import KeyVaults
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.tenants import ONE_TENANT, Identities, SignIn, Tenant, Who
-from cmg_core.services import Clock
+from cmg_core.services import UNTOLD, Clock, Telemetry
+from cmg_core.telemetry.outward import watched
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -29,7 +30,7 @@ class Connections:
     ``transport`` and ``credential`` stand in for the real ones where all of Azure lies in the same process;
     ``credential`` makes the credential of a sign-in. ``identities`` decide who signs in: tenant and access alone choose
     a credential, and none ever stands in for another. ``call`` is one call's time-out. ``backpressure`` is what this
-    process knows of throttled subscriptions.
+    process knows of throttled subscriptions. ``telemetry`` is told of every request.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Connections:
         identities: Identities = ONE_TENANT,
         call: timedelta = LONGEST_CALL,
         backpressure: Backpressure | None = None,
+        telemetry: Telemetry = UNTOLD,
         transport: Callable[[], Transport] = make_transport,
         credential: "Callable[[SignIn], AsyncTokenCredential] | None" = None,
     ) -> None:
         self._cloud, self._clock, self._client_id, self._call = cloud, clock, client_id, call
         self._identities = identities
         self._backpressure = backpressure
+        self._telemetry = telemetry
         self._make_transport, self._make_credential = transport, credential
         self._credentials: dict[SignIn, AsyncTokenCredential] = {}
         self._resource_managers: dict[tuple[Tenant, str], AzureResourceManager] = {}
@@ -82,7 +85,13 @@ class Connections:
 
     @cached_property
     def _transport(self) -> Transport:
-        return self._make_transport()
+        return watched(self._make_transport(), self._telemetry, self._service)
+
+    def _service(self, host: str) -> str:
+        """What a host is to those who look at telemetry."""
+        if self._cloud.manages(f"https://{host}"):
+            return "resource-manager"
+        return "key-vault" if host.endswith(self._cloud.vault_suffix) else "sign-in"
 
     def _credential(self, sign_in: SignIn | None) -> "AsyncTokenCredential":
         if sign_in is None:

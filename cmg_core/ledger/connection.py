@@ -3,16 +3,17 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cmg_core.domain.errors import AzureRefused, TryAgain
-from cmg_core.services import LedgerConflict
+from cmg_core.services import UNTOLD, LedgerConflict, Telemetry
+from cmg_core.telemetry.outward import watched
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.exceptions import HttpResponseError
-    from azure.core.pipeline.transport import AioHttpTransport
+    from azure.core.pipeline.transport import AsyncHttpTransport
 
 BUSY = (408, 429)
 KEEP_ALIVE_SECONDS = 3
@@ -27,6 +28,7 @@ class StorageConnection:
     table_service: str = ""
     queue_service: str = ""
     credential: "AsyncTokenCredential | None" = field(default=None, repr=False)
+    telemetry: Telemetry = field(default=UNTOLD, repr=False)
 
     def __post_init__(self) -> None:
         by_identity = bool(self.table_service and self.queue_service and self.credential)
@@ -49,11 +51,11 @@ def open_session() -> "ClientSession":
     )
 
 
-def transport(session: "ClientSession") -> "AioHttpTransport":
-    """The clients' transport over a session that outlives them."""
+def transport(session: "ClientSession", telemetry: Telemetry, service: str) -> "AsyncHttpTransport[Any, Any]":
+    """The clients' transport over a session that outlives them; ``service`` names it to telemetry."""
     from azure.core.pipeline.transport import AioHttpTransport
 
-    return AioHttpTransport(session=session, session_owner=False)
+    return watched(AioHttpTransport(session=session, session_owner=False), telemetry, lambda host: service)
 
 
 def error_code(error: "HttpResponseError") -> str:

@@ -80,7 +80,7 @@ class StorageQueues:
         if self._service is None:
             self._session = open_session()
             settings: dict[str, Any] = {
-                "transport": transport(self._session),
+                "transport": transport(self._session, self._connection.telemetry, "queues"),
                 "initial_backoff": 0.2,
                 "increment_base": 2,
                 "random_jitter_range": 0.1,

@@ -38,7 +38,10 @@ class Rows:
         if self._table is None:
             self._session = open_session()
             connection = self._connection
-            settings: dict[str, Any] = {"transport": transport(self._session), "retry_backoff_factor": 0.2}
+            settings: dict[str, Any] = {
+                "transport": transport(self._session, connection.telemetry, "tables"),
+                "retry_backoff_factor": 0.2,
+            }
             service = (
                 TableServiceClient.from_connection_string(connection.connection_string, **settings)
                 if connection.connection_string

@@ -53,7 +53,8 @@ async def deliver(services: Services, deployment_id: str, jitter: Callable[[], f
         return await _drop_orphans(services, waiting)
     events = numbered(await services.ledger.events(deployment_id))
     runs = [_Run(services, found.record, events, each, jitter).post_all() for each in waiting]
-    failures = [each for each in await asyncio.gather(*runs, return_exceptions=True) if each is not None]
+    with services.telemetry.working(deployment_id, "notify", {"cmg.listeners": len(waiting)}):
+        failures = [each for each in await asyncio.gather(*runs, return_exceptions=True) if each is not None]
     for failure in failures:
         if not isinstance(failure, LedgerConflict):
             raise failure

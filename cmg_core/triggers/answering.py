@@ -92,8 +92,9 @@ def answering(
     """
 
     async def answer_call(req: func.HttpRequest) -> func.HttpResponse:
-        correlation_id = _correlation_id(req)
-        with correlated(correlation_id):
+        found = _TRACEPARENT.fullmatch(req.headers.get("traceparent", ""))
+        correlation_id = found[1] if found else secrets.token_hex(16)
+        with correlated(correlation_id, found[0] if found else ""):
             try:
                 given = await route.handler(await _admitted(route, req, services))
             except Exception as error:
@@ -113,11 +114,6 @@ async def _admitted(route: Route, request: func.HttpRequest, services: Callable[
     ensure_may(caller, needs(route.name, request.route_params.get("gate", "")))
     theirs = services_for(caller, reached)
     return Call(request, lambda: theirs, caller)
-
-
-def _correlation_id(request: func.HttpRequest) -> str:
-    found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return found[1] if found else secrets.token_hex(16)
 
 
 def _refusal(error: Exception, request: func.HttpRequest, correlation_id: str) -> func.HttpResponse:

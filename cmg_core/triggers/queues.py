@@ -26,13 +26,15 @@ def running(
     """The function that the Functions host calls for each message in the step's queue."""
 
     async def run(message: func.QueueMessage, context: func.Context) -> None:
-        await run_step(services, step, message, context.invocation_id)
+        await run_step(services, step, message, context.invocation_id, context.trace_context.trace_parent or "")
 
     return run
 
 
-async def run_step(services: Callable[[], Services], step: str, message: func.QueueMessage, invocation_id: str) -> None:
-    """Run one step for one message.
+async def run_step(
+    services: Callable[[], Services], step: str, message: func.QueueMessage, invocation_id: str, host: str = ""
+) -> None:
+    """Run one step for one message. ``host`` is the `traceparent` of the host's own span of the invocation.
 
     Raises UnreadableMessage for what is no message of this product and NewerSchema for a newer release's (the host
     moves them to the poison queue), TryAgain and ClaimRunsOut as the engine does, RunFailed for anything else.
@@ -42,7 +44,7 @@ async def run_step(services: Callable[[], Services], step: str, message: func.Qu
     except UnicodeDecodeError:
         raise UnreadableMessage(f"queue cmg-{step} holds a message that is no text in UTF-8") from None
     try:
-        with correlated(invocation_id):
+        with correlated(invocation_id, host):
             await Engine(services()).handle(step, body, message.id or "", invocation_id)
     except (UnreadableMessage, UnreadableRow, NewerSchema) as reason:
         log.error("step %s leaves a message to the poison queue: %s", step, reason, extra=_told(body, invocation_id))

@@ -29,6 +29,7 @@ from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
 from cmg_core.ledger.queues import NOTIFY
 from cmg_core.services import (
+    UNTOLD,
     Callbacks,
     Clock,
     GatewayDialer,
@@ -39,9 +40,11 @@ from cmg_core.services import (
     ResourceManager,
     Services,
     Stored,
+    Telemetry,
     Tokens,
     Vaults,
 )
+from cmg_core.telemetry.outward import TracedDialer, TracedDns, TracedPoster
 from cmg_core.triggers.answering import answering
 from cmg_core.triggers.callbacks import run_notify
 from cmg_core.triggers.http import ROUTES
@@ -193,6 +196,7 @@ class WiredServices:
     tokens: Tokens
     callbacks: Callbacks
     azure: Callable[[Tenant, str], ResourceManager]
+    telemetry: Telemetry = UNTOLD
 
 
 class InProcess:
@@ -202,6 +206,7 @@ class InProcess:
     """
 
     def __init__(self, sample: Sample, tape: Tape, settings: Settings, begin: datetime = EPOCH) -> None:
+        self.telemetry: Telemetry = UNTOLD
         # Each story is a process of its own; this cache of the vault client would outlive it.
         http_challenge_cache.clear()
         self.sample, self.tape, self.settings = sample, tape, settings
@@ -251,6 +256,7 @@ class InProcess:
             backpressure=Backpressure(self.ledger, clock),
             transport=lambda: self.transport(self.clock),
             identities=self.identities,
+            telemetry=self.telemetry,
             credential=lambda sign_in: SimulatorCredential(self.simulator, self.clock.now, sign_in),
         )
         self._connections.append(connections)
@@ -268,11 +274,16 @@ class InProcess:
             ledger=self.ledger,
             queues=self.queues,
             vaults=connections.vaults,
-            dns=SimulatedDns(self.world, self.clock, self.tape),
-            dialer=SimulatedDialer(self.world, self.clock, self.tape),
+            dns=TracedDns(SimulatedDns(self.world, self.clock, self.tape), self.telemetry),
+            dialer=TracedDialer(SimulatedDialer(self.world, self.clock, self.tape), self.telemetry),
             tokens=self._tokens(clock),
-            callbacks=Callbacks(self.subscriptions, SimulatedPoster(self.world, self.clock, self.tape), KEYS),
+            callbacks=Callbacks(
+                self.subscriptions,
+                TracedPoster(SimulatedPoster(self.world, self.clock, self.tape), self.telemetry),
+                KEYS,
+            ),
             azure=connections.resource_manager,
+            telemetry=self.telemetry,
         )
 
     async def close(self) -> None:

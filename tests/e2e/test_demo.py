@@ -1,16 +1,22 @@
 """`python3 dev.py demo --json` for each sample, as users start it: one JSON object that keeps the report's contract."""
 
 import ipaddress
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from uuid import UUID
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pydantic import BaseModel, ConfigDict
 
 from local.dev.processes import ROOT
+from tests.collector import Posted, facts_of, spans_in, taking
 
 LONGEST_S = 180
+TOLD_OF = "s07-own-domain-from-scale-set"
+"""The sample whose telemetry goes to a collector."""
 
 
 class Part(BaseModel):
@@ -161,11 +167,20 @@ def test_the_demo_keeps_its_promise_and_the_reports_contract(sample: str) -> Non
     wanted = SAMPLES[sample]
     # The default sample needs no name.
     file = [] if sample == next(iter(SAMPLES)) else ["--file", f"samples/{sample}.json"]
-    done = subprocess.run(
-        [sys.executable, "dev.py", "demo", "--json", *file], cwd=ROOT, capture_output=True, text=True, timeout=LONGEST_S
-    )
+    with taking() as (address, posted):
+        done = subprocess.run(
+            [sys.executable, "dev.py", "demo", "--json", *file],
+            cwd=ROOT,
+            env=os.environ | ({"OTEL_EXPORTER_OTLP_ENDPOINT": address} if sample == TOLD_OF else {}),
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+        )
     assert done.returncode == 0, done.stderr
     report = Report.model_validate_json(done.stdout)
+    assert bool(posted) is (sample == TOLD_OF)
+    if posted:
+        assert wrong_with_the_trace(posted, report) == []
 
     assert report.outcome == "succeeded"
     is_migration = len(wanted.deleted) > 0
@@ -191,6 +206,32 @@ def test_the_demo_keeps_its_promise_and_the_reports_contract(sample: str) -> Non
     storage = report.storage_transactions
     assert storage.total == storage.queue + storage.table
     assert 0 < report.critical_path_seconds < report.wall_seconds
+
+
+def wrong_with_the_trace(posted: Posted, report: Report) -> list[str]:
+    """What is not as it must be in what the collector was sent."""
+    spans = spans_in(posted)
+    given = {span.span_id for span in spans}
+    calls = [span for span in spans if facts_of(span).get("cmg.service") == "resource-manager"]
+    everything = b"".join(body for _, body in posted)
+    told = {
+        "another trace": {span.trace_id for span in spans} != {UUID(report.deployment_id).bytes},
+        "not one root": [span.name for span in spans if not span.parent_span_id] != ["deployment"],
+        "an ID twice": len(given) < len(spans),
+        "an orphan": any(span.parent_span_id and span.parent_span_id not in given for span in spans),
+        "a link to nowhere": any(link.span_id not in given for span in spans for link in span.links),
+        "a step without a run": {name.removeprefix("run ") for name in map(_name, spans) if name.startswith("run ")}
+        != {step.name for step in report.steps},
+        f"{len(calls)} of {report.azure_calls.total} calls": len(calls) != report.azure_calls.total,
+        "a secret": any(
+            word in everything for word in (b"AccountKey", b"SharedKey", b"Bearer", b"eyJ", b"api-version")
+        ),
+    }
+    return [what for what, is_so in told.items() if is_so]
+
+
+def _name(span: Span) -> str:
+    return str(span.name)
 
 
 def ends(ids: list[str]) -> set[str]:

@@ -14,7 +14,7 @@ SHIPPED = [*CORE.rglob("*.py"), ROOT / "function_app.py"]
 
 SERVICE_SDKS = ("azure.mgmt", "azure.identity", "azure.keyvault", "dns")
 STORAGE_SDKS = ("azure.storage", "azure.data")
-HEAVY = (*SERVICE_SDKS, *STORAGE_SDKS, "aiohttp")
+HEAVY = (*SERVICE_SDKS, *STORAGE_SDKS, "aiohttp", "opentelemetry", "azure.monitor")
 
 
 def imports_of(file: Path) -> set[str]:
@@ -71,6 +71,10 @@ def test_only_the_azure_folder_imports_management_identity_vault_and_dns_librari
 
 def test_only_the_ledger_imports_storage_libraries() -> None:
     assert not breaches(outside("ledger"), STORAGE_SDKS)
+
+
+def test_only_the_telemetry_folder_imports_opentelemetry() -> None:
+    assert not breaches(outside("telemetry"), ("opentelemetry", "azure.monitor"))
 
 
 def test_only_triggers_and_the_app_import_azure_functions() -> None:

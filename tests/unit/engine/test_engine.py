@@ -37,7 +37,7 @@ from cmg_core.domain.record import (
 from cmg_core.engine import LONGEST_DELAY, OVERDUE, RETRIES, SLEPT_THROUGH, Engine, taken_up
 from cmg_core.ledger.seals import Seals
 from cmg_core.plan import PlannedStep
-from cmg_core.services import Callbacks, Limits, Save, Stored
+from cmg_core.services import UNTOLD, Callbacks, Limits, Save, Stored, Telemetry
 from cmg_core.steps.context import Step, StepContext
 from cmg_core.wake import SENDS_WITHOUT_PROGRESS, wake_due
 from local.inprocess.listeners import MemorySubscriptions
@@ -57,6 +57,7 @@ class World:
     limits: Limits = field(default_factory=lambda: Limits(timedelta(days=1), timedelta(minutes=5), {}))
     written: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    telemetry: Telemetry = UNTOLD
 
     def __post_init__(self) -> None:
         self.queues = MemoryQueues(self.clock)

@@ -11,7 +11,7 @@ import azure.functions as func
 from cmg_core.domain.roles import CallerRules, Role
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject
-from cmg_core.services import Callbacks, Limits
+from cmg_core.services import UNTOLD, Callbacks, Limits, Telemetry
 from cmg_core.triggers.answering import Route, answering
 from cmg_core.triggers.http import ROUTES
 from local.inprocess.listeners import KEYS, MemorySubscriptions
@@ -38,6 +38,7 @@ class MemoryServices:
     dialer: FakeDialer = field(default_factory=FakeDialer)
     tokens: FakeTokens = field(default_factory=FakeTokens)
     resource_manager: FakeAzure = field(default_factory=FakeAzure)
+    telemetry: Telemetry = UNTOLD
     poster: FakePoster = field(default_factory=FakePoster)
 
     def __post_init__(self) -> None:
