@@ -80,7 +80,7 @@ async def _record_back(context: StepContext, state: State) -> Done | Wait:
     dialed = await context.services.dialer.dial(old.deployment_name, names_of(state).service_name)
     if not relays(dialed, state.relaying_attested):
         return _wait_for_the_old_one(context, state, in_words(dialed))
-    seen = _seen_back_inside(context, state, in_words(dialed))
+    seen = _seen_open(context, state, GateName.INSIDE_DNS, in_words(dialed))
     target = plan_of(state).record
     back = record.pointing_at(target.target if target else old.deployment_name)
     await context.azure_of(record.id).put(await context.claim(), record.id, back.body(), etag=record.etag)
@@ -97,9 +97,9 @@ def _wait_for_the_old_one(context: StepContext, state: State, seen: str) -> Wait
     return Wait(state, _pause(context, state), told)
 
 
-def _seen_back_inside(context: StepContext, state: State, seen: str) -> Done:
-    """The gate at which somebody was asked is open, since the old gateway relays."""
-    gate = state.gate(GateName.INSIDE_DNS)
+def _seen_open(context: StepContext, state: State, name: GateName, seen: str) -> Done:
+    """The gate at which somebody was asked is open, since what was asked for is so."""
+    gate = state.gate(name)
     if gate is None or gate.is_open or gate.asked_at is None:
         return Done(state)
     return opened_by_observation(state, gate.name, context.services.clock.now(), seen)
@@ -119,7 +119,9 @@ async def _watch_record(context: StepContext, state: State) -> Done | Wait:
     if len(answered) * 2 > len(views) and not any(new_name in view.targets for view in answered):
         noted = state.cut_over
         held = max(noted.ttl_at_flip or timedelta(), noted.ttl_before or timedelta())
-        return Done(await _back(context, state, held if case_of_state(state).moves_the_name else timedelta()))
+        open = _seen_open(context, state, GateName.CNAME, f"No public server leads to {new_name} any more.")
+        held = held if case_of_state(state).moves_the_name else timedelta()
+        return Done(await _back(context, open.state, held), open.told)
     if is_closed(state, GateName.CNAME):
         return wait_at(state, GateName.CNAME, now)
     return Wait(

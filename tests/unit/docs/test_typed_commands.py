@@ -47,6 +47,8 @@ RUN_BY = {
     "docs": "tests/unit/docs/test_site.py",
     "help": "tests/unit/host/test_dev.py",
     "host": "tests/e2e/test_up.py",
+    "lock": "tests/unit/host/test_dev.py",
+    "package": "tests/e2e/test_package.py",
     "ledger": "tests/integration/test_ledger_copy.py",
     "plan": "tests/integration/test_dev_plan.py",
     "test": "tests/conftest.py",  # whoever reads this has run it

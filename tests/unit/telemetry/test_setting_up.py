@@ -61,11 +61,12 @@ def test_without_a_setting_nothing_of_it_is_imported_however_much_is_done() -> N
 
 def test_a_collector_and_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
-    services = RealServices(read(STORAGE | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}))
     handlers = logging.getLogger("cmg").handlers
-    assert services.telemetry is not UNTOLD and handlers
+    before = [*handlers]
+    services = RealServices(read(STORAGE | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}))
+    assert services.telemetry is not UNTOLD and len(handlers) == len(before) + 1
     asyncio.run(services.aclose())
-    assert not handlers
+    assert handlers == before
 
 
 def test_a_connection_string_that_is_none_stops_nothing_and_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
