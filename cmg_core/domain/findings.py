@@ -13,7 +13,6 @@ def _say(
     *,
     resource: str = "",
     pointer: str = "",
-    link: str = "",
 ) -> Finding:
     return Finding(
         code=code,
@@ -22,7 +21,7 @@ def _say(
         cure=cure,
         resource=resource,
         pointer=pointer,
-        link=link or section_of(code),
+        link=section_of(code),
     )
 
 

@@ -16,7 +16,6 @@ from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding
 
-GUIDE = "docs/service-providers.md"
 TENANT_POINTER, ACCESS_POINTER = "/tenant_id", "/access"
 
 NO_IDENTITY = "NoIdentityForTenant"
@@ -106,7 +105,6 @@ def _access_findings(tenant: Tenant, who: Identities) -> Iterator[Finding]:
             f"{elsewhere}: the managed identity signs in to its own tenant only.",
             "Leave `access` out, or give «app» or «delegated».",
             pointer=ACCESS_POINTER,
-            link=GUIDE,
         )
     if access is Access.DELEGATED and who.home == tenant.id:
         yield blocks(
@@ -114,7 +112,6 @@ def _access_findings(tenant: Tenant, who: Identities) -> Iterator[Finding]:
             "The subscription's tenant is the app's own: nothing is delegated there.",
             "Leave `access` out, or give the customer's tenant as `tenant_id`.",
             pointer=ACCESS_POINTER,
-            link=GUIDE,
         )
     if access is Access.DELEGATED and not who.home:
         yield blocks(
@@ -122,7 +119,6 @@ def _access_findings(tenant: Tenant, who: Identities) -> Iterator[Finding]:
             "`access` is «delegated», and no setting names the tenant that subscriptions are delegated to.",
             "Set CMG_TENANT_ID to the tenant of the app's managed identity.",
             pointer=ACCESS_POINTER,
-            link=GUIDE,
         )
     if access is Access.APP and not who.customer_app:
         why = "`access` is «app»" if tenant.access else elsewhere
@@ -132,7 +128,6 @@ def _access_findings(tenant: Tenant, who: Identities) -> Iterator[Finding]:
             "Set CMG_CUSTOMER_APP to the client ID of a multi-tenant app that trusts the managed identity, or have the "
             "subscription delegated and give «delegated» as `access`.",
             pointer=ACCESS_POINTER,
-            link=GUIDE,
         )
     if access is Access.DELEGATED and not who.customer_app:
         yield blocks(
@@ -142,7 +137,6 @@ def _access_findings(tenant: Tenant, who: Identities) -> Iterator[Finding]:
             "Set CMG_CUSTOMER_APP to the client ID of a multi-tenant app that trusts the managed identity; the "
             "customer consents to it and lets it read certificates.",
             pointer="/certificate/vault",
-            link=GUIDE,
         )
 
 
@@ -205,7 +199,6 @@ def _not_consented(number: str, tenant: Tenant, who: Identities) -> Finding:
         f"?client_id={who.customer_app}, or run there: az ad sp create --id {who.customer_app}. Then give the app its "
         "roles.",
         pointer=TENANT_POINTER,
-        link=GUIDE,
     )
 
 
@@ -218,7 +211,6 @@ def _not_trusted(number: str, who: Identities) -> Finding:
         f"https://login.microsoftonline.com/{who.home or '(home tenant)'}/v2.0, the managed identity's object ID as "
         "subject (letter case counts) and audience api://AzureADTokenExchange.",
         pointer=TENANT_POINTER,
-        link=GUIDE,
     )
 
 
@@ -256,5 +248,4 @@ def not_delegated(tenant: Tenant, who: Identities, resource: str = "") -> Findin
         "roles that the guide lists; or give «app» as `access` where the customer consented to the app.",
         resource=resource,
         pointer=ACCESS_POINTER,
-        link=GUIDE,
     )
