@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic import Json as FromJson
@@ -26,6 +26,8 @@ log = logging.getLogger("cmg.ledger")
 
 # A table's row as the client takes and gives it: text, whole numbers and bytes by column.
 type Columns = dict[str, str | int | bytes]
+# A row as it was read, whoever wrote it: what its columns hold is not believed yet.
+type Row = Mapping[str, object]
 
 LARGEST_PROPERTY = 65_536
 """Bytes of one binary property (Microsoft Learn, "Understanding the Table service data model")."""
@@ -33,7 +35,7 @@ LARGEST_BODY = 49_152
 """Bytes of a queue message's text before base64 makes 65,536 of them (engine-protocol, "Storage shape")."""
 
 
-def _since_the_first_release(noted: Any) -> Any:
+def _since_the_first_release(noted: object) -> object:
     """The first release noted calls for gates only, and did not say so."""
     return {"ask": Ask.OPEN_GATE, **noted} if isinstance(noted, dict) else noted
 
@@ -225,7 +227,7 @@ class _ReservationColumns(_Columns):
     deployment: str
 
 
-def _read[Kind: _Columns](kind: type[Kind], what: str, row: Mapping[str, Any]) -> Kind:
+def _read[Kind: _Columns](kind: type[Kind], what: str, row: Row) -> Kind:
     try:
         return kind.model_validate(row)
     except ValidationError as error:
@@ -233,7 +235,7 @@ def _read[Kind: _Columns](kind: type[Kind], what: str, row: Mapping[str, Any]) -
         raise UnreadableRow(what, sorted(columns)) from None
 
 
-def record_of(deployment_id: str, row: Mapping[str, Any]) -> Record:
+def record_of(deployment_id: str, row: Row) -> Record:
     """The record that a row holds.
 
     Raises NewerSchema for one that only a newer release understands, UnreadableRow for one that no release wrote.
@@ -267,7 +269,7 @@ def record_of(deployment_id: str, row: Mapping[str, Any]) -> Record:
     )
 
 
-def event_of(deployment_id: str, row: Mapping[str, Any]) -> Event:
+def event_of(deployment_id: str, row: Row) -> Event:
     """The line of a history that a row holds. Raises UnreadableRow."""
     return _read(_EventColumns, f"an event of deployment {deployment_id}", row).event
 
@@ -277,12 +279,12 @@ def subscription_columns(subscription: Subscription) -> Columns:
     return {"subscription": SUBSCRIPTION.dump_json(subscription).decode()}
 
 
-def subscription_of(row: Mapping[str, Any]) -> Subscription:
+def subscription_of(row: Row) -> Subscription:
     """The subscription that a row holds. Raises UnreadableRow."""
     return _read(_SubscriptionColumns, "a subscription", row).subscription
 
 
-def subscriptions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Subscription, Mapping[str, Any]]]:
+def subscriptions_of[Read: Row](rows: Iterable[Read]) -> list[tuple[Subscription, Read]]:
     """The subscriptions of rows, each with its row. One that cannot be read hides no other."""
     found = []
     for row in rows:
@@ -293,12 +295,12 @@ def subscriptions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Subscripti
     return found
 
 
-def holder_of(gateway: str, row: Mapping[str, Any]) -> str:
+def holder_of(gateway: str, row: Row) -> str:
     """The deployment that a gateway's reservation names. Raises UnreadableRow."""
     return _read(_ReservationColumns, f"the reservation of {gateway}", row).deployment
 
 
-def active_row_of(deployment_id: str, row: Mapping[str, Any]) -> ActiveRow:
+def active_row_of(deployment_id: str, row: Row) -> ActiveRow:
     """The line of a list that a row holds. Raises UnreadableRow."""
     read = _read(_ListedColumns, f"the list's row of deployment {deployment_id}", row)
     return ActiveRow(
@@ -313,7 +315,7 @@ def active_row_of(deployment_id: str, row: Mapping[str, Any]) -> ActiveRow:
     )
 
 
-def listed(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[ActiveRow]:
+def listed(rows: Iterable[tuple[str, Row]]) -> list[ActiveRow]:
     """The lines of a list, by deployment ID. One that cannot be read (a newer release's) hides no other."""
     lines = []
     for deployment_id, row in rows:
@@ -324,7 +326,7 @@ def listed(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[ActiveRow]:
     return lines
 
 
-def is_at_work(row: Mapping[str, Any]) -> bool:
+def is_at_work(row: Row) -> bool:
     """Whether a record's row, of which ``status`` is enough, is of a deployment that has not ended."""
     return row.get("status") not in {status for status in Status if status.is_end}
 
@@ -334,7 +336,7 @@ def throttle_columns(throttle: Throttle) -> Columns:
     return {"throttled_until": throttle.until.isoformat(), "told_seconds": math.ceil(throttle.told.total_seconds())}
 
 
-def throttles_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Throttle]:
+def throttles_of(rows: Iterable[tuple[str, Row]]) -> dict[str, Throttle]:
     """The notes of throttled subscriptions, by subscription ID. One that cannot be read is none."""
     notes = {}
     for subscription_id, row in rows:

@@ -9,12 +9,13 @@ from cmg_core.services import LedgerConflict
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
+    from azure.data.tables import TableEntity
     from azure.data.tables.aio import TableClient
 
 TABLE = "CmgLedger"
 
 # Operations of a batch: the client's name for each, the row, and its options.
-type Operation = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+type Operation = tuple[str, Mapping[str, object], Mapping[str, object]]
 
 
 class Rows:
@@ -70,24 +71,24 @@ class Rows:
         answers = await self.ask(what, lambda table: table.submit_transaction(operations))
         return str(answers[0]["etag"])
 
-    async def get(self, partition_key: str, row_key: str) -> Mapping[str, Any] | None:
+    async def get(self, partition_key: str, row_key: str) -> "TableEntity | None":
         try:
             return await self.ask("a look into the ledger", lambda table: table.get_entity(partition_key, row_key))
         except LedgerConflict:
             return None
 
-    async def range(self, partition_key: str, prefix: str, columns: list[str] | None = None) -> list[Mapping[str, Any]]:
+    async def range(self, partition_key: str, prefix: str, columns: list[str] | None = None) -> "list[TableEntity]":
         """The rows of a partition whose key begins with ``prefix``, in order; all columns, or those named."""
         keys = {"partition": partition_key, "first": prefix, "beyond": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
         rows = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @beyond"
 
-        async def all_rows(table: "TableClient") -> list[Mapping[str, Any]]:
+        async def all_rows(table: "TableClient") -> "list[TableEntity]":
             return [row async for row in table.query_entities(rows, parameters=keys, select=columns)]
 
         return await self.ask("a list from the ledger", all_rows)
 
 
-def merged(row: Mapping[str, Any], etag: str = "") -> Operation:
+def merged(row: Mapping[str, object], etag: str = "") -> Operation:
     """A row's columns merged into what stands, with an ETag only while that holds."""
     from azure.core import MatchConditions
     from azure.data.tables import UpdateMode
@@ -96,6 +97,6 @@ def merged(row: Mapping[str, Any], etag: str = "") -> Operation:
     return "update", row, {"mode": UpdateMode.MERGE, **condition}
 
 
-def etag_of(row: Mapping[str, Any]) -> str:
+def etag_of(row: "TableEntity") -> str:
     """The ETag of a row as the client gave it."""
-    return str(row.metadata["etag"])  # type: ignore[attr-defined]
+    return str(row.metadata["etag"])

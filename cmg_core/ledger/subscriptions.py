@@ -6,7 +6,7 @@ Rows: ``l:<deployment>:<subscription>`` live, ``z:…`` resting. A subscription 
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cmg_core.ledger import codec
 from cmg_core.ledger.rows import Operation, Rows, etag_of, merged
@@ -53,7 +53,7 @@ def _key(subscription: Subscription, kind: str) -> str:
     return f"{kind}{subscription.deployment_id}:{subscription.id}"
 
 
-def _row(subscription: Subscription) -> dict[str, Any]:
+def _row(subscription: Subscription) -> codec.Columns:
     key = _key(subscription, RESTING if subscription.rests else LIVE)
     return {"PartitionKey": CALLBACKS, "RowKey": key, **codec.subscription_columns(subscription)}
 

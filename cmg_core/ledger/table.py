@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from cmg_core.domain.record import Claim, Event, Record, Requested
 from cmg_core.ledger import codec
@@ -178,7 +177,7 @@ def reservation_partition(gateway: str) -> str:
     return f"g:{hashlib.sha256(gateway.encode()).hexdigest()}"
 
 
-def _row(deployment_id: str, row_key: str, columns: codec.Columns) -> dict[str, Any]:
+def _row(deployment_id: str, row_key: str, columns: codec.Columns) -> codec.Columns:
     return {"PartitionKey": partition(deployment_id), "RowKey": row_key, **columns}
 
 
