@@ -54,11 +54,8 @@ class Traced:
         )
         working = Working(span)
         try:
-            with _current(span):
+            with _under(span, working):
                 yield working
-        except Exception as error:
-            working.came = type(error).__name__
-            raise
         finally:
             by: Facts = {"cmg.work": name, "cmg.outcome": working.came}
             self.measure("cmg.work.duration", time.monotonic() - begun, by)
@@ -77,11 +74,8 @@ class Traced:
         span = self._tracer.start_span(name, None, SpanKind.CLIENT, told) if _is_working() else trace.INVALID_SPAN
         working = Working(span)
         try:
-            with _current(span):
+            with _under(span, working):
                 yield working
-        except Exception as error:
-            working.came = type(error).__name__
-            raise
         finally:
             by: Facts = {"cmg.service": service, "cmg.method": name.partition(" ")[0], "cmg.came": working.came}
             self.count("cmg.calls", by)
@@ -114,12 +108,14 @@ class Working:
 
 
 @contextmanager
-def _current(span: trace.Span) -> Iterator[None]:
+def _under(span: trace.Span, working: "Working") -> Iterator[None]:
     """Let what is begun inside be the span's part. An error's text may hold anything: its kind has to do."""
     with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield
         except BaseException as error:
+            if isinstance(error, Exception):
+                working.came = type(error).__name__
             span.set_attribute("error.type", type(error).__name__)
             span.set_status(Status(StatusCode.ERROR))
             raise
