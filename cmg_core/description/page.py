@@ -4,11 +4,12 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 
 from cmg_core.answers import FindingCodeAnswer, ProblemTypeAnswer
 from cmg_core.description.problem_types import problem_types
+from cmg_core.description.reading import Markup, calls_of, members_of
 from cmg_core.description.style import STYLE
 from cmg_core.domain.problems import PROBLEM_TYPES
 from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
@@ -26,12 +27,18 @@ curl -s "$API/plans" -H "x-functions-key: $KEY" -H "Accept: text/markdown" -d @r
 """The call that changes nothing, as JSON and as a page."""
 
 _INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*")
+_kind = Markup(
+    type_name=lambda name: f'<a href="#type-{name}">{escape(name)}</a>',
+    value=lambda text: f"<code>{escape(text)}</code>",
+    plain=escape,
+).kind
+"""A schema in a few words."""
 
 
 def docs_page(document: JsonObject) -> str:
     """The whole description: calls by group, types of answers and bodies, and problems."""
     tags = [text_at(tag, "name") for tag in objects_at(document, "tags")]
-    calls = list(_calls(document))
+    calls = list(calls_of(document))
     groups = "".join(
         f'<section aria-labelledby="{_slug(tag)}"><h2 id="{_slug(tag)}">{escape(tag)}</h2>'
         + _paragraphs(text_at(about, "description"))
@@ -89,14 +96,6 @@ def _whole(title: str, body: str) -> str:
     )
 
 
-def _calls(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
-    """Method, path and operation of each call."""
-    for path, item in _members(document, "paths"):
-        for method, operation in _members(item):
-            if isinstance(operation, dict):
-                yield method.upper(), path, operation
-
-
 def _overview(calls: Iterable[tuple[str, str, JsonObject]]) -> str:
     """All calls at one glance, each leading to its part of the page."""
     rows = "".join(
@@ -114,7 +113,7 @@ def _call(method: str, path: str, operation: JsonObject) -> str:
     needs = f"one of the roles {_listed(roles)}" if roles else "no key"
     needs += f", or {_listed(own)} for what the caller asked for itself" if own else ""
     needs += "".join(
-        f", at the gate {gate} {_listed(of_gate)}" for gate, of_gate in _members(operation, "x-roles-by-gate")
+        f", at the gate {gate} {_listed(of_gate)}" for gate, of_gate in members_of(operation, "x-roles-by-gate")
     )
     return (
         f'<article aria-labelledby="{name}"><h3 id="{name}"><span class="method {method.lower()}">{method}</span> '
@@ -154,7 +153,7 @@ def _answers(operation: JsonObject) -> str:
     """Those that a caller hopes for open, refusals folded under their statuses."""
     told = {
         status: _answer(status, answer)
-        for status, answer in _members(operation, "responses")
+        for status, answer in members_of(operation, "responses")
         if isinstance(answer, dict)
     }
     good = "".join(text for status, text in told.items() if status < "4")
@@ -165,16 +164,15 @@ def _answers(operation: JsonObject) -> str:
 
 
 def _answer(status: str, answer: JsonObject) -> str:
-    if "$ref" in answer:
-        return f"<p><b>{status}</b> The key or token is missing or wrong; no body.</p>"
-    contents = [(kind, content) for kind, content in _members(answer, "content") if isinstance(content, dict)]
+    contents = [(kind, content) for kind, content in members_of(answer, "content") if isinstance(content, dict)]
     kinds = ", ".join(f"{_kind(content.get('schema'))} as <code>{escape(kind)}</code>" for kind, content in contents)
-    headers = ", ".join(f"<code>{escape(name)}</code>" for name, _ in _members(answer, "headers"))
+    headers = ", ".join(f"<code>{escape(name)}</code>" for name, _ in members_of(answer, "headers"))
     about = _inline(text_at(answer, "description"))
     if text_at(answer, "description").startswith("A problem"):
         about = re.sub(r"<code>([a-z-]+)</code>", rf'<a href="{_relative(PROBLEM_TYPES)}\1"><code>\1</code></a>', about)
     examples = "".join(_examples(content) for _, content in contents)
-    return f"<p><b>{status}</b> {about} {kinds}; headers {headers}.</p>{examples}"
+    told = "; ".join(filter(None, (kinds, f"headers {headers}")))
+    return f"<p><b>{status}</b> {about} {told}.</p>{examples}"
 
 
 def _relative(path: str) -> str:
@@ -186,7 +184,7 @@ def _examples(content: JsonObject) -> str:
     return "".join(
         f"<details><summary>Example: {_inline(text_at(example, 'summary'))}</summary>{_shown(at(example, 'value'))}"
         "</details>"
-        for _, example in _members(content, "examples")
+        for _, example in members_of(content, "examples")
     )
 
 
@@ -197,7 +195,9 @@ def _shown(value: Json) -> str:
 
 def _types(document: JsonObject) -> str:
     made = "".join(
-        _type(name, schema) for name, schema in _members(document, "components", "schemas") if isinstance(schema, dict)
+        _type(name, schema)
+        for name, schema in members_of(document, "components", "schemas")
+        if isinstance(schema, dict)
     )
     return (
         '<section aria-labelledby="types"><h2 id="types">Types</h2><p>Keys with <code>?</code> may be left out of a '
@@ -210,34 +210,11 @@ def _type(name: str, schema: JsonObject) -> str:
     rows = "".join(
         f"<tr><th scope=row><code>{escape(key)}</code>{'' if isinstance(needed, list) and key in needed else ' ?'}</th>"
         f"<td>{_kind(field)}</td><td>{_inline(text_at(field, 'description'))}</td></tr>"
-        for key, field in _members(schema, "properties")
+        for key, field in members_of(schema, "properties")
     )
     shape = _table("", ("key", "type", "what"), rows) if rows else f"<p>{_kind(schema)}</p>"
     about = _paragraphs(text_at(schema, "description"))
     return f'<article aria-labelledby="type-{name}"><h3 id="type-{name}">{escape(name)}</h3>{about}{shape}</article>'
-
-
-def _kind(schema: Json) -> str:
-    """A schema in a few words, with links to types."""
-    if not isinstance(schema, dict):
-        return "anything"
-    if reference := text_at(schema, "$ref"):
-        name = reference.rpartition("/")[2]
-        return f'<a href="#type-{name}">{escape(name)}</a>'
-    for word in ("anyOf", "oneOf"):
-        if options := objects_at(schema, word):
-            return " or ".join(_kind(option) for option in options)
-    if parts := objects_at(schema, "allOf"):
-        return _kind(parts[0])
-    if "const" in schema:
-        return f"<code>{escape(json.dumps(schema['const']))}</code>"
-    values = schema.get("enum")
-    if isinstance(values, list):
-        return " ".join(f"<code>{escape(str(value))}</code>" for value in values)
-    kind, form = str(schema.get("type", "anything")), text_at(schema, "format")
-    if kind == "array":
-        return f"list of {_kind(schema.get('items'))}" if "items" in schema else "list"
-    return escape(f"{kind} ({form})" if form else kind)
 
 
 def _problems() -> str:
@@ -255,11 +232,6 @@ def _table(caption: str, columns: Iterable[str], rows: str) -> str:
     told = f"<caption>{caption}</caption>" if caption else ""
     table = f"<table>{told}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<div class="wide" tabindex="0">{table}</div>'
-
-
-def _members(body: Json, *path: str) -> list[tuple[str, Json]]:
-    found: Json | Mapping[str, Json] = at(body, *path)
-    return list(found.items()) if isinstance(found, dict) else []
 
 
 def _paragraphs(text: str) -> str:

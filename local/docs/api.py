@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
 
+from cmg_core.description.reading import Markup, calls_of, members_of
 from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 from local.docs.tables import cell, row, table
 
@@ -17,27 +17,21 @@ Made from the app's own description (`GET /api/openapi.json`, release {version})
 _LONGEST = 40
 """Lines of an example that is shown; a longer one is on the app's own page (`GET /api/docs`)."""
 _CODE = re.compile(r"`([a-z-]+)`")
+_kind = Markup(type_name=lambda name: f"[{name}](#type-{name})", value=lambda text: f"`{text}`").kind
+"""A schema in a few words."""
 
 
 def api_page(document: JsonObject) -> str:
     """The page, as Markdown, of an OpenAPI document that the app made."""
-    calls = list(_calls(document))
+    calls = list(calls_of(document))
     groups = "".join(
         f"## {text_at(tag, 'name')}\n\n{text_at(tag, 'description')}\n\n"
         + "".join(_call(*call) for call in calls if at(call[2], "tags", 0) == tag["name"])
         for tag in objects_at(document, "tags")
     )
-    types = "".join(_type(name, schema) for name, schema in _members(document, "components", "schemas"))
+    types = "".join(_type(name, schema) for name, schema in members_of(document, "components", "schemas"))
     head = _HEAD.format(version=text_at(document, "info", "version"))
     return f"{head}{groups}## Types\n\nA key with a `?` may be left out.\n\n{types}"
-
-
-def _calls(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
-    """Method, path and operation of each call."""
-    for path, item in _members(document, "paths"):
-        for method, operation in _members(item):
-            if isinstance(operation, dict):
-                yield method.upper(), path, operation
 
 
 def _call(method: str, path: str, operation: JsonObject) -> str:
@@ -66,7 +60,12 @@ def _listed(roles: Json) -> str:
 def _parameters(operation: JsonObject) -> str:
     named = [each for each in objects_at(operation, "parameters") if "name" in each]
     rows = [
-        row(f"`{each['name']}`", text_at(each, "in"), _kind(each.get("schema")), cell(text_at(each, "description")))
+        row(
+            f"`{each['name']}`",
+            text_at(each, "in"),
+            _kind(each.get("schema")),
+            cell(text_at(each, "description")),
+        )
         for each in named
     ]
     return table(("parameter", "in", "type", "what"), rows)
@@ -82,14 +81,14 @@ def _body(operation: JsonObject) -> str:
 
 def _answers(operation: JsonObject) -> str:
     rows = []
-    for status, answer in _members(operation, "responses"):
-        contents = _members(answer, "content")
+    for status, answer in members_of(operation, "responses"):
+        contents = members_of(answer, "content")
         means = text_at(answer, "description")
         if means.startswith("A problem"):
             means = _CODE.sub(r"[`\1`](../errors.md#\1)", means)
             contents = []
         bodies = [f"{_kind(at(content, 'schema'))} as `{kind}`" for kind, content in contents]
-        headers = [f"`{name}`" for name, _ in _members(answer, "headers") if name != "x-correlation-id"]
+        headers = [f"`{name}`" for name, _ in members_of(answer, "headers") if name != "x-correlation-id"]
         rows.append(row(status, cell(means), ", ".join(bodies), ", ".join(headers)))
     return table(("status", "what", "body", "headers"), rows)
 
@@ -97,15 +96,15 @@ def _answers(operation: JsonObject) -> str:
 def _examples(operation: JsonObject) -> str:
     body = at(operation, "requestBody", "content", "application/json")
     shown = _shown("Body", body)
-    for status, answer in _members(operation, "responses"):
-        for _, content in _members(answer, "content"):
+    for status, answer in members_of(operation, "responses"):
+        for _, content in members_of(answer, "content"):
             shown += _shown(f"Answer {status}", content)
     return shown
 
 
 def _shown(what: str, content: Json) -> str:
     made = ""
-    for _, example in _members(content, "examples"):
+    for _, example in members_of(content, "examples"):
         text = json.dumps(at(example, "value"), ensure_ascii=False, indent=2)
         if isinstance(at(example, "value"), dict) and len(text.splitlines()) <= _LONGEST:
             title = text_at(example, "summary").replace('"', "'")
@@ -122,33 +121,7 @@ def _type(name: str, schema: Json) -> str:
             _kind(field),
             cell(text_at(field, "description")),
         )
-        for key, field in _members(schema, "properties")
+        for key, field in members_of(schema, "properties")
     ]
     shape = table(("key", "type", "what"), rows) or f"{_kind(schema)}\n\n"
     return f"### {name} {{#type-{name}}}\n\n{cell(text_at(schema, 'description'))}\n\n{shape}"
-
-
-def _kind(schema: Json) -> str:
-    """A schema in a few words, with links to types."""
-    if reference := text_at(schema, "$ref"):
-        name = reference.rpartition("/")[2]
-        return f"[{name}](#type-{name})"
-    for word in ("anyOf", "oneOf"):
-        if options := objects_at(schema, word):
-            return " or ".join(_kind(option) for option in options)
-    if parts := objects_at(schema, "allOf"):
-        return _kind(parts[0])
-    if isinstance(schema, dict) and "const" in schema:
-        return f"`{json.dumps(schema['const'])}`"
-    values = at(schema, "enum")
-    if isinstance(values, list):
-        return " ".join(f"`{value}`" for value in values)
-    kind, form = text_at(schema, "type"), text_at(schema, "format")
-    if kind == "array":
-        return f"list of {_kind(at(schema, 'items'))}"
-    return f"{kind} ({form})" if form else kind or "anything"
-
-
-def _members(body: Json, *path: str) -> list[tuple[str, Json]]:
-    found = at(body, *path)
-    return list(found.items()) if isinstance(found, dict) else []
