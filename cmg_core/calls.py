@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from cmg_core import refusals
 from cmg_core.correlation import correlation_id
 from cmg_core.domain.errors import TooLarge, TryAgain
-from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.gates import Gate, GateName
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.principals import NOBODY, Principal
-from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Ask, ClientFigures, Event, Message, Record, Requested, State, Status, StepProgress
 from cmg_core.domain.requests import Request, held_gateway
 from cmg_core.domain.roles import is_same
-from cmg_core.domain.transitions import Course, possible, why_not, why_not_this_gate
+from cmg_core.domain.transitions import Course, why_not, why_not_this_gate
 from cmg_core.engine import taken_up, tell_listeners
 from cmg_core.history import events_of
 from cmg_core.observing import Observed
@@ -35,14 +35,6 @@ message beside a late first one does no harm."""
 TRIES = 5
 LONGEST_EXTENSION = timedelta(days=365)
 """How far ahead a grace period may end: a later moment is taken for a mistake in the year."""
-
-
-class CallRefused(Exception):
-    """The call cannot be answered as asked; the problem says why, and ``problem.status`` is its HTTP status."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.title)
-        self.problem = problem
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ async def accept(services: Services, request: Request, asked: Asked, listener: L
         if known is not None:
             return _replayed(known.record, request, asked)
     if services.limits.callers.separate_duties and not request.gates.approval:
-        raise CallRefused(_without_approval())
+        raise refusals.without_approval()
     await _reserve(services, held_gateway(request), deployment_id, request.tenant_id)
     now = services.clock.now()
     state = State(request, progress=tuple(StepProgress(name) for name in steps_of(request)))
@@ -130,15 +122,7 @@ def _replayed(record: Record, request: Request, asked: Asked) -> Record:
     """The deployment that the same request has begun. Raises CallRefused (422) for another request."""
     if _is_replay(record, request, asked):
         return record
-    raise CallRefused(
-        Problem(
-            code="idempotency-key-reused",
-            title="This Idempotency-Key was used with another body",
-            detail=f"Deployment {record.id} was started with the same key and a different request.",
-            cure="Send the first request again to get its answer, or choose a new key for a new request.",
-            status=422,
-        )
-    )
+    raise refusals.key_reused(record)
 
 
 async def _reserve(services: Services, gateway: str, deployment_id: str, tenant_id: str) -> None:
@@ -154,68 +138,18 @@ async def _reserve(services: Services, gateway: str, deployment_id: str, tenant_
             other = await services.ledger.read(holder)
             if other is not None and not other.record.status.is_end:
                 same_tenant = other.record.state.request.tenant_id == tenant_id
-                raise CallRefused(_busy(other.record) if same_tenant else held_by_another())
+                raise refusals.busy(other.record) if same_tenant else refusals.held_by_another()
             return await services.ledger.reserve(gateway, deployment_id, etag)
         except LedgerConflict:
             continue
-    raise CallRefused(_changes_too_fast(deployment_id))
-
-
-def _busy(other: Record) -> Problem:
-    return Problem(
-        code="another-deployment-is-active",
-        title="This gateway has another active deployment",
-        detail=f"Deployment {other.id} is at step {other.step} ({other.status}).",
-        cure=f"Follow that deployment at /api/deployments/{other.id}, and ask again when it has ended.",
-        status=409,
-    )
-
-
-def held_by_another() -> Problem:
-    """That a deployment holds the gateway that is not named, because it lies in another tenant."""
-    return Problem(
-        code="another-deployment-is-active",
-        title="This gateway has another active deployment",
-        detail="It was asked for with another tenant.",
-        cure="Have the app's operators look for it, and ask again when it has ended.",
-        status=409,
-    )
-
-
-def _without_approval() -> Problem:
-    return Problem(
-        code="approval-left-out",
-        title="The request leaves the approval out",
-        detail="This app keeps asking and approving apart (CMG_SEPARATE_DUTIES), so each deployment has the gate "
-        "«approval».",
-        cure="Give `gates` with `approval` true. Somebody else than the one who asks opens that gate.",
-        status=422,
-    )
-
-
-def _changes_too_fast(deployment_id: str) -> Problem:
-    return Problem(
-        code="changed-meanwhile",
-        title="The deployment changed while the call was answered",
-        detail=f"Deployment {deployment_id} is being changed by others at this moment.",
-        cure="Send the same call again in a few seconds.",
-        status=409,
-    )
+    raise refusals.changes_too_fast(deployment_id)
 
 
 async def find(services: Services, deployment_id: str) -> Stored:
     """A deployment's record. Raises CallRefused (404) where there is none."""
     stored = await services.ledger.read(deployment_id)
     if stored is None:
-        raise CallRefused(
-            Problem(
-                code="no-such-deployment",
-                title="There is no such deployment",
-                detail=f"The ledger holds no deployment {deployment_id}.",
-                cure="GET /api/deployments lists those that there are.",
-                status=404,
-            )
-        )
+        raise refusals.no_such_deployment(f"The ledger holds no deployment {deployment_id}.")
     return stored
 
 
@@ -303,12 +237,12 @@ async def ask_for(
         course = Course(record.step, record.status, record.state)
         refused = why_not(course, ask)
         if refused:
-            raise CallRefused(_not_possible(record, course, ask, refused))
+            raise refusals.not_possible(record, course, ask, refused)
         ends_at = record.state.grace_ends_at
         if ask is Ask.EXTEND and (until is None or ends_at is None or until <= ends_at):
-            raise CallRefused(_not_longer(record))
+            raise refusals.grace_not_longer(record)
         if until is not None and until > now + LONGEST_EXTENSION:
-            raise CallRefused(_too_long(record))
+            raise refusals.grace_too_long(record, LONGEST_EXTENSION)
         waiting = record.state.waiting
         if ask is Ask.CHECK and (waiting is None or waiting.next_look <= now):
             return None
@@ -333,7 +267,7 @@ async def _ask(services: Services, deployment_id: str, wish: Callable[[Record, d
                 return await _take_up(services, stored, requested, now)
         except LedgerConflict:
             continue
-    raise CallRefused(_changes_too_fast(deployment_id))
+    raise refusals.changes_too_fast(deployment_id)
 
 
 async def _take_up(services: Services, stored: Stored, requested: Requested, now: datetime) -> Record:
@@ -385,17 +319,8 @@ async def _send(services: Services, message: Message) -> None:
 def _gate(record: Record, name: str) -> Gate:
     """A gate of the plan. Raises CallRefused."""
     gate = next((gate for gate in record.state.gates if gate.name == name), None)
-    known = ", ".join(gate.name for gate in record.state.gates) or "none before its plan is made"
     if gate is None:
-        raise CallRefused(
-            Problem(
-                code="no-such-gate",
-                title="This deployment has no such gate",
-                detail=f"Its gates: {known}.",
-                cure="See the deployment's «gates» for those that its plan holds.",
-                status=404,
-            )
-        )
+        raise refusals.no_such_gate(record)
     return gate
 
 
@@ -403,76 +328,13 @@ def _ensure_may_open(record: Record, gate: Gate, requested: Requested) -> None:
     """Raises CallRefused where a person cannot open the gate now."""
     why = why_not_this_gate(Course(record.step, record.status, record.state), gate, requested)
     if why:
-        raise CallRefused(
-            Problem(
-                code="gate-cannot-open",
-                title=f"The gate {gate.name} cannot be opened now",
-                detail=why,
-                cure=_instead_of_opening(gate),
-                step=record.step,
-                status=409,
-            )
-        )
-
-
-def _instead_of_opening(gate: Gate) -> str:
-    if gate.asked_at:
-        return gate.what_to_do
-    if gate.opener is Opener.APP:
-        return "Do nothing: the app opens it itself, when the deployment has come to it. `waits_for` names what is due."
-    return "Do nothing yet: `waits_for` names the gate to open."
+        raise refusals.gate_cannot_open(record, gate, why)
 
 
 def _ensure_another(record: Record, caller: Principal) -> None:
     """Raises CallRefused (403) unless both who asked and who approves are known, and not the same."""
-    if record.asked_by.id and caller.id and not is_same(record.asked_by, caller):
-        return
-    known = "The caller asked for this deployment itself." if record.asked_by.id else "Nobody noted who asked for it."
-    raise CallRefused(
-        Problem(
-            code="same-person",
-            title="Who asks for a deployment does not approve it",
-            detail=f"{known} This app keeps the two apart (CMG_SEPARATE_DUTIES).",
-            cure="Have somebody else with the role approver open the gate, as a caller of its own.",
-            step=record.step,
-            status=403,
-        )
-    )
-
-
-def _not_possible(record: Record, course: Course, ask: Ask, why: str) -> Problem:
-    others = ", ".join(possible(course)) or "nothing more"
-    return Problem(
-        code="not-possible-now",
-        title=f"Not possible now: {ask}",
-        detail=why,
-        cure=f"What can be asked of it at this point: {others}.",
-        step=record.step,
-        status=409,
-    )
-
-
-def _not_longer(record: Record) -> Problem:
-    ends_at = record.state.grace_ends_at
-    return Problem(
-        code="grace-not-longer",
-        title="The grace period can only become longer",
-        detail=f"It ends at {ends_at.isoformat() if ends_at else 'no known moment'}.",
-        cure="Give «until» as a moment after that, with its offset from UTC.",
-        step=record.step,
-        status=422,
-    )
-
-
-def _too_long(record: Record) -> Problem:
-    return Problem(
-        code="grace-too-long",
-        title="The grace period cannot be extended that far",
-        detail=f"It can end at most {LONGEST_EXTENSION.days} days from now.",
-        cure="Give an earlier moment in «until»; it can be extended again later.",
-        step=record.step,
-        status=422,
-    )
+    if not record.asked_by.id or not caller.id or is_same(record.asked_by, caller):
+        raise refusals.same_person(record)
 
 
 def look_again_after(record: Record, services: Services) -> timedelta:

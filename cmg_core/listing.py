@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cmg_core.calls import CallRefused
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Status
+from cmg_core.refusals import CallRefused
 from cmg_core.services import ActiveRow, Services
 
 MONTHS_BACK = 12

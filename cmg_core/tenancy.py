@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from cmg_core.calls import CallRefused, held_by_another
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Claim, Event, Record, Requested
@@ -16,6 +15,7 @@ from cmg_core.domain.roles import GUIDE, Caller
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import ResourceId, text_at
 from cmg_core.notify.subscription import Subscription
+from cmg_core.refusals import CallRefused, held_by_another
 from cmg_core.services import (
     ActiveRow,
     Callbacks,
@@ -202,7 +202,7 @@ class CustomersLedger:
             raise LedgerConflict(gateway)
         other = await self._ledger.read(held[0]) if held is not None else None
         if other is not None and not other.record.status.is_end:
-            raise CallRefused(held_by_another())
+            raise held_by_another()
         await self._ledger.reserve(gateway, deployment_id, etag)
 
     async def throttles(self) -> Mapping[str, Throttle]:

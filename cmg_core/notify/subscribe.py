@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from cmg_core.calls import TRIES, CallRefused, Leave, Listener, find
+from cmg_core.calls import TRIES, Leave, Listener, find
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
@@ -15,6 +15,7 @@ from cmg_core.engine import tell_listeners
 from cmg_core.notify.addresses import CallbackUrl, NotAllowed
 from cmg_core.notify.keys import CallbackKeys, NotSealedHere
 from cmg_core.notify.subscription import NOTHING, Subscription, before, numbered
+from cmg_core.refusals import CallRefused
 from cmg_core.services import Callbacks, LedgerConflict, Services, StoredSubscription
 
 MOST_LISTENERS = 10

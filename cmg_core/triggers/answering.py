@@ -12,13 +12,12 @@ from urllib.parse import SplitResult, urlsplit
 import azure.functions as func
 
 from cmg_core import calls, views
-from cmg_core.calls import CallRefused
 from cmg_core.correlation import correlated
 from cmg_core.domain.principals import NOBODY
-from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import Record
 from cmg_core.domain.roles import Caller, needs
 from cmg_core.domain.values import Frozen, JsonObject
+from cmg_core.refusals import no_such_deployment
 from cmg_core.services import Services
 from cmg_core.tenancy import services_for
 from cmg_core.triggers.caller import ensure_may, who_calls
@@ -48,15 +47,7 @@ class Call:
         """The ID in the path. Raises CallRefused (404) for one that is no GUID."""
         given: str = self.request.route_params.get("id", "").lower()
         if not GUID.fullmatch(given):
-            raise CallRefused(
-                Problem(
-                    code="no-such-deployment",
-                    title="There is no such deployment",
-                    detail="The ID in the address is no GUID, as the IDs of deployments are.",
-                    cure="GET /api/deployments lists those that there are.",
-                    status=404,
-                )
-            )
+            raise no_such_deployment("The ID in the address is no GUID, as the IDs of deployments are.")
         return given
 
     @property

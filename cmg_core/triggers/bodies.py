@@ -16,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from cmg_core.calls import CallRefused
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.requests import is_scale_set_id
@@ -24,6 +23,7 @@ from cmg_core.domain.validation import InvalidRequest, repeated
 from cmg_core.domain.values import Frozen, Json, JsonObject, Moment, Text
 from cmg_core.notify.addresses import LONGEST_URL
 from cmg_core.notify.cloud_events import TYPES
+from cmg_core.refusals import CallRefused
 
 LARGEST_BODY = 256 * 1024
 DEEPEST = 32

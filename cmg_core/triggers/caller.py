@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cmg_core.calls import CallRefused
 from cmg_core.domain.errors import NotSignedIn
 from cmg_core.domain.principals import Principal
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.roles import GUIDE, Caller, CallerRules, Claims, Needs, caller_of, in_words
+from cmg_core.refusals import CallRefused
 from cmg_core.services import Services
 
 PRINCIPAL_HEADER = "X-MS-CLIENT-PRINCIPAL"

@@ -5,12 +5,12 @@ from functools import cached_property
 
 import azure.functions as func
 
-from cmg_core.calls import CallRefused
 from cmg_core.description import finding_codes, problem_types
 from cmg_core.description.document import Served, document
 from cmg_core.description.page import CONTENT_SECURITY_POLICY, docs_page, finding_page, problem_page
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.values import Frozen, JsonObject
+from cmg_core.refusals import CallRefused
 from cmg_core.triggers.answering import Call, Route, answer
 from cmg_core.triggers.negotiation import chosen_type
 

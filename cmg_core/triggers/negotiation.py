@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cmg_core.calls import CallRefused
 from cmg_core.domain.problems import Problem
+from cmg_core.refusals import CallRefused
 
 JSON, MARKDOWN, TEXT = "application/json", "text/markdown", "text/plain"
 """The forms of answers; JSON where a caller has no wish."""

@@ -3,12 +3,12 @@
 import math
 from datetime import timedelta
 
-from cmg_core.calls import CallRefused
 from cmg_core.domain.azure_causes import problem_of as refusal_of
 from cmg_core.domain.errors import AzureRefused, NewerSchema, NotSignedIn, StepFailed, TooLarge, TryAgain, UnreadableRow
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.validation import InvalidRequest
+from cmg_core.refusals import CallRefused
 from cmg_core.services import LedgerConflict
 from cmg_core.settings import SettingsError
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 import azure.functions as func
 
 from cmg_core import calls, views
-from cmg_core.calls import Asked, CallRefused
+from cmg_core.calls import Asked
 from cmg_core.domain.problems import FINDING_CODES, Problem
 from cmg_core.domain.validation import Kind, kind_of_request
 from cmg_core.domain.values import Json
 from cmg_core.notify.subscribe import listener
 from cmg_core.plan_page import PlanPage, plan_page
+from cmg_core.refusals import CallRefused
 from cmg_core.tenancy import ensure_theirs
 from cmg_core.triggers.answering import Call, accepted, answer
 from cmg_core.triggers.bodies import read_json

@@ -22,6 +22,7 @@ from cmg_core.domain.gates import GateName, Opener
 from cmg_core.domain.record import MESSAGE, Ask, Event, Record, Status
 from cmg_core.domain.values import Json, JsonObject, at, objects_at, text_at
 from cmg_core.engine import Engine
+from cmg_core.refusals import CallRefused
 from cmg_core.services import Clock
 from cmg_core.triggers.bodies import FiguresPayload
 from cmg_core.views import status_view
@@ -511,7 +512,7 @@ class _Stage(InProcess):
                     return
             except TryAgain:
                 pass
-            except calls.CallRefused as refused:
+            except CallRefused as refused:
                 details = refused.problem.as_problem_details(f"/api/deployments/{self._deployment_id}")
                 self._asked.append(Asked(began, what, details, payload))
                 return

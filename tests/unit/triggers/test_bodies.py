@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmg_core.calls import CallRefused
 from cmg_core.domain.validation import InvalidRequest
 from cmg_core.domain.values import Json
+from cmg_core.refusals import CallRefused
 from cmg_core.triggers.bodies import DEEPEST, LARGEST_BODY, ExtendCall, GateCall, PersonsCall, read_call, read_json
 
 SECRET = "p4ssw0rd-of-somebody"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmg_core.calls import CallRefused
+from cmg_core.refusals import CallRefused
 from cmg_core.triggers.negotiation import chosen_type
 from tests.fakes import migration
 from tests.unit.triggers.callers import MemoryServices, call
