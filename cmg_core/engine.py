@@ -43,8 +43,9 @@ from cmg_core.domain.validation import repeated
 from cmg_core.history import Line, events_of, line_of_call, lines_of_run
 from cmg_core.observing import Observed
 from cmg_core.plan import STEPS, PlannedStep, step_after
-from cmg_core.services import Facts, LedgerConflict, Save, Services
+from cmg_core.services import LedgerConflict, Save, Services
 from cmg_core.steps.context import Step, StepContext
+from cmg_core.telemetry.port import Facts
 
 log = logging.getLogger("cmg.engine")
 

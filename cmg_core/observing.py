@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from cmg_core.domain.record import Record, State, Waiting
-from cmg_core.services import Facts, Save, Telemetry
+from cmg_core.services import Save
+from cmg_core.telemetry.port import Facts, Telemetry
 
 
 @dataclass(frozen=True)

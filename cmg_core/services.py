@@ -1,7 +1,6 @@
 """What steps may use: ports, said in the product's own words. ``wiring.py`` puts the real parts behind them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,9 +11,8 @@ from cmg_core.domain.record import SCHEMA, Claim, Event, Message, Record, Reques
 from cmg_core.domain.roles import BY_KEYS, CallerRules, Claims
 from cmg_core.domain.tenants import ONE_TENANT, Identities, Tenant
 from cmg_core.domain.values import JsonObject, subscription_of
-from cmg_core.notify.addresses import CallbackUrl, HostPattern
-from cmg_core.notify.keys import CallbackKeys
-from cmg_core.notify.subscription import Subscription
+from cmg_core.notify.ports import Callbacks
+from cmg_core.telemetry.port import Telemetry
 
 
 class Clock(Protocol):
@@ -382,138 +380,6 @@ class Queues(Protocol):
         """Say in queue ``cmg-notify`` that a deployment has news for those who listen; at most an hour ahead. Such a
         message is a hint and may be lost: it expires an hour after it became visible. Raises TryAgain."""
         ...
-
-
-# --- Those who listen ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class StoredSubscription:
-    """A subscription with the ETag of its row."""
-
-    subscription: Subscription
-    etag: str
-
-
-class Subscriptions(Protocol):
-    """Who listens to which deployment. Every method may raise TryAgain."""
-
-    async def add(self, subscription: Subscription) -> None:
-        """LedgerConflict where it is there already."""
-        ...
-
-    async def of(self, deployment_id: str) -> Sequence[StoredSubscription]:
-        """A deployment's, those that rest among them."""
-        ...
-
-    async def save(self, stored: StoredSubscription, changed: Subscription) -> StoredSubscription:
-        """Write it while its ETag holds. Raises LedgerConflict."""
-        ...
-
-    async def remove(self, subscription: Subscription) -> None:
-        """Nothing happens where it is gone already."""
-        ...
-
-    async def live(self) -> Sequence[Subscription]:
-        """All that do not rest: one read."""
-        ...
-
-
-@dataclass(frozen=True)
-class Posted:
-    """What came of posting an event. ``status`` 0: no answer was had, and ``failure`` says why."""
-
-    status: int = 0
-    retry_after: timedelta | None = None
-    failure: str = ""
-
-
-class Poster(Protocol):
-    """Posts to a caller's address. Never raises for a silent or a troubled receiver."""
-
-    async def post(self, url: CallbackUrl, address: str, headers: Mapping[str, str], body: bytes) -> Posted:
-        """To exactly that IP address, which must hold a certificate for the URL's host. No redirect is followed."""
-        ...
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """Everything that posting events needs besides the ledger. Without keys nobody can listen."""
-
-    subscriptions: Subscriptions
-    poster: Poster
-    keys: CallbackKeys | None = None
-    hosts: tuple[HostPattern, ...] = ()
-    """Where callbacks may go; empty for any public host."""
-
-
-# --- What is told of the work ----------------------------------------------------------------------------------------
-
-type Fact = str | int | float | bool
-type Facts = Mapping[str, Fact]
-"""By name, as OpenTelemetry writes names. Never a secret, never the address of a callback, no query of an address."""
-
-
-class Span(Protocol):
-    """A piece of work while it is done."""
-
-    def tell(self, facts: Facts) -> None:
-        """What else is known of it."""
-        ...
-
-
-class Telemetry(Protocol):
-    """What operators see of the work: one trace a deployment, and figures. Nothing of it ever raises or decides.
-
-    Names and facts of figures are few; what is different for each deployment belongs to spans alone.
-    """
-
-    def accepted(self, deployment_id: str, facts: Facts) -> None:
-        """The root of a deployment's trace, once its record stands."""
-        ...
-
-    def working(self, deployment_id: str, name: str, facts: Facts, revision: int = 0) -> AbstractContextManager[Span]:
-        """Work on a deployment, in its trace. It goes on from the save of ``revision``, however long ago that was."""
-        ...
-
-    def saved(self, deployment_id: str, revision: int, facts: Facts) -> None:
-        """What the work going on has saved: the next piece of work goes on from here."""
-        ...
-
-    def calling(self, service: str, name: str, facts: Facts) -> AbstractContextManager[Span]:
-        """A call to outside, as a part of the work that makes it; where there is none it is only counted."""
-        ...
-
-    def count(self, name: str, by: Facts) -> None:
-        """One more of something."""
-        ...
-
-    def measure(self, name: str, seconds: float, by: Facts) -> None:
-        """How long something took."""
-        ...
-
-
-class Untold:
-    """No telemetry, which costs nothing."""
-
-    def tell(self, facts: Facts) -> None: ...
-
-    def accepted(self, deployment_id: str, facts: Facts) -> None: ...
-
-    def working(self, deployment_id: str, name: str, facts: Facts, revision: int = 0) -> AbstractContextManager[Span]:
-        return nullcontext(self)
-
-    def saved(self, deployment_id: str, revision: int, facts: Facts) -> None: ...
-
-    def calling(self, service: str, name: str, facts: Facts) -> AbstractContextManager[Span]:
-        return nullcontext(self)
-
-    def count(self, name: str, by: Facts) -> None: ...
-
-    def measure(self, name: str, seconds: float, by: Facts) -> None: ...
-
-
-UNTOLD = Untold()
 
 
 # --- All together ----------------------------------------------------------------------------------------------------

@@ -14,11 +14,11 @@ from cmg_core.domain.requests import ReplacementRequest, Request
 from cmg_core.domain.roles import GUIDE, Caller
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import ResourceId, text_at
+from cmg_core.notify.ports import Callbacks, StoredSubscription, Subscriptions
 from cmg_core.notify.subscription import Subscription
 from cmg_core.refusals import CallRefused, held_by_another
 from cmg_core.services import (
     ActiveRow,
-    Callbacks,
     Clock,
     GatewayDialer,
     Ledger,
@@ -30,13 +30,11 @@ from cmg_core.services import (
     Save,
     Services,
     Stored,
-    StoredSubscription,
-    Subscriptions,
-    Telemetry,
     Throttle,
     Tokens,
     Vaults,
 )
+from cmg_core.telemetry.port import Telemetry
 
 
 def services_for(caller: Caller, services: Services) -> Services:

@@ -20,23 +20,12 @@ from cmg_core.ledger.queues import StorageQueues
 from cmg_core.ledger.seals import Seals
 from cmg_core.ledger.subscriptions import TableSubscriptions
 from cmg_core.ledger.table import TableLedger
+from cmg_core.notify.ports import Callbacks
 from cmg_core.notify.post import HttpsPoster
-from cmg_core.services import (
-    UNTOLD,
-    Callbacks,
-    Clock,
-    GatewayDialer,
-    Ledger,
-    Limits,
-    PublicDns,
-    Queues,
-    ResourceManager,
-    Telemetry,
-    Tokens,
-    Vaults,
-)
+from cmg_core.services import Clock, GatewayDialer, Ledger, Limits, PublicDns, Queues, ResourceManager, Tokens, Vaults
 from cmg_core.settings import Settings, TelemetrySettings, settings
 from cmg_core.telemetry.outward import TracedDialer, TracedDns, TracedPoster
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 
 if TYPE_CHECKING:
     from cmg_core.telemetry.start import Running

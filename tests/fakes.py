@@ -18,20 +18,10 @@ from cmg_core.domain.roles import Claims
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject, ResourceId, subscription_of, text_at
 from cmg_core.notify.addresses import CallbackUrl
-from cmg_core.services import (
-    UNTOLD,
-    Dialed,
-    Limits,
-    NameView,
-    OperationLook,
-    OperationState,
-    Posted,
-    Started,
-    Stored,
-    Telemetry,
-    VaultCertificate,
-)
+from cmg_core.notify.ports import Posted
+from cmg_core.services import Dialed, Limits, NameView, OperationLook, OperationState, Started, Stored, VaultCertificate
 from cmg_core.steps.context import StepContext
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TENANT = "11111111-1111-1111-1111-111111111111"

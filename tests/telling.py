@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from cmg_core.services import Telemetry
+from cmg_core.telemetry.port import Telemetry
 from cmg_core.telemetry.start import Running
 
 

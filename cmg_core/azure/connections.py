@@ -14,8 +14,9 @@ from cmg_core.azure.vaults import KeyVaults
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.tenants import ONE_TENANT, Identities, SignIn, Tenant, Who
-from cmg_core.services import UNTOLD, Clock, Telemetry
+from cmg_core.services import Clock
 from cmg_core.telemetry.outward import watched
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cmg_core.domain.errors import AzureRefused, TryAgain
-from cmg_core.services import UNTOLD, LedgerConflict, Telemetry
+from cmg_core.services import LedgerConflict
 from cmg_core.telemetry.outward import watched
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

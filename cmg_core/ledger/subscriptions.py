@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from cmg_core.ledger import codec
 from cmg_core.ledger.rows import Operation, Rows, etag_of, merged
+from cmg_core.notify.ports import StoredSubscription
 from cmg_core.notify.subscription import Subscription
-from cmg_core.services import StoredSubscription
 
 if TYPE_CHECKING:
     from azure.data.tables.aio import TableClient

@@ -16,6 +16,7 @@ from cmg_core.domain.record import Event, Record
 from cmg_core.notify.addresses import CallbackUrl, NotAllowed, why_not_reached
 from cmg_core.notify.cloud_events import MEDIA_TYPE, body_of, cloud_event, event_id
 from cmg_core.notify.keys import CallbackKeys, NotSealedHere
+from cmg_core.notify.ports import Posted, StoredSubscription
 from cmg_core.notify.subscription import (
     GONE,
     ONE_POST,
@@ -24,7 +25,7 @@ from cmg_core.notify.subscription import (
     numbered,
     pause_after,
 )
-from cmg_core.services import LedgerConflict, NameView, Posted, Services, StoredSubscription
+from cmg_core.services import LedgerConflict, NameView, Services
 
 log = logging.getLogger("cmg.notify")
 

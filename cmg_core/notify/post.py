@@ -13,7 +13,8 @@ from functools import cached_property
 
 from cmg_core.azure.dialer import DialFailed, Stream, is_exempt, status_of, through
 from cmg_core.notify.addresses import CallbackUrl
-from cmg_core.services import Clock, Posted
+from cmg_core.notify.ports import Posted
+from cmg_core.services import Clock
 
 CONNECT_SECONDS = 5.0
 """For the way to the receiver, through a proxy where there is one, and again for the TLS handshake."""

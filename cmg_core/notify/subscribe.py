@@ -14,9 +14,10 @@ from cmg_core.domain.validation import InvalidRequest
 from cmg_core.engine import tell_listeners
 from cmg_core.notify.addresses import CallbackUrl, NotAllowed
 from cmg_core.notify.keys import CallbackKeys, NotSealedHere
+from cmg_core.notify.ports import Callbacks, StoredSubscription
 from cmg_core.notify.subscription import NOTHING, Subscription, before, numbered
 from cmg_core.refusals import CallRefused
-from cmg_core.services import Callbacks, LedgerConflict, Services, StoredSubscription
+from cmg_core.services import LedgerConflict, Services
 
 MOST_LISTENERS = 10
 """Of one deployment."""

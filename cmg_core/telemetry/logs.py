@@ -7,8 +7,8 @@ from opentelemetry._logs import Logger, LoggerProvider, LogRecord, SeverityNumbe
 from opentelemetry.context import get_current
 
 from cmg_core.correlation import correlation_id
-from cmg_core.services import Facts
 from cmg_core.telemetry.masked import exported
+from cmg_core.telemetry.port import Facts
 from cmg_core.triggers.masking import masked
 
 PRODUCT = "cmg"

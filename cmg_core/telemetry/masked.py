@@ -1,7 +1,7 @@
 """What may leave the process: no secret, no query of an address, no endless text."""
 
 from cmg_core.azure.errors import clean as without_queries
-from cmg_core.services import Fact, Facts
+from cmg_core.telemetry.port import Fact, Facts
 from cmg_core.triggers.masking import masked
 
 LONGEST = 500

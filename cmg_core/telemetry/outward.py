@@ -11,16 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from cmg_core.notify.addresses import CallbackUrl
-from cmg_core.services import (
-    UNTOLD,
-    Dialed,
-    GatewayDialer,
-    NameView,
-    Posted,
-    Poster,
-    PublicDns,
-    Telemetry,
-)
+from cmg_core.notify.ports import Posted, Poster
+from cmg_core.services import Dialed, GatewayDialer, NameView, PublicDns
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport

@@ -12,9 +12,9 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, S
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from cmg_core.correlation import caller
-from cmg_core.services import Facts
 from cmg_core.telemetry.ids import Ids, root_of, save_of, trace_of
 from cmg_core.telemetry.masked import exported
+from cmg_core.telemetry.port import Facts
 
 SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0, 604800.0)
 """Bounds of the histograms: from one call to a grace period of a week."""

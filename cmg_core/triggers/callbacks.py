@@ -19,9 +19,10 @@ from cmg_core.notify import subscribe as asked
 from cmg_core.notify.addresses import LONGEST_URL
 from cmg_core.notify.cloud_events import TYPE_PREFIX, TYPES
 from cmg_core.notify.deliver import deliver
+from cmg_core.notify.ports import Callbacks
 from cmg_core.notify.subscribe import Wish, read_url
 from cmg_core.notify.subscription import Subscription
-from cmg_core.services import Callbacks, Services
+from cmg_core.services import Services
 from cmg_core.triggers.answering import GUID, Call, answer
 from cmg_core.triggers.bodies import RedeliverCall, SubscribeCall, read_json
 

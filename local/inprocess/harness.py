@@ -28,9 +28,8 @@ from cmg_core.domain.tenants import Identities, Tenant
 from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.engine import Engine
 from cmg_core.ledger.queues import NOTIFY
+from cmg_core.notify.ports import Callbacks
 from cmg_core.services import (
-    UNTOLD,
-    Callbacks,
     Clock,
     GatewayDialer,
     Ledger,
@@ -40,11 +39,11 @@ from cmg_core.services import (
     ResourceManager,
     Services,
     Stored,
-    Telemetry,
     Tokens,
     Vaults,
 )
 from cmg_core.telemetry.outward import TracedDialer, TracedDns, TracedPoster
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 from cmg_core.triggers.answering import answering
 from cmg_core.triggers.callbacks import run_notify
 from cmg_core.triggers.http import ROUTES

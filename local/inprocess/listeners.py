@@ -10,9 +10,10 @@ from cmg_core.domain.errors import TryAgain
 from cmg_core.ledger import codec
 from cmg_core.notify.addresses import CallbackUrl
 from cmg_core.notify.keys import CallbackKeys
+from cmg_core.notify.ports import Posted, StoredSubscription
 from cmg_core.notify.post import ALL_SECONDS, retry_after
 from cmg_core.notify.subscription import Subscription
-from cmg_core.services import Clock, LedgerConflict, Posted, StoredSubscription
+from cmg_core.services import Clock, LedgerConflict
 from local.azure.messages import Request
 from local.azure.receivers import receiver_at
 from local.azure.world import World

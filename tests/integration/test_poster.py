@@ -13,8 +13,8 @@ import pytest
 from cmg_core.azure.public_dns import AskedDns, DnsServer
 from cmg_core.notify.addresses import CallbackUrl, NotAllowed
 from cmg_core.notify.deliver import public_address
+from cmg_core.notify.ports import Posted
 from cmg_core.notify.post import HttpsPoster
-from cmg_core.services import Posted
 from cmg_core.wiring import SystemClock
 from local.azure.dns_server import DnsServer as SimulatedDnsServer
 from local.azure.proxy import Proxy

@@ -15,8 +15,9 @@ from cmg_core.ledger.queues import StorageQueues
 from cmg_core.ledger.seals import Seals
 from cmg_core.ledger.subscriptions import TableSubscriptions
 from cmg_core.ledger.table import TableLedger
+from cmg_core.notify.ports import StoredSubscription, Subscriptions
 from cmg_core.notify.subscription import GONE, Subscription, SubscriptionState
-from cmg_core.services import LedgerConflict, StoredSubscription, Subscriptions
+from cmg_core.services import LedgerConflict
 from local.inprocess.listeners import MemorySubscriptions
 from tests.records import NOW, a_record, a_save, an_event
 

@@ -36,9 +36,11 @@ from cmg_core.domain.record import (
 )
 from cmg_core.engine import LONGEST_DELAY, OVERDUE, RETRIES, SLEPT_THROUGH, Engine, taken_up
 from cmg_core.ledger.seals import Seals
+from cmg_core.notify.ports import Callbacks
 from cmg_core.plan import PlannedStep
-from cmg_core.services import UNTOLD, Callbacks, Limits, Save, Stored, Telemetry
+from cmg_core.services import Limits, Save, Stored
 from cmg_core.steps.context import Step, StepContext
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 from cmg_core.wake import SENDS_WITHOUT_PROGRESS, wake_due
 from local.inprocess.listeners import MemorySubscriptions
 from local.inprocess.memory import MemoryLedger, MemoryQueues

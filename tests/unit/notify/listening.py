@@ -9,9 +9,10 @@ from datetime import timedelta
 from cmg_core.domain.record import Event, Happening, Status
 from cmg_core.notify.addresses import CallbackUrl
 from cmg_core.notify.deliver import deliver
+from cmg_core.notify.ports import Posted
 from cmg_core.notify.subscribe import Wish, listener
 from cmg_core.notify.subscription import Subscription
-from cmg_core.services import NameView, Posted, Save
+from cmg_core.services import NameView, Save
 from tests.fakes import NOW
 from tests.records import a_record
 from tests.unit.triggers.callers import MemoryServices

@@ -13,10 +13,11 @@ from cmg_core.domain.record import Event, Happening, Status
 from cmg_core.notify.addresses import CallbackUrl
 from cmg_core.notify.deliver import LOOK_UP, NEVER_BEGUN, deliver
 from cmg_core.notify.keys import CallbackKeys
+from cmg_core.notify.ports import Posted
 from cmg_core.notify.post import ALL_SECONDS
 from cmg_core.notify.subscribe import Wish, listener
 from cmg_core.notify.subscription import HOLD, ONE_POST, QUIET, SubscriptionState
-from cmg_core.services import NameView, Posted, Save
+from cmg_core.services import NameView, Save
 from cmg_core.wake import wake_due
 from local.inprocess.listeners import KEYS
 from tests.unit.notify.listening import (

@@ -9,8 +9,10 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import HttpRequest
 
 from cmg_core.notify.addresses import CallbackUrl
-from cmg_core.services import UNTOLD, Dialed, NameView, Posted
+from cmg_core.notify.ports import Posted
+from cmg_core.services import Dialed, NameView
 from cmg_core.telemetry.outward import TracedDialer, TracedDns, TracedPoster, kind_of, watched
+from cmg_core.telemetry.port import UNTOLD
 from tests.fakes import FakeDialer, FakeDns, FakePoster
 from tests.telling import telling
 

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import azure.functions as func
 import pytest
 
-from cmg_core.services import UNTOLD
 from cmg_core.settings import read
+from cmg_core.telemetry.port import UNTOLD
 from cmg_core.triggers.queues import running
 from cmg_core.wake import SENDS_WITHOUT_PROGRESS, wake_due
 from cmg_core.wiring import RealServices

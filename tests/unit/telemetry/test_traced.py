@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode
 
 from cmg_core.correlation import correlated
-from cmg_core.services import UNTOLD
 from cmg_core.telemetry.ids import root_of, save_of, trace_of
 from cmg_core.telemetry.masked import LONGEST, clean
+from cmg_core.telemetry.port import UNTOLD
 from tests.telling import telling
 
 ONE, TWO = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444"

@@ -11,7 +11,9 @@ import azure.functions as func
 from cmg_core.domain.roles import CallerRules, Role
 from cmg_core.domain.tenants import Tenant
 from cmg_core.domain.values import JsonObject
-from cmg_core.services import UNTOLD, Callbacks, Limits, Telemetry
+from cmg_core.notify.ports import Callbacks
+from cmg_core.services import Limits
+from cmg_core.telemetry.port import UNTOLD, Telemetry
 from cmg_core.triggers.answering import Route, answering
 from cmg_core.triggers.http import ROUTES
 from local.inprocess.listeners import KEYS, MemorySubscriptions

@@ -13,7 +13,8 @@ from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.record import Event, Happening, Record, Status, Waiting
 from cmg_core.domain.values import JsonObject
 from cmg_core.notify.addresses import HostPattern
-from cmg_core.services import LedgerConflict, NameView, Posted, Save
+from cmg_core.notify.ports import Posted
+from cmg_core.services import LedgerConflict, NameView, Save
 from cmg_core.triggers.callbacks import NotifyFailed, run_notify
 from tests.fakes import migration
 from tests.unit.triggers.callers import Answer, MemoryServices, call
