@@ -2,8 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,32 +18,19 @@ from cmg_core.ledger.rows import TABLE
 from cmg_core.ledger.table import TableLedger, partition
 from cmg_core.services import ActiveRow, Ledger, LedgerConflict, Throttle
 from local.inprocess.memory import MemoryLedger
+from tests.integration.openings import BOTH, opened, opening_of
 from tests.records import NOW, a_record, a_save, a_state, an_event
 
 type Opening = Callable[[], AbstractAsyncContextManager[Ledger]]
 
 
-@asynccontextmanager
-async def table(connection: str) -> AsyncIterator[TableLedger]:
-    ledger = TableLedger(StorageConnection(connection))
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
+def table(connection: str) -> AbstractAsyncContextManager[TableLedger]:
+    return opened(TableLedger(StorageConnection(connection)))
 
 
-@asynccontextmanager
-async def memory() -> AsyncIterator[MemoryLedger]:
-    yield MemoryLedger()
-
-
-@pytest.fixture(params=["memory", "table"])
-def opening(request: pytest.FixtureRequest) -> Iterator[Opening]:
-    if request.param == "memory":
-        yield memory
-    else:
-        connection = request.getfixturevalue("azurite")
-        yield lambda: table(connection)
+@pytest.fixture(params=BOTH)
+def opening(request: pytest.FixtureRequest) -> Opening:
+    return opening_of(request, MemoryLedger, TableLedger)
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,32 +19,15 @@ from cmg_core.notify.ports import StoredSubscription, Subscriptions
 from cmg_core.notify.subscription import GONE, Subscription, SubscriptionState
 from cmg_core.services import LedgerConflict
 from local.inprocess.listeners import MemorySubscriptions
+from tests.integration.openings import BOTH, opening_of
 from tests.records import NOW, a_record, a_save, an_event
 
 type Opening = Callable[[], AbstractAsyncContextManager[Subscriptions]]
 
 
-@asynccontextmanager
-async def table(connection: str) -> AsyncIterator[TableSubscriptions]:
-    opened = TableSubscriptions(StorageConnection(connection))
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-@asynccontextmanager
-async def memory() -> AsyncIterator[MemorySubscriptions]:
-    yield MemorySubscriptions()
-
-
-@pytest.fixture(params=["memory", "table"])
-def opening(request: pytest.FixtureRequest) -> Iterator[Opening]:
-    if request.param == "memory":
-        yield memory
-    else:
-        connection = request.getfixturevalue("azurite")
-        yield lambda: table(connection)
+@pytest.fixture(params=BOTH)
+def opening(request: pytest.FixtureRequest) -> Opening:
+    return opening_of(request, MemorySubscriptions, TableSubscriptions)
 
 
 @pytest.fixture
