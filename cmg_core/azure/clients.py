@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cmg_core.azure.cloud import Cloud
-from cmg_core.azure.transport import Transport
 from cmg_core.correlation import correlation_guid
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.values import ResourceId
+from cmg_core.outbound.sessions import Transport
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential

@@ -9,11 +9,12 @@ from cmg_core.azure.clients import Clients
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.credentials import CustomerApp, Nobody, OfOneTenant, managed_identity
 from cmg_core.azure.resource_manager import AzureResourceManager
-from cmg_core.azure.transport import Transport, make_transport
+from cmg_core.azure.transport import make_transport
 from cmg_core.azure.vaults import KeyVaults
 from cmg_core.backpressure import Backpressure
 from cmg_core.domain.record import LONGEST_CALL
 from cmg_core.domain.tenants import ONE_TENANT, Identities, SignIn, Tenant, Who
+from cmg_core.outbound.sessions import Transport
 from cmg_core.services import Clock
 from cmg_core.telemetry.outward import watched
 from cmg_core.telemetry.port import UNTOLD, Telemetry

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cmg_core.azure.cloud import Cloud
-from cmg_core.azure.transport import Transport
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.tenants import FOREIGN_VAULT, NO_IDENTITY
+from cmg_core.outbound.sessions import Transport
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken

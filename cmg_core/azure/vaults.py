@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from cmg_core.azure.clients import USER_AGENT
 from cmg_core.azure.cloud import Cloud
 from cmg_core.azure.errors import clean, told_plainly
-from cmg_core.azure.transport import Transport
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.tenants import Tenant
+from cmg_core.outbound.sessions import Transport
 from cmg_core.services import Clock, VaultCertificate
 
 if TYPE_CHECKING:

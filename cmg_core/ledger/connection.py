@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cmg_core.domain.errors import AzureRefused, TryAgain
+from cmg_core.outbound.sessions import Transport
 from cmg_core.services import LedgerConflict
 from cmg_core.telemetry.outward import watched
 from cmg_core.telemetry.port import UNTOLD, Telemetry
@@ -14,11 +15,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.exceptions import HttpResponseError
-    from azure.core.pipeline.transport import AsyncHttpTransport
 
 BUSY = (408, 429)
-KEEP_ALIVE_SECONDS = 3
-"""Proxies and storage close idle connections; a kept one that is dead costs a stalled call (measured)."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +38,7 @@ class StorageConnection:
             )
 
 
-def open_session() -> "ClientSession":
-    """A session for one storage client; whoever opens it closes it. Needs a running event loop."""
-    from aiohttp import ClientSession, DummyCookieJar, TCPConnector
-
-    return ClientSession(
-        trust_env=True,
-        cookie_jar=DummyCookieJar(),
-        auto_decompress=False,
-        connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-    )
-
-
-def transport(session: "ClientSession", telemetry: Telemetry, service: str) -> "AsyncHttpTransport[Any, Any]":
+def transport(session: "ClientSession", telemetry: Telemetry, service: str) -> Transport:
     """The clients' transport over a session that outlives them; ``service`` names it to telemetry."""
     from azure.core.pipeline.transport import AioHttpTransport
 

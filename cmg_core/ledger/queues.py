@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cmg_core.domain.errors import TryAgain
 from cmg_core.domain.record import Message
 from cmg_core.ledger.codec import message_text, notice_text
-from cmg_core.ledger.connection import StorageConnection, open_session, told_plainly, transport
+from cmg_core.ledger.connection import StorageConnection, told_plainly, transport
 from cmg_core.ledger.seals import Seals
+from cmg_core.outbound.sessions import open_session
 from cmg_core.services import LedgerConflict
 
 if TYPE_CHECKING:

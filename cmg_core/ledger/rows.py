@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cmg_core.ledger.connection import StorageConnection, error_code, open_session, told_plainly, transport
+from cmg_core.ledger.connection import StorageConnection, error_code, told_plainly, transport
+from cmg_core.outbound.sessions import open_session
 from cmg_core.services import LedgerConflict
 
 if TYPE_CHECKING:

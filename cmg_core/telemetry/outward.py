@@ -7,23 +7,19 @@ only host and path are told; what signs it stands in the query.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from cmg_core.notify.addresses import CallbackUrl
 from cmg_core.notify.ports import Posted, Poster
+from cmg_core.outbound.sessions import Transport
 from cmg_core.services import Dialed, GatewayDialer, NameView, PublicDns
 from cmg_core.telemetry.port import UNTOLD, Telemetry
-
-if TYPE_CHECKING:
-    from azure.core.pipeline.transport import AsyncHttpTransport
-
-type Transport = AsyncHttpTransport[Any, Any]
 
 _KEYS = re.compile(r"\([^)]*\)")
 
 
-def watched(transport: "Transport", telemetry: Telemetry, service: "Callable[[str], str]") -> "Transport":
+def watched(transport: Transport, telemetry: Telemetry, service: Callable[[str], str]) -> Transport:
     """The transport, with telemetry of each request; ``service`` names what a host is. Without telemetry, itself."""
     if telemetry is UNTOLD:
         return transport

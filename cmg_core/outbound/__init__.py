@@ -1,0 +1,1 @@
+"""How HTTP to Azure and to storage leaves the process: what both kinds of clients share."""
