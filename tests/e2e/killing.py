@@ -13,11 +13,12 @@ import aiohttp
 from azure.storage.queue.aio import QueueServiceClient
 
 from cmg_core.domain.values import JsonObject, objects_at, text_at
+from cmg_core.ledger.queues import NOTIFY, queue_name
 from local.demo.display import Display
 from local.demo.run import MINIMUM_GRACE, Demo
 from local.dev.environment import SOFTWARE, LocalAzure, Options
 from local.dev.processes import ROOT
-from local.sample import load
+from local.sample import Sample, load
 from tests.e2e.recorder import Recorder
 
 SAMPLE = ROOT / "samples" / "s07-own-domain-from-classic.json"
@@ -28,6 +29,17 @@ CLAIM_S = HOLD_S // 2
 LOOK_EVERY_S = 0.05
 PROTECTED = "planted-" + secrets.token_hex(16)
 """A password in the instance software's protected settings: it goes to Azure and nowhere else."""
+SIGNATURE = "planted-" + secrets.token_hex(16)
+"""What signs the address of a listener, as a Logic App's does: it goes to that listener and nowhere else."""
+LISTENER = "hooks.contoso.com"
+NOTICES = queue_name(NOTIFY)
+
+
+def with_a_listener(sample: Sample) -> Sample:
+    """The sample with somebody who has its events posted, at an address that is a secret."""
+    url = f"https://{LISTENER}/events?sig={SIGNATURE}"
+    world: JsonObject = {**sample.world, "receivers": [{"host": LISTENER, "addresses": ["20.150.10.20"]}]}
+    return sample.model_copy(update={"world": world, "request": {**sample.request, "callback_url": url}})
 
 
 def with_protected_settings() -> JsonObject:
@@ -145,7 +157,7 @@ class Killer:
 async def killed_run() -> KilledRun:
     """The default sample with a SIGKILL in each step. CMG_CLAIM_SECONDS must say CLAIM_S."""
     began = time.monotonic()
-    sample = load(SAMPLE)
+    sample = with_a_listener(load(SAMPLE))
     screen = io.StringIO()
     recorder = Recorder()
     azure = LocalAzure(Options(minimum_grace=MINIMUM_GRACE, message_hold_s=HOLD_S), no_host=True)
@@ -163,7 +175,14 @@ async def killed_run() -> KilledRun:
             print(screen.getvalue())
         run.at_work = killer.at_work
         id = text_at(run.report, "deployment_id")
-        for path in (f"deployments/{id}", f"deployments/{id}/events", f"operations/{id}", "deployments", "health"):
+        for path in (
+            f"deployments/{id}",
+            f"deployments/{id}/events",
+            f"deployments/{id}/subscriptions",
+            f"operations/{id}",
+            "deployments",
+            "health",
+        ):
             # The key in the address, as some callers send it: it must not come to a log that way either.
             async with session.get(f"{azure.api}/{path}?code={azure.key}") as answer:
                 assert answer.ok
@@ -185,7 +204,7 @@ async def killed_run() -> KilledRun:
             "identity header": azure.identity_header,
             "message key": azure.message_key,
             "protected setting of the software": PROTECTED,
-            # Keys of callbacks belong here, too.
+            "signature in a listener's address": SIGNATURE,
             "storage account key": text_between(direct, "AccountKey=", ";"),
         }
     return run
@@ -200,10 +219,12 @@ def _logs(folder: Path) -> list[Path]:
 
 
 async def _left_in_queues(connection_string: str) -> dict[str, int]:
-    """The queues of the product that hold messages, hidden ones included."""
+    """The queues of the steps that hold messages, hidden ones included. Notices to listeners are hints, which wait for
+    their moment and expire by themselves."""
     left = {}
     async with QueueServiceClient.from_connection_string(connection_string) as service:
-        async for queue in service.list_queues(name_starts_with="cmg-"):
+        queues = [queue async for queue in service.list_queues(name_starts_with="cmg-") if queue.name != NOTICES]
+        for queue in queues:
             properties = await service.get_queue_client(queue.name).get_queue_properties()
             if properties.approximate_message_count:
                 left[str(queue.name)] = properties.approximate_message_count
