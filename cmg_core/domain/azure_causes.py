@@ -37,8 +37,8 @@ _SIZE = Cause(
 _CAPACITY = Cause(
     "no-capacity",
     "Azure has no room for the instances now",
-    "The region has no capacity for the size at the moment. Nothing is wrong with the request: wait, let Azure set up "
-    "the failed instances again (portal: scale the scale set), then resume; or ask again with another size or region.",
+    "The region has no capacity for the size at the moment. Nothing is wrong with the request: wait, then resume, and "
+    "Azure is asked for the same scale set once more; or roll it back and ask again with another size or region.",
 )
 _VAULT = Cause(
     "vault-not-usable",

@@ -148,9 +148,13 @@ class Blueprint:
         return self._resource(properties) | {"sku": {"name": "Standard"}}
 
     def scale_set(
-        self, certificate: PinnedCertificate, gateway_software: JsonObject, administrator_password: str
+        self, certificate: PinnedCertificate, gateway_software: JsonObject, administrator_password: str = ""
     ) -> JsonObject:
-        """Microsoft.Compute/virtualMachineScaleSets. Azure fetches the certificate by its versioned secret ID."""
+        """Microsoft.Compute/virtualMachineScaleSets. Azure fetches the certificate by its versioned secret ID.
+
+        Without a password for one that stands already: Azure keeps what it has, and takes a password that is sent again
+        for a change, which it refuses (``PropertyChangeNotAllowed``).
+        """
         address: JsonObject = {
             "name": "gateway",
             "properties": {
@@ -168,7 +172,7 @@ class Blueprint:
                 "osProfile": {
                     "computerNamePrefix": self.names.label[:_LONGEST_COMPUTER_NAME_PREFIX],
                     "adminUsername": _ADMINISTRATOR,
-                    "adminPassword": administrator_password,
+                    **({"adminPassword": administrator_password} if administrator_password else {}),
                     "secrets": [
                         {
                             "sourceVault": {"id": certificate.vault_id},

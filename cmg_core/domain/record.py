@@ -101,6 +101,8 @@ class NewGateway:
     """The scale set that a person says the site has made."""
     standing: StandingGateway | None = None
     """That gateway, once it was looked at."""
+    scale_set_written_again_at: Moment | None = None
+    """When Azure was last asked to go on with a scale set that it had left failed."""
 
 
 @dataclass(frozen=True)

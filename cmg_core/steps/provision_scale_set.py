@@ -1,4 +1,5 @@
-"""Make the gateway's scale set, once; adopt it wherever it stands already; let it heal before giving up."""
+"""Make the gateway's scale set, once; adopt it wherever it stands already; let it heal before giving up; where somebody
+cured what had stopped it, have Azure go on with the same one."""
 
 import secrets
 from dataclasses import replace
@@ -9,9 +10,8 @@ from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.health import causes
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import Claim, State
+from cmg_core.domain.record import State
 from cmg_core.domain.values import JsonObject, ResourceId, text_at
-from cmg_core.services import Started
 from cmg_core.steps.context import StepContext
 from cmg_core.steps.taking_over import take_standing
 from cmg_core.steps.writing import (
@@ -27,14 +27,14 @@ from cmg_core.steps.writing import (
 
 STEP = "provision-scale-set"
 HEALS_WITHIN = timedelta(minutes=30)
-"""From its creation on: a scale set that says Failed may still become whole, and is never made anew."""
+"""From its last write on: a scale set that says Failed may still become whole, and is never made anew."""
 LONGEST = timedelta(hours=1)
 """The slowest recorded creation took six minutes."""
 
 
 async def provision_scale_set(context: StepContext) -> Outcome:
-    """Done when Azure says that the scale set is made. A PUT goes out only where none of that name stands, and never
-    for a gateway that the site makes: that one is looked at."""
+    """Done when Azure says that the scale set is made. A PUT goes out only where none of that name stands, or ours was
+    left failed before somebody resumed the step; and never for a gateway that the site makes: that one is looked at."""
     if context.state.request.provisioned_by != "automation":
         return await take_standing(context)
     gateway = blueprint(context)
@@ -49,13 +49,15 @@ async def provision_scale_set(context: StepContext) -> Outcome:
         return await _wait(context, state, id, looked.look_after)
     found = await context.azure.get(id)
     if found is None:
-        wave = await start(context, state, {id: lambda claim: _put(context, claim, gateway)})
-        return after_wave(context, STEP, wave, f"Azure makes {_name(id)}")
+        return await _write(context, state, gateway, _password())
     ensure_ours(found, context.deployment_id)
     match text_at(found, "properties", "provisioningState").lower():
         case "succeeded":
             return _done(state, id)
-        case "failed" | "canceled" if _age(context, found) > HEALS_WITHIN:
+        case "failed" | "canceled" if _is_resumed(context, found):
+            new = replace(state.new, scale_set_written_again_at=context.services.clock.now())
+            return await _write(context, replace(state, new=new), gateway)
+        case "failed" | "canceled" if _untouched_for(context, found) > HEALS_WITHIN:
             return await _failed(context, state, id)
         case _:
             return await _wait(context, state, id)
@@ -67,11 +69,12 @@ async def _wait(context: StepContext, state: State, id: str, look_after: timedel
     return Wait(state, pause(context, STEP, look_after), f"Azure makes {_name(id)}")
 
 
-async def _put(context: StepContext, claim: Claim, gateway: Blueprint) -> Started:
-    certificate = context.state.certificate
+async def _write(context: StepContext, state: State, gateway: Blueprint, password: str = "") -> Outcome:
+    certificate, id = context.state.certificate, gateway.make.scale_set
     assert certificate is not None
-    body = gateway.scale_set(certificate, context.services.limits.gateway_software, _password())
-    return await context.azure.put(claim, gateway.make.scale_set, body)
+    body = gateway.scale_set(certificate, context.services.limits.gateway_software, password)
+    wave = await start(context, state, {id: lambda claim: context.azure.put(claim, id, body)})
+    return after_wave(context, STEP, wave, f"Azure makes {_name(id)}")
 
 
 def _password() -> str:
@@ -84,9 +87,19 @@ def _done(state: State, id: str) -> Done:
     return Done(replace(state, new=replace(state.new, created=created)), (f"{_name(id)} is made.",))
 
 
-def _age(context: StepContext, found: JsonObject) -> timedelta:
+def _untouched_for(context: StepContext, found: JsonObject) -> timedelta:
+    """How long ago the scale set was made or last written; as long as the step runs where Azure does not say."""
     created = text_at(found, "properties", "timeCreated")
-    return context.services.clock.now() - datetime.fromisoformat(created) if created else elapsed(context, STEP)
+    again = context.state.new.scale_set_written_again_at
+    written = [datetime.fromisoformat(created)] if created else []
+    written += [again] if again else []
+    return context.services.clock.now() - max(written) if written else elapsed(context, STEP)
+
+
+def _is_resumed(context: StepContext, found: JsonObject) -> bool:
+    """Whether the scale set was left as it is before the step began (anew): what stopped it may be cured since, and
+    Azure does not try again by itself. Once in each beginning, whatever comes of it."""
+    return _untouched_for(context, found) > elapsed(context, STEP)
 
 
 async def _failed(context: StepContext, state: State, id: str) -> Failed:
@@ -98,7 +111,8 @@ async def _failed(context: StepContext, state: State, id: str) -> Failed:
             title="The scale set did not become whole",
             detail=f"{_name(id)} is not made, and Azure had its time to heal it. " + "; ".join(said) + ".",
             cure="Cure what the instances name (an extension that fails is most often the instance software of "
-            "CMG_GATEWAY_SOFTWARE), reimage the failed instances in the portal, then resume: what stands is used.",
+            "CMG_GATEWAY_SOFTWARE), then resume: Azure is asked to go on with the same scale set. Reimage in the "
+            "portal the instances that stay failed.",
             step=STEP,
             resource=id,
         ),

@@ -41,6 +41,7 @@ USUAL = (
     "s09-offline-clients.json",
     "cancel-at-approval.json",
     "resume-after-quota.json",
+    "resume-after-no-capacity.json",
 )
 """What runs are drawn from; the cases twice as often as what varies them. Not those whose story tells of one moment
 that mischief may let pass."""

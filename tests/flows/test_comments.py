@@ -14,6 +14,7 @@ STORIES = {
     "s07-own-domain-from-classic": "done",
     "rollback-in-grace": "rolled back, the old gateway serves",
     "resume-after-quota": "done",
+    "resume-after-no-capacity": "done",
     "site-makes-the-gateway": "done",
     "s08-retire-only": "done",
     "cancel-at-approval": "cancelled, nothing was made",

@@ -7,11 +7,12 @@ import pytest
 
 from cmg_core.domain.errors import AzureRefused, StepFailed
 from cmg_core.domain.outcomes import Done, Failed, Wait
-from cmg_core.domain.record import MESSAGE, Message
+from cmg_core.domain.record import MESSAGE, Ask, Message, Requested, State, Status, StepProgress
+from cmg_core.domain.transitions import Course, take_up
 from cmg_core.domain.values import JsonObject, text_at
 from cmg_core.services import OperationLook, OperationState
-from cmg_core.steps.provision_scale_set import provision_scale_set
-from tests.fakes import DEPLOYMENT, NOW
+from cmg_core.steps.provision_scale_set import STEP, provision_scale_set
+from tests.fakes import DEPLOYMENT, NOW, FakeServices
 from tests.unit.steps.building import MAKE, BuildingAzure, Crash, a_state, carry, run, services_of
 
 ID = MAKE.scale_set
@@ -132,6 +133,59 @@ def test_a_failure_that_waiting_does_not_cure_is_told_at_once(code: str, problem
     assert isinstance(outcome, Failed)
     assert outcome.problem.code == problem
     assert services.clock.now() - NOW < timedelta(minutes=1)
+
+
+def resumed(state: State, services: FakeServices) -> State:
+    """The state as a person's resume leaves it, and the engine when it begins the step anew."""
+    requested = Requested(Ask.RESUME, services.clock.now(), "cloud.team@contoso.com", "It is cured")
+    course, _ = take_up(Course(STEP, Status.NEEDS_ATTENTION, state), requested)
+    return course.state.with_progress(StepProgress(STEP, "running", services.clock.now()))
+
+
+def left_failed(code: str) -> tuple[FakeServices, BuildingAzure, State]:
+    """A scale set that Azure could not make, and the deployment that stopped for it, an hour later."""
+    services, azure = services_of()
+    azure.ends[ID] = failing(code)
+    stopped = carry(provision_scale_set, services, a_state())
+    assert isinstance(stopped, Failed)
+    services.clock.pass_by(timedelta(hours=1))
+    return services, azure, stopped.state
+
+
+@pytest.mark.parametrize("code", ["AllocationFailed", "KeyVaultAccessForbidden", "VMExtensionProvisioningError"])
+def test_azure_is_asked_to_go_on_with_a_failed_one_when_somebody_resumes(code: str) -> None:
+    services, azure, state = left_failed(code)
+    azure.ends.clear()
+    outcome = carry(provision_scale_set, services, resumed(state, services))
+    assert isinstance(outcome, Done)
+    assert azure.writes == PUT * 2
+
+
+def test_the_second_put_has_no_password_since_azure_takes_that_for_a_change() -> None:
+    services, azure, state = left_failed("AllocationFailed")
+    run(provision_scale_set, services, resumed(state, services))
+    body = azure.resources[ID.lower()]
+    assert text_at(body, "properties", "virtualMachineProfile", "osProfile", "adminPassword") == ""
+    assert text_at(body, "properties", "virtualMachineProfile", "osProfile", "adminUsername")
+
+
+def test_each_resume_asks_once_and_a_cause_that_lasts_is_told_again() -> None:
+    services, azure, state = left_failed("AllocationFailed")
+    for puts in (2, 3):
+        outcome = carry(provision_scale_set, services, resumed(state, services))
+        assert isinstance(outcome, Failed)
+        assert (outcome.problem.code, azure.writes) == ("no-capacity", PUT * puts)
+        services.clock.pass_by(timedelta(hours=1))
+        state = outcome.state
+
+
+def test_one_that_is_asked_for_again_has_its_time_to_heal_anew() -> None:
+    services, azure, state = left_failed("VMExtensionProvisioningError")
+    begun = services.clock.now()
+    outcome = carry(provision_scale_set, services, resumed(state, services))
+    assert isinstance(outcome, Failed)
+    assert timedelta(minutes=30) < services.clock.now() - begun < timedelta(minutes=32)
+    assert azure.writes == PUT * 2
 
 
 def test_a_refused_put_is_a_problem_with_its_cure() -> None:
