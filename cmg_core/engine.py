@@ -433,9 +433,7 @@ def _begun(state: State, step: str, now: datetime) -> State:
     return _with_line(
         state,
         step,
-        lambda line: replace(
-            line, outcome="running", started_at=line.started_at or now, ended_at=None, attempts=line.attempts + 1
-        ),
+        lambda line: replace(line, outcome="running", started_at=line.started_at or now, attempts=line.attempts + 1),
     )
 
 

@@ -18,6 +18,7 @@ from cmg_core.domain.errors import (
 )
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.outcomes import Done, Failed, Outcome, Wait
+from cmg_core.domain.principals import Principal
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.record import (
     MESSAGE,
@@ -26,6 +27,7 @@ from cmg_core.domain.record import (
     Claim,
     ConnectionCount,
     Event,
+    Happening,
     Message,
     Record,
     Requested,
@@ -94,6 +96,14 @@ class DeafLedger(MemoryLedger):
         return await super().save(deployment_id, etag, save, events)
 
 
+class Forgetful(MemoryLedger):
+    """A ledger that takes a save and does not answer: its client sends it again, and meets what it wrote itself."""
+
+    async def save(self, deployment_id: str, etag: str, save: Save, events: Sequence[Event]) -> str:
+        await super().save(deployment_id, etag, save, events)
+        return await super().save(deployment_id, etag, save, events)
+
+
 class CountedReads(MemoryLedger):
     """A ledger that counts how often a record is read."""
 
@@ -138,7 +148,9 @@ def deliver(
 
 
 @pytest.mark.parametrize("seal", ["none", "of another key", "of what it was"])
-def test_an_unsealed_state_is_not_used_though_the_claim_with_its_etag_succeeds(seal: str) -> None:
+def test_an_unsealed_state_is_not_used_though_the_claim_with_its_etag_succeeds(
+    seal: str, caplog: pytest.LogCaptureFixture
+) -> None:
     seen: list[State] = []
 
     async def story() -> None:
@@ -163,6 +175,7 @@ def test_an_unsealed_state_is_not_used_though_the_claim_with_its_etag_succeeds(s
         assert (record.step, record.state.deleted, record.state.grace_ends_at) == ("two", (), None)
 
     asyncio.run(story())
+    assert f"deployment {ID}" in caplog.text and "not sealed" in caplog.text
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status.is_end] + [Status.NEEDS_ATTENTION])
@@ -277,6 +290,20 @@ def test_the_last_step_ends_the_deployment_and_sends_nothing() -> None:
         await handle(world, (writes(world, "one"),), await world.begin())
         assert (await world.record()).status is Status.SUCCEEDED
         assert world.sent() == [] and await world.ledger.active() == []
+        assert [event.kind for event in await world.ledger.events(ID)] == [Happening.ENDED]
+
+
+def test_a_step_that_the_request_does_not_take_is_passed_over() -> None:
+    async def story() -> None:
+        world = World()
+        steps = (
+            PlannedStep("one", writes(world, "one")),
+            PlannedStep("two", writes(world, "two"), is_taken_by=lambda request: request.kind == "retirement"),
+            PlannedStep("three", writes(world, "three")),
+        )
+        body = MESSAGE.dump_json(world.queues.seals.sealed(await world.begin())).decode()
+        await Engine(world, steps).handle("one", body, "m1", "i1")  # type: ignore[arg-type]  # toy steps use neither Azure nor DNS
+        assert (await world.record()).step == "three"
 
     asyncio.run(story())
 
@@ -378,15 +405,19 @@ def test_a_gate_opened_while_a_run_holds_its_claim_is_taken_up_by_its_save() -> 
         gate = Gate(GateName.READY_TO_CUT_OVER, Opener.PERSON, "Say so.", early=True)
         message = await world.begin(a_state(gates=(gate,)))
 
+        caller = Principal(id="entra:somebody", name="somebody")
+
         async def run(context: StepContext) -> Outcome:
             await context.claim()
-            request = Requested(Ask.OPEN_GATE, "somebody", "because", world.clock.now(), gate.name)
+            request = Requested(Ask.OPEN_GATE, "somebody", "because", world.clock.now(), gate.name, called_by=caller)
             await world.ledger.note_request(ID, (await world.stored()).etag, [request])
             return Done(context.state)
 
         await handle(world, (run, writes(world, "two")), message)
         opened = (await world.record()).state.gate(gate.name)
         assert opened is not None and opened.opened_by == "somebody"
+        [event] = [event for event in await world.ledger.events(ID) if event.kind is Happening.GATE_OPENED]
+        assert event.called_by == caller
 
     asyncio.run(story())
 
@@ -456,6 +487,24 @@ def test_short_waits_stay_in_the_function_and_cost_no_save() -> None:
 
         await handle(world, (run,), await world.begin())
         assert len(world.runs) == 4 and (await world.record()).revision == 2
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("gate", [None, GateName.CNAME])
+def test_a_wait_at_a_gate_that_everybody_knows_of_is_slept_through_too(gate: GateName | None) -> None:
+    async def story() -> None:
+        world = World()
+        known = Waiting("for you", world.clock.now(), world.clock.now(), gate=GateName.CNAME)
+
+        async def run(context: StepContext) -> Outcome:
+            world.runs.append("one")
+            if len(world.runs) < 3:
+                return Wait(context.state, timedelta(milliseconds=1), "for you", gate=gate)
+            return Done(context.state)
+
+        await handle(world, (run,), await world.begin(replace(a_state(), waiting=known)))
+        assert len(world.runs) == 3 and (await world.record()).revision == 2
 
     asyncio.run(story())
 
@@ -876,6 +925,41 @@ def test_a_claim_whose_answer_was_lost_is_this_runs_own_while_it_lasts() -> None
         asyncio.run(story(timedelta(minutes=5)))
 
 
+def test_a_run_whose_claims_answer_was_lost_tries_its_save_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def passes(seconds: float) -> None: ...
+
+    monkeypatch.setattr(asyncio, "sleep", passes)
+
+    async def story() -> None:
+        ledger = DeafLedger()
+        world = World(ledger=ledger)
+        message = await world.begin()
+        await ledger.claim(ID, message.etag, Claim("i1", "m1", world.clock.now() + world.limits.claim))
+        ledger.deaf_for = 1
+        await handle(world, (writes(world, "one"), writes(world, "two")), message)
+        assert (await world.record()).step == "two"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("subscribed", [True, False])
+def test_a_save_whose_answer_was_lost_is_this_runs_own_and_those_who_listen_hear_of_it(subscribed: bool) -> None:
+    async def story() -> None:
+        world = World(ledger=Forgetful())
+        message = await world.begin()
+
+        async def meanwhile(context: StepContext) -> Outcome:
+            if subscribed:
+                await world.ledger.note_subscribed(ID)
+            return Done(context.state)
+
+        await handle(world, (meanwhile, writes(world, "two")), message)
+        assert [(each.step, each.subscribed) for each in steps_sent(world)] == [("two", subscribed)]
+        assert notices(world) == subscribed
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("behind", "saved_by", "claimed", "sends"),
     [(1, "m1", False, True), (2, "m1", False, False), (1, "another", False, False), (1, "m1", True, False)],
@@ -973,7 +1057,8 @@ def test_a_save_that_tells_something_is_followed_by_news_only_where_somebody_lis
         assert [each.subscribed for each in steps_sent(world)] == [subscribed]
         return world
 
-    assert notices(asyncio.run(story(True))) == 1
+    told = asyncio.run(story(True))
+    assert notices(told) == 1 and ID in next(each.body for each in told.queues.waiting if each.step == "notify")
     assert notices(asyncio.run(story(False))) == 0
 
 
