@@ -292,6 +292,8 @@ def test_the_last_step_ends_the_deployment_and_sends_nothing() -> None:
         assert world.sent() == [] and await world.ledger.active() == []
         assert [event.kind for event in await world.ledger.events(ID)] == [Happening.ENDED]
 
+    asyncio.run(story())
+
 
 def test_a_step_that_the_request_does_not_take_is_passed_over() -> None:
     async def story() -> None:
