@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from cmg_core import __version__
 from cmg_core.azure.cloud import Cloud
 from cmg_core.correlation import correlation_guid
 from cmg_core.domain.errors import AzureRefused
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from azure.mgmt.network.aio import NetworkManagementClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-USER_AGENT = "cmg-migrator/0.1.0"
+USER_AGENT = f"cmg-migrator/{__version__}"
 
 FOREIGN_ADDRESS = "ForeignAddress"
 """The product's own code of a refusal: what Azure answered leads to another host."""

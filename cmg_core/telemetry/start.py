@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
+from cmg_core import __version__
 from cmg_core.settings import TelemetrySettings
 from cmg_core.telemetry.ids import Ids
 from cmg_core.telemetry.logs import PRODUCT, LogExport
@@ -76,6 +77,7 @@ def start(settings: TelemetrySettings) -> Running:
     resource = Resource.create(
         {
             "service.name": settings.name or "cmg-migrate",
+            "service.version": __version__,
             **({"service.instance.id": settings.instance} if settings.instance else {}),
         }
     )

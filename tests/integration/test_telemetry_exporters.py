@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from cmg_core import __version__
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
 from cmg_core.ledger.seals import Seals
@@ -49,6 +50,7 @@ def test_a_collector_gets_traces_figures_and_lines(monkeypatch: pytest.MonkeyPat
     assert {*bodies} == {"/v1/traces", "/v1/metrics", "/v1/logs"}
     names = {pair.key: pair.value.string_value for pair in traces_in(taken)[0].resource.attributes}
     assert (names["service.name"], names["service.instance.id"]) == ("func-cmg", "i1")
+    assert names["service.version"] == __version__
     spans = {span.name: span for span in spans_in(taken)}
     assert {span.trace_id for span in spans.values()} == {UUID(DEPLOYMENT).bytes}
     root, run = spans["deployment"], spans["run preflight"]

@@ -43,3 +43,15 @@ def test_the_version_is_one() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
     assert AZURE["metadata"]["template"] == f"{AZURE['name']}@{__version__}"
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_the_changelog_begins_with_the_version_that_runs() -> None:
+    """Who reads `version` in the app's health finds there what it can do."""
+    first = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)[0]
+    assert re.fullmatch(rf"{re.escape(__version__)} \((not yet released|\d{{4}}-\d\d-\d\d)\)", first)
+
+
+def test_the_version_is_written_down_in_no_other_place_that_ships() -> None:
+    """What shows it takes it from the one place; recorded examples are what an app once answered."""
+    named = [path for path in (ROOT / "cmg_core").rglob("*.py") if __version__ in path.read_text()]
+    assert [path.relative_to(ROOT).as_posix() for path in named] == ["cmg_core/__init__.py"]
