@@ -1,4 +1,5 @@
-"""`python3 dev.py audit`: what is known against the project's parts, and secrets in tree and history (network).
+"""`python3 dev.py audit`: what is known against the project's parts, the licences of what ships, and secrets
+in tree and history (network).
 
 `CHECKS` is the whole list: add a line to it. Exit code 1 for a finding, and for a check that could not be made.
 """
@@ -15,7 +16,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from local.dev.licences import objections
 from local.dev.on_demand import NotInstalled, last_line, programs, run
+from local.dev.pins import pins
 from local.dev.processes import ROOT, python
 from local.dev.secret_scan import Find, in_the_history, in_the_tree
 
@@ -80,6 +83,13 @@ def of_pip_audit(packages: Sequence[Mapping[str, Any]]) -> Result:
     return of_finds(
         [*known, *skipped], f"{len(packages)} packages, nothing known against them", "known vulnerabilities"
     )
+
+
+def licences() -> Result:
+    """Whether each package that ships is under a licence that lets an app under MIT pass it on, and holds its text."""
+    shipped = pins((ROOT / "requirements.txt").read_text())
+    clean = f"{len(shipped)} packages that ship, each under an accepted licence whose text it holds"
+    return of_finds(list(objections(shipped)), clean, "packages that ship without an accepted licence")
 
 
 def node_packages(folder: str, whose: str) -> Result:
@@ -161,6 +171,7 @@ SPECTRAL = partial(node_packages, "spectral", "Spectral")
 
 CHECKS = (
     Check("python-packages", "known vulnerabilities of Python packages (network)", python_packages),
+    Check("licences", "the licences of the packages that ship", licences),
     Check("azurite-packages", "known vulnerabilities of the storage emulator's packages (network)", AZURITE),
     Check("spectral-packages", "known vulnerabilities of the API linter's packages (network)", SPECTRAL),
     Check("infrastructure", "checkov's rules over infra/ (network for its first run)", infrastructure),

@@ -17,12 +17,12 @@ from typing import Final
 from pathspec import GitIgnoreSpec
 
 from local.dev.cold_start import PACKAGES, cold_start
-from local.dev.on_demand import NotInstalled, last_line, programs, run
+from local.dev.licences import UnknownLicence
+from local.dev.on_demand import NotInstalled, last_line, run
 from local.dev.processes import ROOT
+from local.dev.sbom import SBOM, SbomError, write_sbom
 
 DEFAULT: Final = ROOT / ".dev" / "package"
-SBOM: Final = ROOT / ".dev" / "sbom.cdx.json"
-CYCLONEDX: Final = "cyclonedx-bom==7.5.0"
 
 
 class PackageError(Exception):
@@ -76,24 +76,6 @@ def install(out: Path) -> None:
         raise PackageError(f"the packages could not be installed: {last_line(done.stderr)}")
 
 
-def write_sbom(file: Path = SBOM) -> None:
-    """Writes the list of the packages that ship, with their hashes, as CycloneDX. Raises NotInstalled, PackageError."""
-    command = [
-        str(programs(CYCLONEDX) / "cyclonedx-py"),
-        "requirements",
-        *("--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application"),
-        *("--output-reproducible", "--output-file", str(file)),
-        str(ROOT / "requirements.txt"),
-    ]
-    done = run(command)
-    if done.returncode:
-        raise PackageError(f"the list of packages could not be written: {last_line(done.stderr)}")
-    document = json.loads(file.read_text())
-    for component in document["components"]:
-        component.pop("description", None)  # the line of requirements.txt with all of its hashes once more
-    file.write_text(json.dumps(document, indent=2) + "\n")
-
-
 def size(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -105,6 +87,7 @@ def package(out: Path, with_packages: bool, sbom: bool) -> Package:
     Raises:
         PackageError: it cannot be laid, installed or started.
         NotInstalled: what writes the list of packages could not be installed.
+        SbomError, UnknownLicence: the list of packages could not be written.
     """
     lay(out)
     files, lean = sum(1 for file in out.rglob("*") if file.is_file()), size(out)
@@ -146,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         made = package(options.out.resolve(), options.with_packages, options.sbom)
-    except (PackageError, NotInstalled, OSError, subprocess.SubprocessError) as error:
+    except (PackageError, SbomError, UnknownLicence, NotInstalled, OSError, subprocess.SubprocessError) as error:
         print(f"dev.py package: {error}", file=sys.stderr)
         return 1
     print(json.dumps(asdict(made)) if options.json else in_words(made))

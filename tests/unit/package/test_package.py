@@ -2,13 +2,11 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local.dev import package
 from local.dev.cold_start import cold_start
 from local.dev.package import PackageError, lay, main, shipped, size
 from local.dev.processes import ROOT
@@ -113,23 +111,3 @@ def test_a_package_replaces_a_package_and_nothing_else(tmp_path: Path, capsys: p
     (tmp_path / "cmg_core" / "gone.py").touch()
     lay(tmp_path)
     assert not (tmp_path / "cmg_core" / "gone.py").exists()
-
-
-def test_the_list_of_packages_is_of_what_ships_and_without_the_lines_that_it_was_read_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a program in cyclonedx-py's place: it is installed from the network when first asked for."""
-    fake = tmp_path / "cyclonedx-py"
-    fake.write_text(f"""#!{sys.executable}
-import json, pathlib, sys
-kind, *given = sys.argv[1:]
-lines = [line.split() for line in pathlib.Path(given[-1]).read_text().splitlines() if "==" in line]
-components = [{{"name": line[0].split("==")[0], "description": "requirements line"}} for line in lines]
-pathlib.Path(given[given.index("--output-file") + 1]).write_text(json.dumps({{"components": components}}))
-""")
-    fake.chmod(0o755)
-    monkeypatch.setattr(package, "programs", lambda _: tmp_path)
-    package.write_sbom(tmp_path / "sbom.json")
-    components = json.loads((tmp_path / "sbom.json").read_text())["components"]
-    assert {"aiohttp", "azure-functions", "yarl"} <= {component["name"] for component in components}
-    assert all(set(component) == {"name"} for component in components)
