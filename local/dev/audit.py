@@ -193,9 +193,21 @@ def made(check: Check) -> Result:
 
 
 def main(arguments: Sequence[str] | None = None, checks: Sequence[Check] = CHECKS) -> int:
-    parser = argparse.ArgumentParser(prog="dev.py audit", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dev.py audit",
+        description=(__doc__ or "").partition("\n\n")[0],
+        epilog="\n".join(
+            [
+                "checks:",
+                *(f"  {each.name:17} {each.about}" for each in checks),
+                "",
+                "Exit code 1 for a finding, and for a check that could not be made.",
+            ]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("names", nargs="*", metavar="CHECK", help=f"some of {', '.join(each.name for each in checks)}")
+    parser.add_argument("names", nargs="*", metavar="CHECK", help="these only; left out, all")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - {each.name for each in checks}:
         parser.error(f"there is no check {', '.join(sorted(unknown))}")

@@ -121,11 +121,21 @@ def in_words(made: Package) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dev.py package", description=__doc__)
+    parser = argparse.ArgumentParser(prog="dev.py package", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--out", type=Path, default=DEFAULT, metavar="DIR", help="where to (.dev/package)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=DEFAULT,
+        metavar="DIR",
+        help="where to (.dev/package); a package that lies there is replaced",
+    )
     parser.add_argument("--with-packages", action="store_true", help="install requirements.txt into it (network)")
-    parser.add_argument("--sbom", action="store_true", help="write .dev/sbom.cdx.json, CycloneDX (network)")
+    parser.add_argument(
+        "--sbom",
+        action="store_true",
+        help="write .dev/sbom.cdx.json: CycloneDX with hashes, licences and who needs whom; half a minute (network)",
+    )
     options = parser.parse_args(arguments)
     try:
         made = package(options.out.resolve(), options.with_packages, options.sbom)

@@ -32,7 +32,8 @@ _VALIDATE: Final = f"""
 import sys
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-sys.exit(str(JsonStrictValidator(SchemaVersion.from_version("{SPEC}")).validate_str(sys.stdin.read()) or "") or 0)
+error = JsonStrictValidator(SchemaVersion.from_version("{SPEC}")).validate_str(sys.stdin.read())
+sys.exit(error and " ".join(f"{{error.data.json_path}}: {{error.data.message}}".split()))
 """
 
 type Document = dict[str, Any]
