@@ -156,6 +156,23 @@ def test_npm_is_asked_about_the_tools_that_are_installed_from_lock_files(
         assert check().outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "outcome"),
+    [
+        ("All checks passed!", 0, Outcome.PASSED),
+        ("a.py:1:121: E501 Line too long (121 > 120)", 1, Outcome.PASSED),
+        ("a.py:1:1: S602 `subprocess` call with `shell=True`", 1, Outcome.FOUND),
+        ("", 2, Outcome.NOT_MADE),
+    ],
+)
+def test_a_broken_rule_that_is_not_about_security_is_the_tests_matter(
+    said: str, code: int, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ruff").write_text(f"printf '%s' '{said}'\nexit {code}\n")
+    monkeypatch.setattr(audit, "python", lambda: ["sh", str(tmp_path / "ruff")])
+    assert audit.security_rules().outcome is outcome
+
+
 def test_a_tool_that_cannot_be_installed_makes_a_check_that_is_not_made() -> None:
     def lacks() -> Result:
         raise NotInstalled("pip-audit could not be installed: no network")
