@@ -92,6 +92,7 @@ def test_application_insights_gets_requests_dependencies_and_figures(
     )
     assert told["run preflight"]["data"]["baseData"]["properties"]["cmg.step"] == "preflight"
     assert {one["tags"]["ai.cloud.role"] for one in sent} == {"func-cmg"}
+    assert {one["tags"]["ai.application.ver"] for one in sent} == {__version__}
     kinds = {one["data"]["baseType"] for one in sent}
     assert "MetricData" in kinds and ("MessageData" in kinds) is host_leaves_logs
     assert all(TOKEN.encode() not in body for _, body in taken)

@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from cmg_core import __version__
+from cmg_core.domain.values import text_at
+from tests.serving import description
 from tests.unit.infra.templates import INFRA, ROOT, resources
 
 AZURE: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text())
@@ -41,6 +43,7 @@ def test_the_template_marks_the_app_that_the_service_is_published_to() -> None:
 
 def test_the_version_is_one() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+    assert text_at(description(), "info", "version") == __version__
     assert AZURE["metadata"]["template"] == f"{AZURE['name']}@{__version__}"
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
