@@ -66,6 +66,7 @@ def problem_page(told: ProblemTypeAnswer) -> str:
     """What one type of problem means."""
     calls = ", ".join(f'<a href="../docs#{name}">{name}</a>' for name in told.calls)
     return _explained(
+        "Problem",
         told.code,
         {"What": told.what, "Why": told.why, "What to do": told.what_to_do},
         (f"<p>Calls that can be answered with it: {calls}.</p>" if calls else "")
@@ -76,15 +77,25 @@ def problem_page(told: ProblemTypeAnswer) -> str:
 def finding_page(told: FindingCodeAnswer) -> str:
     """What a finding's code means."""
     return _explained(
+        "Finding",
         told.code,
         {"Weighs": told.weighs, "Seen": told.seen, "Why it matters": told.why, "What to do": told.what_to_do},
         '<p><a href="../docs#make-plan">The call that finds</a></p>',
     )
 
 
-def _explained(code: str, parts: Mapping[str, str], more: str) -> str:
-    told = "".join(f"<dt>{heading}</dt><dd>{_inline(text)}</dd>" for heading, text in parts.items())
-    return _whole(code, f"<main><h1>{escape(code)}</h1><dl>{told}</dl>{more}</main>")
+def _explained(kind: str, code: str, parts: Mapping[str, str], more: str) -> str:
+    told = "".join(f"<dt>{heading}</dt><dd>{_inline(_sentence(text))}</dd>" for heading, text in parts.items())
+    return _whole(
+        f"{code} ({kind.lower()})",
+        f'<main class="explained"><p class="meta"><a href="../docs">CMG migrator</a> · {kind}</p>'
+        f"<h1>{escape(code)}</h1><dl>{told}</dl>{more}</main>",
+    )
+
+
+def _sentence(text: str) -> str:
+    """What follows a word and a colon in the pages for reading stands alone here."""
+    return text[:1].upper() + text[1:]
 
 
 def _whole(title: str, body: str) -> str:
@@ -220,7 +231,7 @@ def _type(name: str, schema: JsonObject) -> str:
 def _problems() -> str:
     rows = "".join(
         f'<tr><th scope=row><a href="{_relative(PROBLEM_TYPES)}{code}"><code>{code}</code></a></th>'
-        f"<td>{_inline(told.what)}</td><td>{_inline(told.what_to_do)}</td></tr>"
+        f"<td>{_inline(_sentence(told.what))}</td><td>{_inline(_sentence(told.what_to_do))}</td></tr>"
         for code, told in problem_types().items()
     )
     table = _table("", ("type", "what", "what to do"), rows)

@@ -24,6 +24,7 @@ article, section, h2, h3 { scroll-margin-top: 5.5rem; }
 .method { font-weight: 700; } .get { color: var(--get); } .post { color: var(--post); }
 .delete { color: var(--delete); }
 .meta { opacity: .85; font-size: .9rem; }
+.explained { max-width: 44rem; } .explained h1 { margin-top: .25rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 caption { text-align: left; font-weight: 600; padding: .4rem 0; }
@@ -31,5 +32,14 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; bo
 summary { cursor: pointer; padding: .2rem 0; }
 dt { font-weight: 600; margin-top: .8rem; } dd { margin: 0; }
 .skip { position: absolute; left: -999rem; } .skip:focus { position: static; }
-@media print { nav { position: static; } pre { max-height: none; } }
+@media (min-width: 48rem) { th code { white-space: nowrap; } }
+@media screen and (max-width: 40rem) { table, caption, tbody, tr, th, td { display: block; }
+  thead { display: none; }
+  tr { border-top: 1px solid var(--line); padding: .35rem 0; }
+  th, td { border: 0; padding: 0; overflow-wrap: anywhere; }
+  td:empty { display: none; } }
+@media print { nav, .skip { display: none; } body { max-width: none; padding: 0; font-size: 10pt; }
+  pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere; } .wide { overflow: visible; }
+  table { font-size: 9pt; } td code { overflow-wrap: anywhere; }
+  thead { display: table-header-group; } tr, summary { break-inside: avoid; } h2, h3, h4 { break-after: avoid; } }
 """

@@ -23,6 +23,7 @@ Lint, format, types, and all tests (some ten minutes on two cores). With argumen
   python3 dev.py test -k tutorial              what has «tutorial» in its name
   python3 dev.py test -q --help                pytest's own help
 
+Pages are looked at where Debian's Chromium is installed (apt-get install chromium); else these tests are skipped.
 Exit code 0 when all has passed."""
 
 

@@ -35,8 +35,12 @@ def _rows() -> list[str]:
 def _left_out(field: FieldInfo) -> str:
     """What counts where the setting is left out, written as one would give it."""
     default = field.default
-    if default is PydanticUndefined or default in ("", ()) or field.alias in SECRET:
+    if default is PydanticUndefined or default in ("", (), frozenset()) or field.alias in SECRET:
         return ""
+    if isinstance(default, frozenset):
+        default = ", ".join(sorted(default))
+    if isinstance(default, bool):
+        default = str(default).lower()
     if isinstance(default, timedelta):
         in_seconds = str(field.alias).endswith("_SECONDS")
         default = (

@@ -28,6 +28,12 @@ def test_every_setting_is_on_its_page() -> None:
     assert [field.alias for field in Settings.model_fields.values() if f"| `{field.alias}` |" not in page] == []
 
 
+def test_what_counts_for_a_setting_left_out_is_written_as_one_would_give_it() -> None:
+    left_out = {row.split(" | ")[0]: row.split(" | ")[-1] for row in settings_page().splitlines()}
+    assert left_out["| `CMG_KEY_ROLES`"] == "`reader, requester` |"
+    assert left_out["| `CMG_SEPARATE_DUTIES`"] == "`false` |"
+
+
 def test_every_route_is_on_the_page_with_its_parameters_and_roles(api: str) -> None:
     parts = re.split(r"^### .* \{#([a-z-]+)\}$", api, flags=re.MULTILINE)
     told = dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -123,6 +123,7 @@ def test_each_type_of_problem_has_its_page_and_its_text(code: str) -> None:
         shown("show-problem", form, code=code) for form in ("text/html", "text/markdown", "application/json")
     )
     ensure_loads_nothing(page)
+    assert not re.search("<dd>[a-z]", page.text)
     assert text.text.startswith(f"# {code}\n")
     assert all(told.body[part] for part in ("what", "why", "what_to_do"))
     assert not re.search(r"\]\(|</?[a-z]", str(told.body["what"]))
