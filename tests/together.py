@@ -6,6 +6,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
     "e2e/test_killed_host.py": "the run with the killed host",
+    "e2e/test_pages.py": "one browser and one built site",
     "e2e/test_secrets.py": "the run with the killed host",
     "e2e/test_up.py": "`dev.py host` finds the latest `dev.py up`",
 }

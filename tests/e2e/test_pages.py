@@ -40,7 +40,7 @@ OF_APP = {
     "/api/findings/missing-key": WHOLE,
 }
 OF_SITE = {
-    "/index.html": WHOLE,
+    "/index.html": (),
     "/tutorial.html": WHOLE,
     "/reference/gates.html": WHOLE,
     "/requests.html": (),
