@@ -80,7 +80,7 @@ def finding_page(told: FindingCodeAnswer) -> str:
         "Finding",
         told.code,
         {"Weighs": told.weighs, "Seen": told.seen, "Why it matters": told.why, "What to do": told.what_to_do},
-        '<p><a href="../docs#make-plan">The call that finds</a></p>',
+        '<p><a href="../docs#make-plan">make-plan</a> looks again, and changes nothing.</p>',
     )
 
 
