@@ -11,9 +11,8 @@ from cmg_core.ledger.queues import queue_name
 from cmg_core.ledger.rows import TABLE
 from cmg_core.plan import STEPS
 from cmg_core.settings import SECRET, Settings
-from tests.unit.infra.templates import FILES, INFRA, OUTPUT, ROOT, body, decorators, resources, template
+from tests.unit.infra.templates import FILES, INFRA, OUTPUT, ROOT, body, decorators, template
 
-SPECS = ROOT.parent / "shared" / "specs" / "bicep-types"
 HOSTS_OWN = {"CmgStorage__credential"}
 """The Functions host reads it, the app does not."""
 
@@ -91,53 +90,3 @@ def test_every_alert_asks_for_lines_that_the_app_writes_and_has_its_runbook() ->
         query = (INFRA / "queries" / f"{name}.kql").read_text()
         phrases = re.findall(r'(?:has|startswith) "([^"]+)"', query)
         assert phrases and [phrase for phrase in phrases if phrase not in source] == []
-
-
-def _official() -> dict[str, tuple[list[Any], Any]]:
-    found = {}
-    for path in SPECS.glob("*__types.json"):
-        types = json.loads(path.read_text())
-        found |= {one["name"]: (types, one["body"]) for one in types if one.get("$type") == "ResourceType"}
-    return found
-
-
-def _unknown(given: Any, types: list[Any], reference: Any, place: str) -> list[str]:
-    """Names that the official description does not have, wherever it says all of them."""
-    wanted = types[int(reference["$ref"].removeprefix("#/"))]
-    match wanted["$type"], given:
-        case "ArrayType", list():
-            return [each for one in given for each in _unknown(one, types, wanted["itemType"], place)]
-        case "ObjectType", dict() if not {"operator", "function"} & set(given):
-            known = wanted["properties"]
-            rest = wanted.get("additionalProperties")
-            return [
-                line
-                for name, value in given.items()
-                if name not in ("parent", "scope", "dependsOn")
-                for line in (
-                    _unknown(value, types, known[name]["type"], f"{place}/{name}")
-                    if name in known
-                    else ([] if rest else [f"{place}/{name}"])
-                )
-            ]
-        case "UnionType", str() if re.fullmatch("[A-Z][A-Za-z]*", given):
-            values = [types[int(one["$ref"].removeprefix("#/"))] for one in wanted["elements"]]
-            literal = {one["value"] for one in values if one["$type"] == "StringLiteralType"}
-            open_ended = any(one["$type"] == "StringType" for one in values)
-            return [] if open_ended or given in literal else [f"{place}: {given}"]
-    return []
-
-
-@pytest.mark.skipif(not SPECS.exists(), reason="the official descriptions do not lie beside this clone")
-def test_types_versions_and_properties_are_those_of_the_official_descriptions() -> None:
-    official = _official()
-    providers = {name.partition("/")[0].lower() for name in official}
-    checked, wrong = 0, []
-    for where, kind, given in resources():
-        if kind in official:
-            types, reference = official[kind]
-            wrong += _unknown(given, types, reference, where)
-            checked += 1
-        elif any(name.partition("@")[0] == kind.partition("@")[0] for name in official):
-            wrong.append(f"{where}: {kind} has no such api-version")
-    assert (wrong, "microsoft.network" in providers, checked >= 5) == ([], True, True)

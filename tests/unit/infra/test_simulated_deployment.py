@@ -1,70 +1,274 @@
-"""What the Bicep files declare, put into the simulated Azure where it knows the types: wrong references show."""
+"""The whole deployment, played: every resource that the Bicep files declare, evaluated and made in its order.
 
+What the simulator knows is made there. All is held against the official descriptions, where they lie beside the clone,
+and against itself: names, references, resource IDs, addresses, roles. infra/README.md says what that leaves unchecked.
+"""
+
+import functools
+import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from tests.unit.azure.worlds import GROUP, Azure
-from tests.unit.infra.templates import INFRA, body, template
+from infra.make_keys import KEYS
+from local.azure.arm.registry import TYPES
+from tests.unit.azure.worlds import SUBSCRIPTION, Azure
+from tests.unit.infra.azure_facts import BUILT_IN, CLOUD, GOVERNMENT, WORLDWIDE, answer_of, name_is_right
+from tests.unit.infra.deployment import GROUP, Deployment
+from tests.unit.infra.descriptions import SPECS, against, has_member, official, unknown_version
+from tests.unit.infra.evaluation import Place, Resource
+from tests.unit.infra.language import BicepError
+from tests.unit.infra.templates import INFRA
 
 TENANT = "11111111-1111-4111-8111-111111111111"
-VERSIONS = {"Microsoft.Network": "2024-05-01", "Microsoft.KeyVault": "2023-07-01"}
-GIVEN: Mapping[str, Mapping[str, Any]] = {
-    "network": {
-        "name": "vnet-cmg-prod",
-        "location": "eastus",
-        "tags": {"product": "cmg-migrate"},
-        "addressPrefix": "10.71.0.0/24",
-        "appPrefix": "10.71.0.0/26",
-        "endpointPrefix": "10.71.0.64/26",
-        "delegateTo": "Microsoft.App/environments",
-    },
-    "vault": {
-        "name": "kv-cmg-abcdefghijklm",
-        "location": "eastus",
-        "tags": {"product": "cmg-migrate"},
-        "privateOnly": False,
-    },
+OTHER = "33333333-3333-4333-8333-333333333333"
+SOMEBODY = "44444444-4444-4444-8444-444444444444"
+APP = "55555555-5555-4555-8555-555555555555"
+ENVIRONMENT = {"AZURE_ENV_NAME": "prod", "AZURE_LOCATION": "eastus", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
+SOFTWARE = '{"name": "gateway", "properties": {"publisher": "Contoso"}}'
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+PRIVATE = {"privateNetwork": True}
+ALL: Mapping[str, Any] = {
+    "maximumInstances": 1000, "instanceMemory": 4096, "alwaysReadyHttp": 20,
+    "gatewaySubscriptions": [SUBSCRIPTION, OTHER],
+    "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, "callerApp": APP,
+    "deployerId": SOMEBODY, "alertEmails": ["operator@contoso.com", "change.manager@contoso.com"], "monthlyBudget": 100,
+    "logRetention": 730, **PRIVATE,
+}  # fmt: skip
+SETS: Mapping[str, Mapping[str, Any]] = {
+    "as azd gives them": {},
+    "private network": PRIVATE,
+    "premium": {"plan": "premium"},
+    "premium, private network": {"plan": "premium", **PRIVATE},
+    "always ready": {"alwaysReadyHttp": 1},
+    "customers' tenants": {"customerApp": APP, "callerApp": APP, "gatewaySubscriptions": []},
+    "roles that somebody else assigns": {"assignRoles": False, "gatewaySubscriptions": [SUBSCRIPTION, OTHER]},
+    "mails and a budget": {"alertEmails": ["operator@contoso.com"], "monthlyBudget": 1},
+    "software, no lock": {"gatewaySoftware": SOFTWARE, "deployerId": SOMEBODY, "lockStorage": False},
+    "the longest name": {**ALL, "environmentName": "a-name-of-20-letters"},
+    "the shortest name": {"environmentName": "qa"},
+    "government": {"gatewayCloud": "usgovernment", **PRIVATE},
+    "everything": ALL,
+    "everything, premium": {**ALL, "plan": "premium"},
 }
 
 
-def evaluated(value: Any, scope: Mapping[str, Any]) -> Any:
-    """The value of an expression, as far as these files use the language."""
+def azd_gives() -> dict[str, Any]:
+    """main.parameters.json as azd reads it: with its environment, and text made a bool where a bool is wanted."""
+    text = (INFRA / "main.parameters.json").read_text()
+    filled = re.sub(r"\$\{(\w+)(?:=(\w*))?\}", lambda found: ENVIRONMENT.get(found[1], found[2] or ""), text)
+    given = {name: one["value"] for name, one in json.loads(filled)["parameters"].items()}
+    return {**given, "privateNetwork": json.loads(given["privateNetwork"])}
+
+
+class Played:
+    """One deployment into a world of its own."""
+
+    def __init__(self, file: str, place: Place, parameters: Mapping[str, Any], cloud: Mapping[str, Any]) -> None:
+        self.azure, self.suffix, self.sent = Azure(), cloud["suffixes"]["storage"], set[str]()
+        self.deployment = Deployment(self._make, TENANT, cloud)
+        self.outputs = self.deployment.run(INFRA / file, place, parameters)
+        self.made = self.deployment.resources
+
+    def _make(self, resource: Resource) -> Mapping[str, Any]:
+        kind = TYPES.get(resource.type.lower())
+        if resource.type != GROUP and (kind is None or kind.put is None):
+            return answer_of(resource, self.suffix)
+        answer = self.azure.call("PUT", resource.id, resource.version, resource.body)
+        if answer.status not in (200, 201):
+            raise BicepError(f"{resource.symbol}: {resource.type}@{resource.version} {answer.json()}")
+        self.azure.settle()
+        resource.sent = True
+        read = self.azure.call("GET", resource.id, resource.version)
+        state = read.json()["properties"]["provisioningState"]
+        if state != "Succeeded":
+            raise BicepError(f"{resource.symbol}: {state}")
+        return dict(read.json())
+
+    def settings(self) -> Mapping[str, str]:
+        return next(one.body["properties"] for one in self.made if one.name == "appsettings")
+
+    def of(self, kind: str) -> list[Resource]:
+        return [one for one in self.made if one.type == kind]
+
+
+@functools.cache
+def played(name: str) -> Played:
+    cloud = GOVERNMENT if SETS[name].get("gatewayCloud") == "usgovernment" else CLOUD
+    return Played("main.bicep", Place(SUBSCRIPTION), {**azd_gives(), **SETS[name]}, cloud)
+
+
+@functools.cache
+def logic_app(waits_by: str) -> Played:
+    given = {
+        "waitsBy": waits_by, "api": "https://func-cmg.azurewebsites.net/api", "audience": f"api://{APP}",
+        "tickets": "https://tickets.contoso.com", "ticketsAuthorization": "Basic", "callers": ["203.0.113.0/24"],
+    }  # fmt: skip
+    return Played("logic-apps/main.bicep", Place(SUBSCRIPTION, "rg-old", "eastus"), given, CLOUD)
+
+
+WAYS = ("webhook", "polling")
+EVERY = [*(functools.partial(played, name) for name in SETS), *(functools.partial(logic_app, way) for way in WAYS)]
+each = pytest.mark.parametrize("play", EVERY, ids=[*SETS, *(f"Logic App, {way}" for way in WAYS)])
+
+
+def strings(value: Any) -> Iterator[str]:
     match value:
-        case {"operator": {"type": "property_accessor", "operands": {"operand_1": left, "operand_2": name}}}:
-            return evaluated(left, scope)[name]
-        case {"operator": {"type": "conditional", "operands": choice}}:
-            return evaluated(choice["true_value" if evaluated(choice["condition"], scope) else "false_value"], scope)
-        case {"function": {"type": "subscription"}}:
-            return {"tenantId": TENANT}
-        case dict():
-            assert not {"operator", "function"} & set(value), f"an expression that is not understood here: {value}"
-            return {name: evaluated(one, scope) for name, one in value.items()}
-        case list():
-            return [evaluated(one, scope) for one in value]
-        case str() if value in scope:
-            return scope[value]
         case str():
-            return re.sub(r"\$\{(\w+)\}", lambda found: str(scope[found[1]]), value)
-    return value
+            yield value
+        case list():
+            yield from (text for one in value for text in strings(one))
+        case dict():
+            yield from (text for pair in value.items() for one in pair for text in strings(one))
 
 
-@pytest.mark.parametrize("name", GIVEN)
-def test_the_resources_that_the_simulator_knows_can_be_made(name: str) -> None:
-    azure, here = Azure(), template(INFRA / "modules" / f"{name}.bicep")
-    scope, made = dict(GIVEN[name]), 0
-    for symbol, declared in here.part("resources").items():
-        namespace, _, kind = declared["type"].partition("/")
-        if namespace not in VERSIONS or "/" in kind:
-            continue
-        assert declared["api_version"] == VERSIONS[namespace]
-        given = evaluated(dict(body(declared)), scope)
-        resource_id = f"{GROUP}/providers/{declared['type']}/{given.pop('name')}"
-        answer = azure.call("PUT", resource_id, declared["api_version"], given)
-        assert answer.status in (200, 201), (symbol, answer.json())
-        azure.settle()
-        scope[symbol] = {"id": resource_id}
-        made += 1
-    assert made
+@pytest.mark.parametrize("name", SETS)
+def test_it_is_made_to_its_end(name: str) -> None:
+    play = played(name)
+    kinds = Counter(one.type for one in play.made if one.sent)
+    private = SETS[name].get("privateNetwork", False)
+    assert kinds[GROUP] == 1 and kinds["Microsoft.KeyVault/vaults"] == 1
+    assert kinds["Microsoft.Network/virtualNetworks"] == kinds["Microsoft.Network/networkSecurityGroups"] == private
+    assert play.outputs["AZURE_KEY_VAULT_NAME"] == play.of("Microsoft.KeyVault/vaults")[0].name
+    assert play.outputs["AZURE_APP_URL"].startswith(f"https://{play.outputs['AZURE_APP_NAME']}.")
+
+
+@each
+def test_names_are_such_as_azure_takes_and_none_is_made_twice(play: Any) -> None:
+    made = play().made
+    assert [(one.symbol, one.type, one.name) for one in made if not name_is_right(one)] == []
+    ids = Counter(one.id.lower() for one in made)
+    addresses = Counter((one.type, one.name.lower()) for one in made if one.type in WORLDWIDE)
+    modules = Counter(one.lower() for one in play().deployment.modules)
+    assert [name for name, times in (ids + addresses + modules).items() if times > 1] == []
+    names = [module.rsplit("/", 1)[1] for module in play().deployment.modules]
+    assert [name for name in names if not re.fullmatch(r"[\w.()-]{1,64}", name)] == []
+
+
+@each
+def test_what_a_subscription_holds_lies_there_and_the_rest_in_the_group(play: Any) -> None:
+    free = {GROUP, "Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments"}
+    assert [one.symbol for one in play().made if one.place.group is None and one.type not in free] == []
+
+
+@each
+def test_every_resource_id_in_a_body_is_of_something_that_was_made(play: Any) -> None:
+    known = {one.id.lower() for one in play().made}
+    for network in play().of("Microsoft.Network/virtualNetworks"):
+        known |= {f"{network.id}/subnets/{one['name']}".lower() for one in network.body["properties"]["subnets"]}
+    known |= {f"/subscriptions/{one}" for one in (SUBSCRIPTION, OTHER)}
+    roles = f"/subscriptions/{SUBSCRIPTION}/providers/microsoft.authorization/roledefinitions"
+    known |= {f"{roles}/{one}" for one in BUILT_IN}
+    found = [(one.symbol, text) for one in play().made for text in strings(one.body) if text.startswith("/subscr")]
+    assert [pair for pair in found if pair[1].lower() not in known] == []
+
+
+@each
+def test_what_lies_in_or_on_something_comes_after_it(play: Any) -> None:
+    seen = set[str]()
+    for one in play().made:
+        holder = re.sub(r"(/providers/[^/]+)?/[^/]+/[^/]+$", "", one.id).lower()
+        assert holder in seen or holder.count("/") <= 2 or "rg-old" in holder, one.symbol
+        seen.add(one.id.lower())
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_roles_go_to_the_app_or_to_who_deploys_and_each_once(name: str) -> None:
+    play = played(name)
+    app = {one.answer["properties"]["principalId"] for one in play.of(IDENTITY)}
+    given = [
+        (one.id.partition("/providers/Microsoft.Authorization")[0], one.body["properties"])
+        for one in play.of("Microsoft.Authorization/roleAssignments")
+    ]
+    assert {one["principalId"] for _, one in given} <= app | {SETS[name].get("deployerId")}
+    assert max(Counter((scope, one["principalId"], one["roleDefinitionId"]) for scope, one in given).values()) == 1
+    roles = {
+        BUILT_IN.get(one["roleDefinitionId"].rsplit("/", 1)[1])
+        for scope, one in given
+        if one["principalId"] in app and "/providers/" in scope
+    }
+    assert roles == set(BUILT_IN.values()) - {"Key Vault Secrets Officer"}
+    custom = [one["roleDefinitionId"] for scope, one in given if "/providers/" not in scope]
+    wanted = SETS[name].get("gatewaySubscriptions", [SUBSCRIPTION]) if SETS[name].get("assignRoles", True) else []
+    assert len(custom) == 5 * len(wanted)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_settings_name_what_was_made(name: str) -> None:
+    play = played(name)
+    settings, made = play.settings(), play.made
+    accounts = play.of("Microsoft.Storage/storageAccounts")
+    hosts = {url.split("/")[2] for one in made for url in strings(one.answer) if re.match("https://[^/]+/?$", url)}
+    vault = play.of("Microsoft.KeyVault/vaults")[0]
+    secrets = {one.name for one in play.of("Microsoft.KeyVault/vaults/secrets")} | set(KEYS)
+    for key, value in settings.items():
+        assert isinstance(value, str), key
+        for host, path in re.findall(r"https://([^/)]+)([^)]*)", value):
+            assert host in hosts, (key, value)
+            assert not value.startswith("@") or path.removeprefix("/secrets/") in secrets, (key, value)
+    assert settings["AzureWebJobsStorage__accountName"] == accounts[0].name
+    identity = play.of(IDENTITY)[0].answer["properties"]["clientId"]
+    for key in ("AzureWebJobsStorage__clientId", "CmgStorage__clientId", "CMG_CLIENT_ID"):
+        assert settings[key] == identity
+    assert (vault.answer["properties"]["vaultUri"] in settings["CMG_GATEWAY_SOFTWARE"]) is (
+        "gatewaySoftware" in SETS[name]
+    )
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
+    """Source: "Flex Consumption plan deprecations": what Flex refuses as a setting or as a property of the site."""
+    play = played(name)
+    site, plan = play.of("Microsoft.Web/sites")[0], play.of("Microsoft.Web/serverfarms")[0]
+    properties, settings = site.body["properties"], play.settings()
+    refused = {"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "SCM_DO_BUILD_DURING_DEPLOYMENT"}
+    if plan.body["sku"]["tier"] == "FlexConsumption":
+        deployed = properties["functionAppConfig"]["deployment"]["storage"]
+        containers = {
+            f"https://{play.of('Microsoft.Storage/storageAccounts')[0].name}.blob.{play.suffix}/{one.name}"
+            for one in play.of("Microsoft.Storage/storageAccounts/blobServices/containers")
+        }
+        assert deployed["value"] in containers and not refused & settings.keys()
+        assert properties["siteConfig"].get("linuxFxVersion") is None
+    else:
+        assert properties["functionAppConfig"] is None and refused <= settings.keys()
+        assert properties["siteConfig"]["linuxFxVersion"] == "Python|3.13"
+    subnets = {
+        f"{network.id}/subnets/{one['name']}": one["properties"]
+        for network in play.of("Microsoft.Network/virtualNetworks")
+        for one in network.body["properties"]["subnets"]
+    }
+    if properties["virtualNetworkSubnetId"]:
+        service = subnets[properties["virtualNetworkSubnetId"]]["delegations"][0]["properties"]["serviceName"]
+        flex = plan.body["sku"]["tier"] == "FlexConsumption"
+        assert service == ("Microsoft.App/environments" if flex else "Microsoft.Web/serverFarms")
+
+
+@each
+@pytest.mark.skipif(not SPECS.exists(), reason="the official descriptions do not lie beside this clone")
+def test_bodies_and_references_are_those_of_the_official_descriptions(play: Any) -> None:
+    wrong = []
+    for one in play().made:
+        kind = f"{one.type}@{one.version}"
+        if unknown_version(one.type, one.version):
+            wrong.append(f"{one.symbol}: {kind} has no such api-version")
+        if kind in official():
+            types, reference = official()[kind]
+            whole = {**one.body, "name": one.name}
+            wrong += against(whole, types, reference, one.symbol)
+    for where, resource, path in play().deployment.references:
+        if has_member(f"{resource.type}@{resource.version}", path) is False:
+            wrong.append(f"{where} has no {'.'.join(path)}")
+    assert wrong == []
+
+
+def test_what_is_not_known_is_refused() -> None:
+    given = azd_gives()
+    for wrong in ({"plan": "consumption"}, {"maximumInstances": 39}, {"environmentName": "p"}, {"unknown": 1}):
+        with pytest.raises(BicepError):
+            Played("main.bicep", Place(SUBSCRIPTION), {**given, **wrong}, CLOUD)
+    with pytest.raises(BicepError, match="for the scope"):
+        Played("main.bicep", Place(SUBSCRIPTION, "rg-old"), given, CLOUD)
