@@ -38,7 +38,7 @@ param assignRoles bool = true
 @allowed(['public', 'usgovernment'])
 param gatewayCloud string = 'public'
 
-@description('The VM extension that makes a gateway of an instance, as JSON (CMG_GATEWAY_SOFTWARE). Empty where the site makes all gateways.')
+@description('The VM extension that makes a gateway of an instance, as JSON (CMG_GATEWAY_SOFTWARE), or that JSON in base64. Empty where the site makes all gateways.')
 @secure()
 param gatewaySoftware string = ''
 
@@ -66,6 +66,10 @@ param appPrefix string = '10.71.0.0/26'
 @description('The part of it that holds the private endpoints.')
 param endpointPrefix string = '10.71.0.64/26'
 
+@description('Redundancy of the storage account. A region without availability zones takes Standard_LRS or Standard_GRS.')
+@allowed(['Standard_LRS', 'Standard_GRS', 'Standard_ZRS', 'Standard_GZRS'])
+param storageRedundancy string = 'Standard_ZRS'
+
 @description('Who is told of alerts, as e-mail addresses.')
 param alertEmails array = []
 
@@ -85,6 +89,8 @@ param logRetention int = 90
 param lockStorage bool = true
 
 var tags = { 'azd-env-name': environmentName, product: 'cmg-migrate' }
+// azd takes names with these; workspaces, plans and apps do not.
+var plainName = replace(replace(environmentName, '_', '-'), '.', '-')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 
 resource group 'Microsoft.Resources/resourceGroups@2022-09-01' = {
@@ -97,7 +103,7 @@ module identity 'modules/identity.bicep' = {
   name: 'identity'
   scope: group
   params: {
-    name: 'id-cmg-${environmentName}'
+    name: 'id-cmg-${plainName}'
     location: location
     tags: tags
   }
@@ -107,7 +113,7 @@ module monitoring 'modules/monitoring.bicep' = {
   name: 'monitoring'
   scope: group
   params: {
-    workspaceName: 'log-cmg-${environmentName}'
+    workspaceName: 'log-cmg-${plainName}'
     insightsName: 'appi-cmg-${environmentName}'
     location: location
     tags: tags
@@ -141,6 +147,7 @@ module storage 'modules/storage.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     privateOnly: privateNetwork
     locked: lockStorage
+    redundancy: storageRedundancy
   }
 }
 
@@ -154,7 +161,7 @@ module vault 'modules/vault.bicep' = {
     principalId: identity.outputs.principalId
     workspaceId: monitoring.outputs.workspaceId
     privateOnly: privateNetwork
-    gatewaySoftware: gatewaySoftware
+    gatewaySoftware: empty(gatewaySoftware) || startsWith(gatewaySoftware, '{') ? gatewaySoftware : base64ToString(gatewaySoftware)
     deployerId: deployerId
   }
 }
@@ -178,8 +185,8 @@ module app 'modules/app.bicep' = {
   name: 'app'
   scope: group
   params: {
-    name: 'func-cmg-${environmentName}-${take(token, 6)}'
-    planName: 'plan-cmg-${environmentName}'
+    name: 'func-cmg-${plainName}-${take(token, 6)}'
+    planName: 'plan-cmg-${plainName}'
     location: location
     tags: union(tags, { 'azd-service-name': 'app' })
     plan: plan
@@ -245,6 +252,9 @@ output AZURE_RESOURCE_GROUP string = group.name
 
 @description('The vault of the app\'s own keys: the hook of azure.yaml makes them there.')
 output AZURE_KEY_VAULT_NAME string = vault.outputs.name
+
+@description('The storage account\'s name: with plan=premium the app\'s package goes into it.')
+output AZURE_STORAGE_NAME string = storage.outputs.name
 
 @description('The app\'s identity: what to give rights in DNS zones, vaults and customers\' tenants.')
 output CMG_PRINCIPAL_ID string = identity.outputs.principalId

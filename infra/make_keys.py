@@ -1,8 +1,9 @@
 """Make the app's own keys in its vault, where they are missing: run by ``azd`` after it has made the resources.
 
 What messages are sealed with (``message-keys``) and callbacks are signed with (``callback-keys``): 32 random
-bytes each, in base64. A key that is there is kept, so that a second run changes nothing; docs/operations.md
-says how to change one. Needs the Azure CLI, signed in as somebody who may write secrets in the vault.
+bytes each, in base64. A key that is there is kept, so that a second run changes nothing, and one that cannot be
+looked for is not made; docs/operations.md says how to change one. Needs the Azure CLI, signed in as somebody who
+may write secrets in the vault, where the vault answers.
 """
 
 import base64
@@ -22,9 +23,13 @@ def main() -> int:
         print("AZURE_KEY_VAULT_NAME is not set: run `azd provision` first, it tells this script.", file=sys.stderr)
         return 2
     for name in KEYS:
-        if _az("show", vault, name).returncode == 0:
+        shown = _az("show", vault, name)
+        if shown.returncode == 0:
             print(f"{name}: kept")
             continue
+        if "SecretNotFound" not in shown.stderr:
+            print(f"{name}: {shown.stderr.strip()}", file=sys.stderr)
+            return 1
         made = _make(vault, name)
         if made.returncode != 0:
             print(f"{name}: {made.stderr.strip()}", file=sys.stderr)

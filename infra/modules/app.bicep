@@ -65,6 +65,7 @@ param customerApp string
 param callerApp string
 
 var isFlex = plan == 'flex'
+var isPremiumInNetwork = !isFlex && !empty(subnetId)
 
 var storageSettings = {
   AzureWebJobsStorage__accountName: storageName
@@ -93,12 +94,13 @@ var telemetrySettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
 }
 
-// Flex Consumption says these in functionAppConfig or builds by itself, and refuses them as settings.
+// Flex Consumption says these in functionAppConfig, and refuses them as settings. Premium keeps a package that is
+// uploaded to the app in a file share, which needs a shared key: so it runs from a blob that its identity reads.
 var premiumSettings = {
   FUNCTIONS_EXTENSION_VERSION: '~4'
   FUNCTIONS_WORKER_RUNTIME: 'python'
-  SCM_DO_BUILD_DURING_DEPLOYMENT: 'true'
-  ENABLE_ORYX_BUILD: 'true'
+  WEBSITE_RUN_FROM_PACKAGE: '${packageContainer}/app.zip'
+  WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID: identityId
 }
 
 var deploymentByPackage = {
@@ -125,6 +127,7 @@ resource servers 'Microsoft.Web/serverfarms@2024-04-01' = {
   sku: isFlex ? { name: 'FC1', tier: 'FlexConsumption' } : { name: 'EP1', tier: 'ElasticPremium' }
   properties: {
     reserved: true
+    maximumElasticWorkerCount: isFlex ? null : 20
   }
 }
 
@@ -151,6 +154,9 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
       remoteDebuggingEnabled: false
       linuxFxVersion: isFlex ? null : 'Python|3.13'
       healthCheckPath: isFlex ? null : '/api/health'
+      // Flex does both by itself. Without them Premium reaches no vault, and scales by no queue, behind an endpoint.
+      vnetRouteAllEnabled: isPremiumInNetwork ? true : null
+      functionsRuntimeScaleMonitoringEnabled: isPremiumInNetwork ? true : null
       cors: { allowedOrigins: [] }
     }
   }

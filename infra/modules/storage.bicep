@@ -21,6 +21,9 @@ param privateOnly bool
 @description('Keep the account from being deleted.')
 param locked bool
 
+@description('Redundancy of the account.')
+param redundancy string
+
 // cmg_core/plan.py has the steps in their order; a test compares.
 var steps = [
   'preflight'
@@ -47,7 +50,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: redundancy }
   properties: {
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true

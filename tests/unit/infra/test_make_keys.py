@@ -25,6 +25,8 @@ if words[:3] == ["keyvault", "secret", "set"]:
     if {refuses}:
         sys.exit("(Forbidden) Caller is not authorized to perform action on resource.")
     kept.write_text(file.read_text())
+if (vault / "is-away").exists():
+    sys.exit("Failed to establish a new connection")
 (vault / "calls").open("a").write(json.dumps(call) + "\\n")
 sys.exit(0 if kept.exists() else "(SecretNotFound) A secret with this name was not found in this key vault.")
 """
@@ -83,6 +85,14 @@ def test_every_call_is_to_the_vault_that_was_made(vault: Path) -> None:
 def test_a_refusal_ends_it_and_is_told(vault: Path) -> None:
     done = run(vault, refuses=True)
     assert (done.returncode, done.stdout) == (1, "") and "message-keys: (Forbidden)" in done.stderr
+
+
+def test_a_key_that_cannot_be_looked_for_is_not_made(vault: Path) -> None:
+    (vault / "message-keys").write_text("as it was")
+    (vault / "is-away").touch()
+    done = run(vault)
+    assert (done.returncode, done.stdout) == (1, "") and "message-keys: Failed to establish" in done.stderr
+    assert (vault / "message-keys").read_text() == "as it was" and not (vault / "callback-keys").exists()
 
 
 def test_without_the_vaults_name_it_says_what_to_run(vault: Path) -> None:

@@ -4,6 +4,7 @@ What the simulator knows is made there. All is held against the official descrip
 and against itself: names, references, resource IDs, addresses, roles. infra/README.md says what that leaves unchecked.
 """
 
+import base64
 import functools
 import json
 import re
@@ -30,6 +31,7 @@ APP = "55555555-5555-4555-8555-555555555555"
 ENVIRONMENT = {"AZURE_ENV_NAME": "prod", "AZURE_LOCATION": "eastus", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
 SOFTWARE = '{"name": "gateway", "properties": {"publisher": "Contoso"}}'
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
 PRIVATE = {"privateNetwork": True}
 ALL: Mapping[str, Any] = {
     "maximumInstances": 1000, "instanceMemory": 4096, "alwaysReadyHttp": 20,
@@ -50,6 +52,8 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "software, no lock": {"gatewaySoftware": SOFTWARE, "deployerId": SOMEBODY, "lockStorage": False},
     "the longest name": {**ALL, "environmentName": "a-name-of-20-letters"},
     "the shortest name": {"environmentName": "qa"},
+    "a name that not every type takes": {"environmentName": "prod_eu.2", "storageRedundancy": "Standard_LRS"},
+    "software as azd hands it on": {"gatewaySoftware": base64.b64encode(SOFTWARE.encode()).decode()},
     "government": {"gatewayCloud": "usgovernment", **PRIVATE},
     "everything": ALL,
     "everything, premium": {**ALL, "plan": "premium"},
@@ -214,29 +218,36 @@ def test_the_settings_name_what_was_made(name: str) -> None:
     identity = play.of(IDENTITY)[0].answer["properties"]["clientId"]
     for key in ("AzureWebJobsStorage__clientId", "CmgStorage__clientId", "CMG_CLIENT_ID"):
         assert settings[key] == identity
-    assert (vault.answer["properties"]["vaultUri"] in settings["CMG_GATEWAY_SOFTWARE"]) is (
-        "gatewaySoftware" in SETS[name]
-    )
+    software = [one.body["properties"]["value"] for one in play.of("Microsoft.KeyVault/vaults/secrets")]
+    assert software == ([SOFTWARE] if "gatewaySoftware" in SETS[name] else [])
+    assert bool(settings["CMG_GATEWAY_SOFTWARE"]) is bool(software)
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
-    """Source: "Flex Consumption plan deprecations": what Flex refuses as a setting or as a property of the site."""
+    """Source: "Flex Consumption plan deprecations": what Flex refuses as a setting or as a property of the site;
+    "Create an app without Azure Files": where Premium takes its package from, if no shared key is to be used; "Use Key
+    Vault references": that Premium reaches a private endpoint only with all traffic routed through the network."""
     play = played(name)
     site, plan = play.of("Microsoft.Web/sites")[0], play.of("Microsoft.Web/serverfarms")[0]
     properties, settings = site.body["properties"], play.settings()
-    refused = {"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "SCM_DO_BUILD_DURING_DEPLOYMENT"}
-    if plan.body["sku"]["tier"] == "FlexConsumption":
-        deployed = properties["functionAppConfig"]["deployment"]["storage"]
-        containers = {
-            f"https://{play.of('Microsoft.Storage/storageAccounts')[0].name}.blob.{play.suffix}/{one.name}"
-            for one in play.of("Microsoft.Storage/storageAccounts/blobServices/containers")
-        }
-        assert deployed["value"] in containers and not refused & settings.keys()
-        assert properties["siteConfig"].get("linuxFxVersion") is None
+    config = properties["siteConfig"]
+    of_premium = {"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_RUN_FROM_PACKAGE"}
+    account = play.of("Microsoft.Storage/storageAccounts")[0].name
+    package = f"https://{account}.blob.{play.suffix}/{play.of(CONTAINER)[0].name}"
+    flex = plan.body["sku"]["tier"] == "FlexConsumption"
+    if flex:
+        assert properties["functionAppConfig"]["deployment"]["storage"]["value"] == package
+        assert not of_premium & settings.keys()
+        of_site = ("linuxFxVersion", "vnetRouteAllEnabled", "functionsRuntimeScaleMonitoringEnabled")
+        assert [config[key] for key in of_site] == [None, None, None]
     else:
-        assert properties["functionAppConfig"] is None and refused <= settings.keys()
-        assert properties["siteConfig"]["linuxFxVersion"] == "Python|3.13"
+        assert properties["functionAppConfig"] is None and of_premium <= settings.keys()
+        assert settings["WEBSITE_RUN_FROM_PACKAGE"].rpartition("/")[0] == package
+        assert settings["WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID"] == play.of(IDENTITY)[0].id
+        assert config["linuxFxVersion"] == "Python|3.13"
+        assert (config["vnetRouteAllEnabled"] is True) is SETS[name].get("privateNetwork", False)
+    assert not {"WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE"} & settings.keys()
     subnets = {
         f"{network.id}/subnets/{one['name']}": one["properties"]
         for network in play.of("Microsoft.Network/virtualNetworks")
@@ -244,7 +255,6 @@ def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
     }
     if properties["virtualNetworkSubnetId"]:
         service = subnets[properties["virtualNetworkSubnetId"]]["delegations"][0]["properties"]["serviceName"]
-        flex = plan.body["sku"]["tier"] == "FlexConsumption"
         assert service == ("Microsoft.App/environments" if flex else "Microsoft.Web/serverFarms")
 
 
