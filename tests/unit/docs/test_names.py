@@ -38,6 +38,7 @@ OTHERS = {
     "message-keys": "a secret of the app's vault (infra/make_keys.py)",
     "wake-due": "the timer's function",
     "CMG_PLAN": "a parameter of infra/main.bicep",
+    "CMG_STORAGE_REDUNDANCY": "a parameter of infra/main.bicep",
 }
 """Names that are not in the description, and whose they are."""
 LIKE = re.compile(r"x-[a-z-]+|cmg-[a-z-]+")

@@ -37,6 +37,7 @@ NEEDS_AZURE = {
     "az resource": "a list of resources by tag",
     "az rest": "assignments of app roles by Microsoft Graph",
     "az role": "Azure's role definitions and assignments",
+    "az storage": "the package of an app with plan=premium",
 }
 """Commands that nothing on this machine can run: by their first words, and what they need Azure for. All else must be
 understood here."""

@@ -92,15 +92,18 @@ class _File:
             raise BicepError(f"{self.path.name}: «{name}» is not declared")
         if declared.kind == "param":
             return self.parameters[name]
-        if declared.kind == "var":
-            return self.evaluator.value(declared.value, {})
-        if name not in self.made:
-            if name in self.running:
-                raise BicepError(f"{self.path.name}: «{name}» needs itself, by way of {self.running}")
-            self.running.append(name)
+        if name in self.made:
+            return self.made[name]
+        if name in self.running:
+            raise BicepError(f"{self.path.name}: «{name}» needs itself, by way of {self.running}")
+        self.running.append(name)
+        try:
+            if declared.kind == "var":  # anew each time: what may be known depends on who asks
+                return self.evaluator.value(declared.value, {})
             starting, self.evaluator.starting = self.evaluator.starting, False
             self.made[name] = self._each(declared, declared.value, {})
             self.evaluator.starting = starting
+        finally:
             self.running.remove(name)
         return self.made[name]
 

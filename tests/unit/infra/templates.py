@@ -1,5 +1,6 @@
 """The Bicep files as data: what they declare, hand on and refer to."""
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Template:
         return {name for name, given in self.part("parameters").items() if given["default"] is None}
 
 
+@functools.cache
 def template(path: Path) -> Template:
     return Template(path, BicepParser().parse(file_path=path))
 
