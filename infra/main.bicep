@@ -77,8 +77,8 @@ param alertEmails array = []
 @minValue(0)
 param monthlyBudget int = 0
 
-@description('First day of the budget\'s first month. Azure takes no month that has passed when a budget is made.')
-param budgetStart string = utcNow('yyyy-MM-01')
+@description('First day of the budget\'s first month, as 2026-11-01: needed with a budget. Azure makes none for a month that has passed, and never changes the day: leave it when you deploy again.')
+param budgetStart string = ''
 
 @description('How many days logs are kept.')
 @minValue(30)

@@ -3,7 +3,9 @@
 @description('Amount a month, in the subscription\'s currency.')
 param amount int
 
-@description('First day of the first month.')
+@description('First day of the first month, as 2026-11-01.')
+@minLength(10)
+@maxLength(10)
 param startDate string
 
 @description('Who is told.')

@@ -198,8 +198,6 @@ class Evaluator:
                 return base64.b32encode(digest).decode().lower()[:13]
             case "guid", [*texts]:
                 return str(uuid.uuid5(uuid.NAMESPACE_URL, "-".join(texts)))
-            case "utcNow", ["yyyy-MM-01"]:
-                return "2026-11-01"
             case "toLower", [str(text)]:
                 return text.lower()
             case "take", [str() | list() as whole, int(count)]:

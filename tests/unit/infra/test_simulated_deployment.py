@@ -38,6 +38,7 @@ ALL: Mapping[str, Any] = {
     "gatewaySubscriptions": [SUBSCRIPTION, OTHER],
     "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, "callerApp": APP,
     "deployerId": SOMEBODY, "alertEmails": ["operator@contoso.com", "change.manager@contoso.com"], "monthlyBudget": 100,
+    "budgetStart": "2026-12-01",
     "logRetention": 730, **PRIVATE,
 }  # fmt: skip
 SETS: Mapping[str, Mapping[str, Any]] = {
@@ -48,7 +49,7 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "always ready": {"alwaysReadyHttp": 1},
     "customers' tenants": {"customerApp": APP, "callerApp": APP, "gatewaySubscriptions": []},
     "roles that somebody else assigns": {"assignRoles": False, "gatewaySubscriptions": [SUBSCRIPTION, OTHER]},
-    "mails and a budget": {"alertEmails": ["operator@contoso.com"], "monthlyBudget": 1},
+    "mails and a budget": {"alertEmails": ["operator@contoso.com"], "monthlyBudget": 1, "budgetStart": "2026-11-01"},
     "software, no lock": {"gatewaySoftware": SOFTWARE, "deployerId": SOMEBODY, "lockStorage": False},
     "the longest name": {**ALL, "environmentName": "a-name-of-20-letters"},
     "the shortest name": {"environmentName": "qa"},
@@ -278,7 +279,13 @@ def test_bodies_and_references_are_those_of_the_official_descriptions(play: Any)
 
 def test_what_is_not_known_is_refused() -> None:
     given = azd_gives()
-    for wrong in ({"plan": "consumption"}, {"maximumInstances": 39}, {"environmentName": "p"}, {"unknown": 1}):
+    for wrong in (
+        {"plan": "consumption"},
+        {"maximumInstances": 39},
+        {"environmentName": "p"},
+        {"monthlyBudget": 1},
+        {"unknown": 1},
+    ):
         with pytest.raises(BicepError):
             Played("main.bicep", Place(SUBSCRIPTION), {**given, **wrong}, CLOUD)
     with pytest.raises(BicepError, match="for the scope"):
