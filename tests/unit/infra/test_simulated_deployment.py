@@ -9,7 +9,7 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -142,7 +142,7 @@ def test_it_is_made_to_its_end(name: str) -> None:
 
 
 @each
-def test_names_are_such_as_azure_takes_and_none_is_made_twice(play: Any) -> None:
+def test_names_are_such_as_azure_takes_and_none_is_made_twice(play: Callable[[], Played]) -> None:
     made = play().made
     assert [(one.symbol, one.type, one.name) for one in made if not name_is_right(one)] == []
     ids = Counter(one.id.lower() for one in made)
@@ -154,13 +154,13 @@ def test_names_are_such_as_azure_takes_and_none_is_made_twice(play: Any) -> None
 
 
 @each
-def test_what_a_subscription_holds_lies_there_and_the_rest_in_the_group(play: Any) -> None:
+def test_what_a_subscription_holds_lies_there_and_the_rest_in_the_group(play: Callable[[], Played]) -> None:
     free = {GROUP, "Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments"}
     assert [one.symbol for one in play().made if one.place.group is None and one.type not in free] == []
 
 
 @each
-def test_every_resource_id_in_a_body_is_of_something_that_was_made(play: Any) -> None:
+def test_every_resource_id_in_a_body_is_of_something_that_was_made(play: Callable[[], Played]) -> None:
     known = {one.id.lower() for one in play().made}
     for network in play().of("Microsoft.Network/virtualNetworks"):
         known |= {f"{network.id}/subnets/{one['name']}".lower() for one in network.body["properties"]["subnets"]}
@@ -172,7 +172,7 @@ def test_every_resource_id_in_a_body_is_of_something_that_was_made(play: Any) ->
 
 
 @each
-def test_what_lies_in_or_on_something_comes_after_it(play: Any) -> None:
+def test_what_lies_in_or_on_something_comes_after_it(play: Callable[[], Played]) -> None:
     seen = set[str]()
     for one in play().made:
         holder = re.sub(r"(/providers/[^/]+)?/[^/]+/[^/]+$", "", one.id).lower()
@@ -261,7 +261,7 @@ def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
 
 @each
 @pytest.mark.skipif(not SPECS.exists(), reason="the official descriptions do not lie beside this clone")
-def test_bodies_and_references_are_those_of_the_official_descriptions(play: Any) -> None:
+def test_bodies_and_references_are_those_of_the_official_descriptions(play: Callable[[], Played]) -> None:
     wrong = []
     for one in play().made:
         kind = f"{one.type}@{one.version}"
@@ -275,6 +275,14 @@ def test_bodies_and_references_are_those_of_the_official_descriptions(play: Any)
         if has_member(f"{resource.type}@{resource.version}", path) is False:
             wrong.append(f"{where} has no {'.'.join(path)}")
     assert wrong == []
+
+
+@pytest.mark.skipif(not SPECS.exists(), reason="the official descriptions do not lie beside this clone")
+def test_the_descriptions_have_what_they_are_asked_for() -> None:
+    """Otherwise the test above would look at nothing."""
+    asked = {one.type for one in played("everything").made if f"{one.type}@{one.version}" in official()}
+    endpoints = "Microsoft.Network/privateEndpoints"
+    assert {GROUP, "Microsoft.KeyVault/vaults/secrets", endpoints, f"{endpoints}/privateDnsZoneGroups"} <= asked
 
 
 def test_what_is_not_known_is_refused() -> None:
