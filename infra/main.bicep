@@ -70,8 +70,8 @@ param endpointPrefix string = '10.71.0.64/26'
 @allowed(['Standard_LRS', 'Standard_GRS', 'Standard_ZRS', 'Standard_GZRS'])
 param storageRedundancy string = 'Standard_ZRS'
 
-@description('Who is told of alerts, as e-mail addresses.')
-param alertEmails array = []
+@description('Who is told of alerts, as e-mail addresses with commas between them. Empty: nobody, the alerts stand in Azure Monitor only.')
+param alertEmails string = ''
 
 @description('Monthly budget of the app\'s resource group, in the subscription\'s currency. 0: no budget.')
 @minValue(0)
@@ -217,7 +217,7 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
-    emails: alertEmails
+    emails: alertEmails == '' ? [] : split(replace(alertEmails, ' ', ''), ',')
   }
 }
 
@@ -227,7 +227,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   params: {
     amount: monthlyBudget
     startDate: budgetStart
-    emails: alertEmails
+    emails: alertEmails == '' ? [] : split(replace(alertEmails, ' ', ''), ',')
   }
 }
 

@@ -204,6 +204,8 @@ class Evaluator:
                 return whole[:count]
             case "replace", [str(whole), str(old), str(new)]:
                 return whole.replace(old, new)
+            case "split", [str(whole), str(between)]:
+                return whole.split(between)
             case "startsWith", [str(whole), str(beginning)]:
                 return whole.lower().startswith(beginning.lower())
             case "base64ToString", [str(text)]:

@@ -37,7 +37,8 @@ ALL: Mapping[str, Any] = {
     "maximumInstances": 1000, "instanceMemory": 4096, "alwaysReadyHttp": 20,
     "gatewaySubscriptions": [SUBSCRIPTION, OTHER],
     "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, "callerApp": APP,
-    "deployerId": SOMEBODY, "alertEmails": ["operator@contoso.com", "change.manager@contoso.com"], "monthlyBudget": 100,
+    "deployerId": SOMEBODY, "alertEmails": "operator@contoso.com, change.manager@contoso.com",
+    "monthlyBudget": 100,
     "budgetStart": "2026-12-01",
     "logRetention": 730, **PRIVATE,
 }  # fmt: skip
@@ -49,7 +50,7 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "always ready": {"alwaysReadyHttp": 1},
     "customers' tenants": {"customerApp": APP, "callerApp": APP, "gatewaySubscriptions": []},
     "roles that somebody else assigns": {"assignRoles": False, "gatewaySubscriptions": [SUBSCRIPTION, OTHER]},
-    "mails and a budget": {"alertEmails": ["operator@contoso.com"], "monthlyBudget": 1, "budgetStart": "2026-11-01"},
+    "mails and a budget": {"alertEmails": "operator@contoso.com", "monthlyBudget": 1, "budgetStart": "2026-11-01"},
     "software, no lock": {"gatewaySoftware": SOFTWARE, "deployerId": SOMEBODY, "lockStorage": False},
     "the longest name": {**ALL, "environmentName": "a-name-of-20-letters"},
     "the shortest name": {"environmentName": "qa"},
@@ -298,3 +299,18 @@ def test_what_is_not_known_is_refused() -> None:
             Played("main.bicep", Place(SUBSCRIPTION), {**given, **wrong}, CLOUD)
     with pytest.raises(BicepError, match="for the scope"):
         Played("main.bicep", Place(SUBSCRIPTION, "rg-old"), given, CLOUD)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("as azd gives them", []),
+        ("mails and a budget", ["operator@contoso.com"]),
+        ("everything", ["operator@contoso.com", "change.manager@contoso.com"]),
+    ],
+)
+def test_each_address_is_told_of_alerts_and_of_the_budget(name: str, told: list[str]) -> None:
+    [people] = played(name).of("Microsoft.Insights/actionGroups")
+    assert [one["emailAddress"] for one in people.body["properties"]["emailReceivers"]] == told
+    for budget in played(name).of("Microsoft.Consumption/budgets"):
+        assert all(one["contactEmails"] == told for one in budget.body["properties"]["notifications"].values())
