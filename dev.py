@@ -43,7 +43,7 @@ COMMANDS = {
     "docs": ("local.dev.docs", "the documentation as a site, built into .dev/site"),
     "package": ("local.dev.package", "what is published, laid into a folder; --sbom: its packages as CycloneDX"),
     "lock": ("local.dev.lock", "requirements.txt anew from requirements.in: all that ships, with hashes (network)"),
-    "audit": ("local.dev.audit", "known vulnerabilities, licences and secrets, one line a check (--json); needs the network"),
+    "audit": ("local.dev.audit", "known vulnerabilities, licences and secrets, a line a check (--json); network"),
     "ledger": ("local.dev.ledger", "copy the ledger of an app in Azure to a file, and put it back where it is lost"),
     "host": ("local.dev.host", "the app alone, against the local Azure that `up` (or `up --no-host`) started"),
 }
