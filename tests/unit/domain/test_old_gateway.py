@@ -11,18 +11,24 @@ from cmg_core.domain.locks import locks_against_change, locks_against_deletion
 from cmg_core.domain.old_gateway import (
     Parts,
     Surroundings,
+    at_object,
     first_references,
     further_references,
+    gone_gateway,
     immutable_id,
     judge_also_delete,
+    judge_classic_state,
     judge_confirmation,
     judge_parking,
+    judge_presence,
     judge_shared,
     parts_of_scale_set,
+    production_slot,
     top_resource,
     users_of,
 )
 from cmg_core.domain.plans import Part
+from cmg_core.domain.problems import Severity
 from cmg_core.domain.requests import MigrationRequest
 from cmg_core.domain.values import JsonObject, text_at
 from tests.fakes import CLASSIC_ID, migration, resource_id
@@ -335,3 +341,61 @@ def test_locks_are_told_by_their_own_id_and_level() -> None:
         assert (found.id, found.scope, found.level) == (on_it, SCALE_SET, name)
     beside = [lock(f"{SCALE_SET}2/providers/Microsoft.Authorization/locks/x", "CanNotDelete"), lock("odd", "ReadOnly")]
     assert locks_against_deletion(beside, SCALE_SET) == ()
+
+
+@pytest.mark.parametrize(
+    ("gone", "body", "told"),
+    [
+        (False, {"id": CLASSIC_ID}, []),
+        (False, None, [("old-gateway-missing", Severity.BLOCKS, "/old_gateway/resource_id")]),
+        (True, {"id": CLASSIC_ID}, [("old-gateway-not-gone", Severity.BLOCKS, "/old_gateway/gone")]),
+        (True, None, [("old-gateway-gone", Severity.WARNS, "")]),
+    ],
+)
+def test_the_old_gateway_is_there_or_gone_as_the_request_says(
+    gone: bool, body: JsonObject | None, told: list[tuple[str, Severity, str]]
+) -> None:
+    old = {"resource_id": CLASSIC_ID, "service_name": "a.contoso.com", "gone": gone}
+    found = judge_presence(migration(old_gateway=old), body)
+    assert [(each.code, each.severity, each.pointer) for each in found] == told
+    assert all(each.resource == CLASSIC_ID for each in found)
+
+
+@pytest.mark.parametrize(
+    ("source", "region", "model", "name"),
+    [
+        (CLASSIC_ID, "eastus", "classic", "granitefalls.cloudapp.net"),
+        (CLASSIC_ID, "usgovvirginia", "classic", "granitefalls.usgovcloudapp.net"),
+        (SCALE_SET, "eastus", "scale-set", ""),
+    ],
+)
+def test_of_a_gateway_that_is_gone_nothing_is_deleted_and_only_a_classic_ones_name_is_known(
+    source: str, region: str, model: str, name: str
+) -> None:
+    request = migration(old_gateway={"resource_id": source, "service_name": "a.contoso.com", "gone": True})
+    found = gone_gateway(request.model_copy(update={"region": region}))
+    told = (found.model, found.resource_id, found.service_name, found.deployment_name, found.region)
+    assert told == (model, source, "a.contoso.com", name, "")
+    assert found.gone and (found.parts, found.kept, found.parked) == ((), (), None)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("Running", [("classic-gateway-runs", Severity.TELLS)]),
+        ("running", [("classic-gateway-runs", Severity.TELLS)]),
+        ("Suspended", [("classic-gateway-stopped", Severity.WARNS)]),
+        ("", []),
+    ],
+)
+def test_whether_a_classic_gateway_runs_is_told_of_its_slot(state: str, told: list[tuple[str, Severity]]) -> None:
+    slot: JsonObject = {"id": production_slot(CLASSIC_ID), "properties": {"status": state}}
+    found = judge_classic_state(slot)
+    assert [(each.code, each.severity) for each in found] == told
+    assert all(each.resource == f"{CLASSIC_ID}/slots/production" for each in found)
+    assert all(state in each.seen for each in found if each.code == "classic-gateway-stopped")
+
+
+def test_what_azure_shows_in_another_shape_uses_nothing() -> None:
+    odd: JsonObject = {"id": ADDRESS, "properties": {"ipConfiguration": STRANGER, "natGateway": [STRANGER]}}
+    assert users_of(odd) == () and at_object(odd, "properties", "natGateway") == {}
