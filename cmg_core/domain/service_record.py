@@ -29,7 +29,7 @@ def find_record(
     chains: Chains,
     old_name: str | None,
     *,
-    may_be_missing: bool = False,
+    may_be_missing: bool,
 ) -> FoundRecord:
     """Judge the zone's record of the service name.
 
@@ -81,13 +81,13 @@ def _refused(code: str, seen: str, cure: str, resource: str) -> FoundRecord:
 
 
 def _kind(body: JsonObject) -> str:
-    return text_at(body, "type").rsplit("/", 1)[-1].upper()
+    return text_at(body, "type").rpartition("/")[2].upper()
 
 
 def _delegation(records: Sequence[JsonObject], label: str) -> str:
     """The name, relative to the zone, that is handed over on the way to the service name."""
     handed_over = [text_at(body, "name").lower() for body in records if _kind(body) == "NS"]
-    return next((name for name in handed_over if name != "@" and (label == name or is_below(label, name))), "")
+    return next((name for name in handed_over if label == name or is_below(label, name)), "")
 
 
 def _without_alias(zone_id: str, name: str, sets: Sequence[JsonObject], *, may_be_missing: bool) -> FoundRecord:
