@@ -40,6 +40,7 @@ SPLIT, LAGS = ("split-horizon", Severity.WARNS), ("public-dns-lags", Severity.WA
         ([authority(OLD), authority(OLD, server="ns2"), NameView("8.8.8.8", failure="timed out")], []),
         ([resolver(OLD), resolver("other.example", server="8.8.8.8")], [LAGS]),
         ([authority(addresses=("192.0.2.1",)), resolver(addresses=("192.0.2.2",))], []),
+        ([authority(addresses=("192.0.2.1",)), resolver()], [LAGS]),
         ([authority(OLD), authority("other.example", server="ns2")], [SPLIT]),
         ([authority(OLD), authority(server="ns2")], [SPLIT]),
         ([authority(OLD, ttl=60), resolver("other.example", ttl=61)], [SPLIT]),
@@ -51,7 +52,18 @@ SPLIT, LAGS = ("split-horizon", Severity.WARNS), ("public-dns-lags", Severity.WA
 def test_views_that_differ_are_told_by_whether_a_ttl_explains_it(
     views: list[NameView], expected: list[tuple[str, Severity]]
 ) -> None:
-    assert codes(judge_agreement(NAME, views)) == expected
+    found = [*judge_agreement(NAME, views)]
+    assert codes(found) == expected
+    assert all(NAME in each.seen for each in found)
+
+
+def test_views_that_differ_are_shown_with_how_long_an_older_answer_may_be_held() -> None:
+    views = [authority(OLD, ttl=60), resolver(addresses=(PROXY,), ttl=61), resolver(server="8.8.8.8", ttl=0)]
+    [split] = judge_agreement(NAME, views)
+    for seen in (f"ns1 says {OLD}", f"9.9.9.9 says {PROXY}", "60 s", "61 s"):
+        assert seen in split.seen
+    [lags] = judge_agreement(NAME, [authority(OLD, ttl=60), resolver(ttl=7, server="8.8.8.8"), resolver(OLD, ttl=50)])
+    assert "8.8.8.8 says nothing" in lags.seen and "7 s" in lags.cure
 
 
 @given(st.lists(st.sampled_from([authority(OLD), resolver(OLD, ttl=5), NameView("a", failure="timed out")])))
@@ -73,7 +85,7 @@ def test_an_address_in_place_of_an_alias_is_told_by_whose_it_is(
     views: list[NameView], code: str, severity: Severity
 ) -> None:
     [found] = judge_addresses(NAMES, views, {OLD_ADDRESS})
-    assert (found.code, found.severity) == (code, severity)
+    assert (found.code, found.severity, found.pointer) == (code, severity, "/old_gateway/service_name")
 
 
 @pytest.mark.parametrize("views", [[authority(OLD, addresses=(OLD_ADDRESS,))], [authority()], []])
@@ -82,6 +94,11 @@ def test_where_an_alias_or_nothing_is_seen_no_address_is_judged(views: list[Name
 
 
 NOT_OURS = ("zone-not-ours", Severity.TELLS)
+POINTERS = {
+    "record-points-elsewhere": "/old_gateway/resource_id",
+    "record-is-address": "/old_gateway/service_name",
+    "record-missing": "/old_gateway/service_name",
+}
 
 
 @pytest.mark.parametrize(
@@ -102,5 +119,12 @@ NOT_OURS = ("zone-not-ours", Severity.TELLS)
     ],
 )
 def test_a_zone_of_others_is_judged_by_what_servers_say(views: list[NameView], old_name: str | None, code: str) -> None:
-    found = codes(judge_foreign_zone(NAMES, views, old_name, {OLD_ADDRESS}))
-    assert found == [NOT_OURS, *([(code, Severity.WARNS)] if code else [])]
+    found = [*judge_foreign_zone(NAMES, views, old_name, {OLD_ADDRESS})]
+    assert codes(found) == [NOT_OURS, *([(code, Severity.WARNS)] if code else [])]
+    assert [each.pointer for each in found[1:]] == ([POINTERS.get(code, "")] if code else [])
+    assert all(NAME in each.seen for each in found)
+
+
+def test_the_name_that_stands_between_is_told() -> None:
+    [_, found] = judge_foreign_zone(NAMES, [authority("cmg.trafficmanager.net", "far.example", OLD)], OLD)
+    assert "«cmg.trafficmanager.net»" in found.seen and "far.example" not in found.seen

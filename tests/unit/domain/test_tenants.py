@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.problems import Severity
 from cmg_core.domain.target import judge_subscription
-from cmg_core.domain.tenants import Access, Identities, SignIn, Tenant, Who, judge_access, judge_sign_in
+from cmg_core.domain.tenants import (
+    FOREIGN_VAULT,
+    NO_IDENTITY,
+    Access,
+    Identities,
+    SignIn,
+    Tenant,
+    Who,
+    judge_access,
+    judge_sign_in,
+    named_owner,
+)
 from cmg_core.domain.values import JsonObject
 from tests.fakes import TENANT, migration
 
@@ -61,6 +72,9 @@ def test_each_way_in_has_its_identities(
     assert (who.manages(tenant), who.reads_vaults(tenant)) == (manager, reader)
 
 
+POINTERS = {"vault-without-identity": "/certificate/vault"}
+
+
 @pytest.mark.parametrize(
     ("tenant", "who", "codes"),
     [
@@ -75,40 +89,69 @@ def test_each_way_in_has_its_identities(
     ],
 )
 def test_what_the_settings_lack_is_named(tenant: Tenant, who: Identities, codes: list[str]) -> None:
-    assert [finding.code for finding in judge_access(tenant, who)] == codes
+    found = judge_access(tenant, who)
+    assert [finding.code for finding in found] == codes
+    assert [finding.pointer for finding in found] == [POINTERS.get(code, "/access") for code in codes]
+    assert judge_sign_in(NOBODY, tenant, who) == found
+
+
+def test_whose_tenant_it_is_is_told_where_nobody_chose_the_way_in() -> None:
+    [contradicts] = judge_access(Tenant(CUSTOMER, Access.OWN), PROVIDER)
+    [unset] = judge_access(Tenant(CUSTOMER), Identities(HOME))
+    assert all(tenant in found.seen for found in (contradicts, unset) for tenant in (CUSTOMER, HOME))
+    [chosen] = judge_access(Tenant(CUSTOMER, Access.APP), Identities(HOME))
+    assert "«app»" in chosen.seen and HOME not in chosen.seen
+
+
+@pytest.mark.parametrize("access", [None, *Access])
+def test_without_settings_nobody_manages_by_delegation(access: Access | None) -> None:
+    manager = Identities().manages(Tenant(CUSTOMER, access))
+    own = SignIn(Who.MANAGED_IDENTITY, "")
+    assert manager == (own if access in (None, Access.OWN) else None)
+
+
+NOBODY = AzureRefused(status=401, code=NO_IDENTITY, message="no identity", target="")
 
 
 def entra(number: int) -> AzureRefused:
     return AzureRefused(status=400, code="unauthorized_client", message=f"AADSTS{number}: told.", target="")
 
 
-WRONG_ISSUER = AzureRefused(
-    status=401,
-    code="InvalidAuthenticationTokenTenant",
-    message=f"The access token is from the wrong issuer 'https://sts.windows.net/{HOME}/'. It must match the tenant "
-    f"'https://sts.windows.net/{CUSTOMER}/' associated with this subscription.",
-    target="",
+def wrong_issuer(message: str) -> AzureRefused:
+    return AzureRefused(status=401, code="InvalidAuthenticationTokenTenant", message=message, target="")
+
+
+WRONG_ISSUER = wrong_issuer(
+    f"The access token is from the wrong issuer 'https://sts.windows.net/{HOME}/'. It must match the tenant "
+    f"'https://sts.windows.net/{CUSTOMER}/' associated with this subscription."
 )
+
+
+FOREIGN_CHALLENGE = AzureRefused(status=401, code=FOREIGN_VAULT, message=f"The vault is of {HOME}.", target="")
 
 
 @pytest.mark.parametrize(
-    ("refused", "tenant", "code"),
+    ("refused", "tenant", "code", "pointer", "seen"),
     [
-        (entra(700016), Tenant(CUSTOMER), "app-not-consented"),
-        (entra(7000229), Tenant(CUSTOMER), "app-not-consented"),
-        (entra(650052), Tenant(CUSTOMER), "app-not-consented"),
-        (entra(700213), Tenant(CUSTOMER), "app-does-not-trust-identity"),
-        (entra(70021), Tenant(CUSTOMER), "app-does-not-trust-identity"),
-        (entra(90002), Tenant(CUSTOMER), "tenant-not-found"),
-        (entra(53003), Tenant(CUSTOMER), "sign-in-refused"),
-        (WRONG_ISSUER, Tenant(CUSTOMER, Access.DELEGATED), "subscription-not-delegated"),
-        (WRONG_ISSUER, Tenant(HOME), "subscription-other-tenant"),
+        (entra(700016), Tenant(CUSTOMER), "app-not-consented", "/tenant_id", "AADSTS700016"),
+        (entra(7000229), Tenant(CUSTOMER), "app-not-consented", "/tenant_id", "AADSTS7000229"),
+        (entra(650052), Tenant(CUSTOMER), "app-not-consented", "/tenant_id", "AADSTS650052"),
+        (entra(700213), Tenant(CUSTOMER), "app-does-not-trust-identity", "/tenant_id", "AADSTS700213"),
+        (entra(70021), Tenant(CUSTOMER), "app-does-not-trust-identity", "/tenant_id", "AADSTS70021"),
+        (entra(90002), Tenant(CUSTOMER), "tenant-not-found", "/tenant_id", CUSTOMER),
+        (entra(53003), Tenant(CUSTOMER), "sign-in-refused", "/tenant_id", "AADSTS53003"),
+        (WRONG_ISSUER, Tenant(CUSTOMER, Access.DELEGATED), "subscription-not-delegated", "/access", HOME),
+        (wrong_issuer(""), Tenant(CUSTOMER, Access.DELEGATED), "subscription-not-delegated", "/access", HOME),
+        (WRONG_ISSUER, Tenant(HOME), "subscription-other-tenant", "/tenant_id", CUSTOMER),
+        (FOREIGN_CHALLENGE, Tenant(CUSTOMER), "vault-other-tenant", "/certificate/vault", HOME),
     ],
 )
-def test_a_refused_sign_in_is_explained(refused: AzureRefused, tenant: Tenant, code: str) -> None:
+def test_a_refused_sign_in_is_explained(
+    refused: AzureRefused, tenant: Tenant, code: str, pointer: str, seen: str
+) -> None:
     [finding] = judge_sign_in(refused, tenant, PROVIDER)
-    assert (finding.code, finding.severity) == (code, Severity.BLOCKS)
-    assert finding.cure
+    assert (finding.code, finding.severity, finding.pointer) == (code, Severity.BLOCKS, pointer)
+    assert seen in finding.seen and finding.cure
 
 
 def test_consent_is_cured_by_the_link_for_that_tenant_and_app() -> None:
@@ -116,9 +159,16 @@ def test_consent_is_cured_by_the_link_for_that_tenant_and_app() -> None:
     assert f"https://login.microsoftonline.com/{CUSTOMER}/adminconsent?client_id={APP}" in finding.cure
 
 
+def test_trust_is_cured_by_a_credential_that_names_the_home_tenant() -> None:
+    [finding] = judge_sign_in(entra(700213), Tenant(CUSTOMER), PROVIDER)
+    assert f"https://login.microsoftonline.com/{HOME}/v2.0" in finding.cure
+
+
 def test_the_owner_of_a_foreign_subscription_is_named() -> None:
-    [finding] = judge_sign_in(WRONG_ISSUER, Tenant(HOME), PROVIDER)
-    assert CUSTOMER in finding.seen
+    upper = wrong_issuer(WRONG_ISSUER.message.upper())
+    assert [named_owner(each) for each in (WRONG_ISSUER, upper)] == [CUSTOMER, CUSTOMER]
+    own_alone = wrong_issuer(f"The token is from 'https://sts.windows.net/{HOME}/'.")
+    assert named_owner(own_alone) == named_owner(wrong_issuer("")) == ""
 
 
 def test_other_refusals_say_nothing_about_the_sign_in() -> None:
