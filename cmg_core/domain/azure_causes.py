@@ -190,4 +190,6 @@ def may_heal(code: str) -> bool:
 def _cause(code: str, message: str) -> Cause | None:
     cause = _CAUSES.get(code.lower())
     # The code of an exceeded quota is also that of anything else that is not allowed: only the text tells.
-    return None if cause is _QUOTA and "quota" not in message.lower() and code == "OperationNotAllowed" else cause
+    return (
+        None if cause is _QUOTA and "quota" not in message.lower() and code.lower() == "operationnotallowed" else cause
+    )

@@ -13,7 +13,7 @@ from cmg_core.domain.findings import blocks, warns
 from cmg_core.domain.gateway_resources import Blueprint
 from cmg_core.domain.plans import PinnedCertificate
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.values import Json, JsonObject, ResourceId, objects_at, text_at
+from cmg_core.domain.values import Json, JsonObject, ResourceId, objects_at, same_id, text_at
 
 SECRETS = frozenset({"adminpassword", "protectedsettings"})
 """Members that never leave for a check (lower case)."""
@@ -45,7 +45,7 @@ def could_deny(assignments: Sequence[JsonObject], group: str) -> bool:
 def _reaches(scope: str, group: str) -> bool:
     """A scope that is no resource group of the subscription lies above: a management group, or the subscription."""
     is_inside = "/resourcegroups/" in scope.lower()
-    return not is_inside or scope.strip("/").lower() == group.strip("/").lower()
+    return not is_inside or same_id(scope, group)
 
 
 def to_be_made(
@@ -67,7 +67,7 @@ def to_be_made(
 
 
 def _made(id: str, kind: str, body: JsonObject) -> Made:
-    head: JsonObject = {"name": id.rsplit("/", 1)[-1], "type": kind}
+    head: JsonObject = {"name": id.rpartition("/")[2], "type": kind}
     return Made(id, head | {key: _without_secrets(value) for key, value in body.items()})
 
 
@@ -97,7 +97,7 @@ def judge_restrictions(made: Made, answer: JsonObject, names: Mapping[str, str])
             found[assignment.lower()] = blocks(
                 "policy-denies",
                 f"The policy assignment «{names.get(assignment.lower(), assignment)}» ({assignment}) refuses this "
-                f"{made.kind.rsplit('/', 1)[-1]} as it would be made.",
+                f"{made.kind.rpartition('/')[2]} as it would be made.",
                 "Ask who owns the policy for an exemption of this resource group, or for what it lets through, and "
                 "name another `resource_group` or `region` where that is the answer.",
                 resource=made.id,

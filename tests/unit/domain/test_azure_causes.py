@@ -15,6 +15,7 @@ def refused(code: str, message: str = "Azure's words", status: int = 409) -> Azu
     [
         (refused("OperationNotAllowed", "exceeding approved standardAv2Family Cores quota"), "quota-exhausted"),
         (refused("OperationNotAllowed", "The operation is not allowed"), "azure-refused"),
+        (refused("OPERATIONNOTALLOWED", "The operation is not allowed"), "azure-refused"),
         (refused("SkuNotAvailable"), "size-not-available"),
         (refused("OverconstrainedZonalAllocationRequest"), "no-capacity"),
         (refused("keyvaultaccessforbidden"), "vault-not-usable"),
@@ -29,8 +30,13 @@ def refused(code: str, message: str = "Azure's words", status: int = 409) -> Azu
 def test_each_refusal_has_its_cause_and_a_cure(error: AzureRefused, code: str) -> None:
     problem = problem_of(error, "provision-scale-set")
     assert (problem.code, problem.step, problem.resource) == (code, "provision-scale-set", error.target)
-    assert error.message in problem.detail
+    assert error.code in problem.detail and error.message in problem.detail
     assert problem.cure
+
+
+def test_an_answer_without_a_code_is_told_by_its_status() -> None:
+    problem = problem_of(refused("", status=502), "step")
+    assert problem.code == "azure-refused" and "502" in problem.detail
 
 
 def test_azures_words_are_cut_to_a_readable_length() -> None:
@@ -42,3 +48,5 @@ def test_what_heals_has_no_cause_for_a_person() -> None:
     assert not may_heal("AllocationFailed")
     assert has_known_cause("AllocationFailed", "")
     assert not has_known_cause("VMExtensionProvisioningError", "")
+    assert has_known_cause("OperationNotAllowed", "exceeding approved Total Regional Cores quota")
+    assert not has_known_cause("OperationNotAllowed", "The operation is not allowed")

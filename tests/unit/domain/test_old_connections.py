@@ -10,6 +10,7 @@ from cmg_core.domain.cases import Case
 from cmg_core.domain.old_connections import (
     KEPT,
     LOOK_EVERY,
+    balancer_of,
     count_in,
     interval_of,
     is_due,
@@ -57,6 +58,12 @@ def old_gateway(**facts: object) -> OldGateway:
 def test_where_nothing_can_be_counted_the_reason_is_told(case: Case, facts: dict[str, object], says: str) -> None:
     why = why_not_counted(Plan(findings=(), case=case, old_gateway=old_gateway(**facts)))
     assert says in why and bool(says) == bool(why)
+
+
+def test_only_a_load_balancer_among_the_parts_is_counted_at() -> None:
+    address = {"id": resource_id("Microsoft.Network/publicIPAddresses", "ip")}
+    assert balancer_of(old_gateway(parts=(address, {"id": LOAD_BALANCER}))) == LOAD_BALANCER
+    assert balancer_of(old_gateway(parts=(address,))) == ""
 
 
 def counted(*ends_before: timedelta) -> State:

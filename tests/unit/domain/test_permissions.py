@@ -120,6 +120,12 @@ def test_one_scope_is_one_need_whatever_its_letter_case() -> None:
     shared = resource_id("Microsoft.Compute/virtualMachineScaleSets", "old", GROUP.upper())
     old = {"resource_id": shared, "service_name": "a.contoso.com", "also_delete": [STORE_ID]}
     found = scopes(*needs_of(migration(old_gateway=old), group_exists=True, unregistered=(), vault_id=VAULT_ID))
+    assert set(found) == {
+        f"{ROOT}/resourceGroups/{GROUP}",
+        VAULT_ID,
+        ZONE_ID,
+        f"{ROOT}/resourceGroups/{OLD_GROUP}",
+    }
     group = found[f"{ROOT}/resourceGroups/{GROUP}"]
     assert len(group) == len(set(group))
     assert "Microsoft.Compute/virtualMachineScaleSets/delete" in group
@@ -133,6 +139,36 @@ def test_one_scope_is_one_need_whatever_its_letter_case() -> None:
 def test_who_does_not_make_the_gateway_needs_no_right_to_make_it(maker: str) -> None:
     needs = scopes(*needs_of(migration(provisioned_by=maker), group_exists=False, unregistered=(), vault_id=VAULT_ID))
     assert set(needs) == {ZONE_ID, f"{ROOT}/resourceGroups/{OLD_GROUP}"}
+
+
+@pytest.mark.parametrize(("maker", "registers"), [("automation", True), ("site", True), ("existing", False)])
+def test_for_a_gateway_that_exists_nothing_is_registered(maker: str, registers: bool) -> None:
+    request = migration(provisioned_by=maker)
+    needs = scopes(*needs_of(request, group_exists=True, unregistered=("Microsoft.Compute",), vault_id=VAULT_ID))
+    assert needs.get(ROOT) == (("Microsoft.Compute/register/action",) if registers else None)
+
+
+def test_each_kind_of_the_old_gateways_parts_is_looked_at_and_deleted() -> None:
+    disk = resource_id("Microsoft.Compute/disks", "disk", "rg-besides")
+    old = {"resource_id": OLD_SCALE_SET, "service_name": "a.contoso.com", "also_delete": [disk]}
+    needs = scopes(*needs_of(migration(old_gateway=old), group_exists=True, unregistered=(), vault_id=VAULT_ID))
+    kinds = (
+        "Microsoft.Compute/virtualMachineScaleSets",
+        "Microsoft.Network/loadBalancers",
+        "Microsoft.Network/publicIPAddresses",
+        "Microsoft.Network/virtualNetworks",
+        "Microsoft.Network/networkSecurityGroups",
+    )
+    wanted = tuple(f"{kind}/{verb}" for kind in kinds for verb in ("read", "delete"))
+    assert needs[f"{ROOT}/resourceGroups/{OLD_GROUP}"] == wanted
+    besides = needs[f"{ROOT}/resourceGroups/rg-besides"]
+    assert allows([role(*besides)], "Microsoft.Compute/disks/delete") and len(besides) == 2
+
+
+def test_of_a_gateway_that_is_gone_nothing_is_to_be_deleted() -> None:
+    old = {"resource_id": CLASSIC_ID, "service_name": "a.contoso.com", "gone": True}
+    needs = scopes(*needs_of(migration(old_gateway=old), group_exists=True, unregistered=(), vault_id=VAULT_ID))
+    assert f"{ROOT}/resourceGroups/{OLD_GROUP}" not in needs
 
 
 def test_everything_that_is_missing_at_a_scope_is_one_finding() -> None:

@@ -9,7 +9,7 @@ from cmg_core.domain.plans import Names, PinnedCertificate
 from cmg_core.domain.policies import GROUP_TYPE, Made, could_deny, judge_restrictions, names_of, to_be_made
 from cmg_core.domain.problems import Severity
 from cmg_core.domain.target import group_id, new_resources
-from cmg_core.domain.values import JsonObject
+from cmg_core.domain.values import JsonObject, at
 from tests.fakes import NOW, SUBSCRIPTION, VAULT, VAULT_ID, deployment
 
 REQUEST = deployment()
@@ -26,6 +26,7 @@ CERTIFICATE = PinnedCertificate(
     not_after=NOW,
 )
 SOFTWARE: JsonObject = {"name": "cmg", "properties": {"type": "T", "protectedSettings": {"key": "hidden-1"}}}
+EXTENSIONS = ("properties", "virtualMachineProfile", "extensionProfile")
 GROUP = group_id(REQUEST)
 ROOT = f"/subscriptions/{SUBSCRIPTION}"
 
@@ -62,6 +63,10 @@ def test_every_part_is_asked_about_as_it_will_be_sent_without_its_secrets() -> N
     assert "vaultCertificates" in text
     address = next(part for part in made if part.kind == "Microsoft.Network/publicIPAddresses")
     assert address.content == {"name": "cmga-ip", "type": address.kind, **BLUEPRINT.public_address()}
+    machines = made[-1].content
+    software = BLUEPRINT.scale_set(CERTIFICATE, {"name": "cmg", "properties": {"type": "T"}}, "")
+    assert (machines["name"], at(machines, *EXTENSIONS)) == ("cmga", at(software, *EXTENSIONS))
+    assert "T" in str(at(machines, *EXTENSIONS))
     assert len(to_be_made(BLUEPRINT, CERTIFICATE, SOFTWARE, group_exists=True)) == 5
 
 
@@ -72,18 +77,26 @@ def evaluation(id: str, result: str, effect: str | None) -> JsonObject:
 
 def test_what_denies_is_told_once_with_its_name() -> None:
     made = Made("/x/vmss", {"type": "Microsoft.Compute/virtualMachineScaleSets"})
-    names = names_of([{"id": "/A", "name": "a", "properties": {"displayName": "Only small ones"}}])
+    names = names_of(
+        [
+            {"id": "/A", "name": "a", "properties": {"displayName": "Only small ones"}},
+            {"id": "/e", "name": "no-address", "properties": {}},
+        ]
+    )
     evaluations = [
         evaluation("/a", "NonCompliant", "Deny"),
         evaluation("/A", "NonCompliant", None),
         evaluation("/b", "NonCompliant", "Audit"),
         evaluation("/c", "Compliant", "Deny"),
         evaluation("/d", "NonCompliant", None),
+        evaluation("/e", "noncompliant", "Deny"),
     ]
     found = judge_restrictions(made, {"contentEvaluationResult": {"policyEvaluations": [*evaluations]}}, names)
-    assert [finding.code for finding in found] == ["policy-denies"] * 2
+    assert [finding.code for finding in found] == ["policy-denies"] * 3
     assert {finding.severity for finding in found} == {Severity.BLOCKS}
     assert "«Only small ones» (/A)" in found[0].seen
     assert "«/d»" in found[1].seen
-    assert found[0].resource == "/x/vmss"
+    assert "«no-address» (/e)" in found[2].seen
+    assert all(each.resource == "/x/vmss" for each in found)
+    assert all(" virtualMachineScaleSets " in each.seen for each in found)
     assert judge_restrictions(made, {}, names) == ()

@@ -32,11 +32,13 @@ def judged(gateway: OldGateway, name: str = SERVICE_NAME, **request: object) -> 
 def test_nothing_changed_and_no_reason_blocks() -> None:
     found = judged(old())
     assert {code: each.severity for code, each in found.items()} == {"no-reason-to-move": Severity.BLOCKS}
+    assert found["no-reason-to-move"].pointer == "/reason"
 
 
 def test_nothing_changed_with_a_reason_is_told() -> None:
     found = judged(old(), reason="Audit")
     assert {code: each.severity for code, each in found.items()} == {"no-reason-to-move": Severity.TELLS}
+    assert found["no-reason-to-move"].pointer == "/reason"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,14 @@ def test_letter_case_and_spaces_are_no_change() -> None:
 def test_a_new_size_is_the_sites_to_change_in_place(changes: dict[str, object]) -> None:
     found = judged(old(), **changes)
     assert found["no-reason-to-move"].severity is Severity.BLOCKS
-    assert found["change-in-place"].severity is Severity.TELLS
+    assert (found["change-in-place"].severity, found["change-in-place"].pointer) == (Severity.TELLS, "/size")
+    assert all(f"«{value}»" in found["change-in-place"].seen for value in changes.values())
     assert set(judged(old(), resource_group=GROUP, **changes)) == {"reasons-to-move"}
+
+
+@pytest.mark.parametrize("unknown", [{"size": ""}, {"instances": None}])
+def test_what_azure_does_not_show_of_the_machines_is_no_change(unknown: dict[str, object]) -> None:
+    assert set(judged(old(**unknown))) == {"no-reason-to-move"}
 
 
 CLASSIC = {"model": "classic", "resource_id": CLASSIC_ID, "size": "", "instances": None}
@@ -77,7 +85,9 @@ CLASSIC = {"model": "classic", "resource_id": CLASSIC_ID, "size": "", "instances
     ("request_", "name", "codes"),
     [
         ({}, SERVICE_NAME, {"reasons-to-move", "convert-in-place"}),
-        ({"configmgr_release": "2103"}, SERVICE_NAME, {"reasons-to-move"}),
+        ({"configmgr_release": None}, SERVICE_NAME, {"reasons-to-move", "convert-in-place"}),
+        ({"configmgr_release": "2106"}, SERVICE_NAME, {"reasons-to-move"}),
+        ({"configmgr_release": "2107"}, SERVICE_NAME, {"reasons-to-move", "convert-in-place"}),
         ({"configmgr_release": "2403"}, SERVICE_NAME, {"reasons-to-move"}),
         ({"resource_group": GROUP}, SERVICE_NAME, {"reasons-to-move"}),
     ],

@@ -106,6 +106,8 @@ def test_without_a_release_and_without_a_limit_it_is_told_only() -> None:
 def test_any_release_in_any_circumstances_is_judged(release: str | None, told: Circumstances) -> None:
     for finding in judge_release(release, told):
         assert finding.seen and finding.cure and finding.pointer == "/configmgr_release"
+        assert release is None or release in finding.seen
+        assert "None" not in finding.seen
     if release is not None and RELEASE.fullmatch(release) and against(release, told):
         assert against(None, told) == {"release-unknown"}, "unknown is the strictest"
 
