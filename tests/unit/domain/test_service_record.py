@@ -170,3 +170,4 @@ def test_a_gateway_that_is_said_to_serve_is_led_to_by_every_server(
     blocked = [("new-gateway-not-led-to", BLOCKS, "", "/new_gateway/resource_id")]
     assert told(found) == ([] if leads else blocked)
     assert all("9.9.9.9" in each.seen and NAME in each.seen for each in found)
+    assert all(link in each.seen for each in found for chain in chains.values() for link in chain)
