@@ -5,7 +5,7 @@ Resource Manager takes a token for every subscription of the tenant that it was 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cmg_core.domain.errors import AzureRefused
 from cmg_core.domain.findings import blocks
@@ -49,7 +49,7 @@ def other_subscriptions(request: Request) -> tuple[OtherSubscription, ...]:
         if subscription == request.subscription_id:
             continue
         known = found.get(subscription, OtherSubscription(subscription, (), pointer))
-        found[subscription] = OtherSubscription(subscription, (*known.holds, what), known.pointer)
+        found[subscription] = replace(known, holds=(*known.holds, what))
     return tuple(found.values())
 
 

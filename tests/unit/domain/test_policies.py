@@ -100,3 +100,6 @@ def test_what_denies_is_told_once_with_its_name() -> None:
     assert all(each.resource == "/x/vmss" for each in found)
     assert all(" virtualMachineScaleSets " in each.seen for each in found)
     assert judge_restrictions(made, {}, names) == ()
+    denied: JsonObject = {"contentEvaluationResult": {"policyEvaluations": [evaluation("/a", "NonCompliant", "Deny")]}}
+    [group] = judge_restrictions(Made(GROUP, {"type": GROUP_TYPE}), denied, names)
+    assert group.resource == GROUP and " resourceGroups " in group.seen

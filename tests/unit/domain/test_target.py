@@ -99,6 +99,8 @@ def test_a_closed_vault_is_told_from_a_missing_right(properties: JsonObject, cod
     found = judge_vault_access({"id": VAULT_ID, "properties": properties}, migration())
     assert [finding.code for finding in found] == codes
     assert all((each.resource, each.pointer) == (VAULT_ID, "/certificate/vault") for each in found)
+    assert all("public network access" in each.seen for each in found if "publicNetworkAccess" in properties)
+    assert all("firewall" in each.seen for each in found if "networkAcls" in properties)
     assert all("private endpoint" in each.cure for each in found if properties.get("publicNetworkAccess") == "Disabled")
     assert all("firewall" in each.cure for each in found if "networkAcls" in properties)
 
