@@ -143,10 +143,12 @@ def _calls(step: str, request: Request, plan: Plan) -> Iterator[Line]:
     yield Line(step, "Calls to Azure", Kind.CALLS)
 
 
-def _azure(step: str, what: str, *one_after_the_other: Measured) -> Line:
-    usual = sum((each.usual for each in one_after_the_other), timedelta())
-    highest = sum((each.highest for each in one_after_the_other), timedelta())
-    return Line(step, what, Kind.AZURE, usual, highest)
+def _azure(step: str, what: str, measured: Measured) -> Line:
+    return Line(step, what, Kind.AZURE, measured.usual, measured.highest)
+
+
+def _one_after_the_other(first: Measured, second: Measured) -> Measured:
+    return Measured(first.usual + second.usual, first.highest + second.highest)
 
 
 def _register(step: str, request: Request, plan: Plan) -> Iterator[Line]:
@@ -159,12 +161,11 @@ def _register(step: str, request: Request, plan: Plan) -> Iterator[Line]:
 def _network(step: str, request: Request, plan: Plan) -> Iterator[Line]:
     """Two chains side by side: the longer one counts."""
     chains = (
-        _azure(step, "", MAKING[SECURITY_GROUP], MAKING[NETWORK]),
-        _azure(step, "", MAKING[ADDRESS], MAKING[BALANCER]),
+        _one_after_the_other(MAKING[SECURITY_GROUP], MAKING[NETWORK]),
+        _one_after_the_other(MAKING[ADDRESS], MAKING[BALANCER]),
     )
-    usual = max(line.usual or timedelta() for line in chains)
-    highest = max(line.highest or timedelta() for line in chains)
-    yield Line(step, "Azure makes address and load balancer, network beside them", Kind.AZURE, usual, highest)
+    longer = Measured(max(chain.usual for chain in chains), max(chain.highest for chain in chains))
+    yield _azure(step, "Azure makes address and load balancer, network beside them", longer)
 
 
 def _scale_set(step: str, request: Request, plan: Plan) -> Iterator[Line]:

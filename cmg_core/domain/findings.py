@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from cmg_core.domain.problems import Finding, Severity, section_of
+from cmg_core.domain.problems import Finding, Severity
 
 
 def _say(
@@ -21,7 +21,6 @@ def _say(
         cure=cure,
         resource=resource,
         pointer=pointer,
-        link=section_of(code),
     )
 
 

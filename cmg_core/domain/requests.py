@@ -20,7 +20,7 @@ VAULT_ADDRESS = re.compile(r"https://[a-z0-9-]{3,24}\.vault\.(azure\.net|usgovcl
 
 
 def _is_iso_duration(value: object) -> object:
-    if value is None or isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
+    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
         return value
     raise ValueError("give an ISO 8601 duration, such as «P2D» or «PT36H»")
 

@@ -1,13 +1,17 @@
 """The server authentication certificate."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA1
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cmg_core.domain.certificates import (
+    LARGEST,
     ServerCertificate,
     choose_service_name,
     fingerprint,
@@ -65,8 +69,8 @@ def test_the_fingerprints_are_those_of_the_leaf() -> None:
     found = read(der)
     assert found.fingerprint == fingerprint(der)
     assert len(found.fingerprint) == 64
-    assert len(found.thumbprint) == 40
-    assert found.thumbprint.isupper()
+    sha1 = SHA1()  # noqa: S303  # by which consoles name a certificate
+    assert found.thumbprint == x509.load_der_x509_certificate(der).fingerprint(sha1).hex().upper()
 
 
 @pytest.mark.parametrize(
@@ -111,8 +115,15 @@ def test_a_scale_set_takes_a_pfx_only_and_a_site_is_given_a_file() -> None:
 
 
 def test_what_is_no_certificate_is_a_value_error() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="ValueError"):
         read(b"\x30\x03not")
+
+
+@pytest.mark.parametrize(("length", "fits"), [(LARGEST, True), (LARGEST + 1, False)])
+def test_no_more_than_a_vault_holds_is_looked_at(length: int, fits: bool) -> None:
+    with pytest.raises(ValueError) as raised:
+        read(bytes(length))
+    assert ("larger than a vault" in str(raised.value)) is not fits
 
 
 @given(st.integers(-400, 400), st.integers(0, 90))
@@ -188,7 +199,9 @@ def test_letters_of_another_case_are_told_because_the_site_compares_them(
 ) -> None:
     chosen = choose_service_name(certificate(*names, common_name=common_name), wanted, None)
     assert chosen.service_name == (wanted or names[0])
-    assert ("certificate-letter-case" in {finding.code for finding in chosen.findings}) is told
+    assert {(each.code, each.pointer) for each in chosen.findings if "case" in each.code} == (
+        {("certificate-letter-case", "/certificate/name")} if told else set()
+    )
 
 
 def test_an_international_common_name_is_the_name_that_dns_takes() -> None:
@@ -277,9 +290,10 @@ def test_the_old_gateways_label_alone_is_offered_for_a_wildcard() -> None:
     assert "old gateway" not in plain.cure
 
 
-def test_of_many_names_a_few_are_shown_and_the_rest_is_counted() -> None:
-    names = tuple(f"{letter}.contoso.com" for letter in "abcdefghijklmnopqrst")
+@pytest.mark.parametrize("others", [1, 5, 6, 19])
+def test_of_many_names_a_few_are_shown_and_the_rest_is_counted(others: int) -> None:
+    names = tuple(f"{letter}.contoso.com" for letter in "abcdefghijklmnopqrst"[: others + 1])
     [finding] = choose_service_name(certificate(*names), None, None).findings
-    shown = [name for name in names if name in finding.seen]
-    assert 1 < len(shown) < len(names) - 1 and "more" in finding.seen
-    assert "more" not in choose_service_name(certificate(*names[:3]), None, None).findings[0].seen
+    shown = sum(name in finding.seen for name in names[1:])
+    counted = re.search(r"and (\d+) more", finding.seen)
+    assert (shown, counted and int(counted[1])) == ((others, None) if others <= 5 else (5, others - 5))

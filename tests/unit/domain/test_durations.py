@@ -1,11 +1,13 @@
 """How long a plan takes: what was measured, what the plan knows, and that nothing unknown is passed over."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
 
 from cmg_core import calls
+from cmg_core.domain.cases import Case
 from cmg_core.domain.durations import ADDRESS, BALANCER, MAKING, REMOVING, Kind, in_words, timetable
 from cmg_core.domain.plans import Part, Plan
 from cmg_core.domain.requests import Request
@@ -26,6 +28,29 @@ def test_every_step_has_its_lines_in_the_order_of_the_plan() -> None:
     request = migration()
     told = [line.step for line in timetable(request, planned(request)).lines if line.step]
     assert list(dict.fromkeys(told)) == list(steps_of(request))
+
+
+@pytest.mark.parametrize(
+    ("maker", "kinds"),
+    [
+        ("automation", [Kind.AZURE, Kind.NOT_MEASURED]),
+        ("site", [Kind.NOT_MEASURED]),
+        ("existing", [Kind.CALLS]),
+    ],
+)
+def test_the_scale_set_takes_what_its_maker_needs(maker: str, kinds: list[Kind]) -> None:
+    plan = planned(migration()).model_copy(update={"steps": ("provision-scale-set",), "gates": ()})
+    lines = timetable(migration(provisioned_by=maker), plan).lines
+    assert [(line.step, line.kind) for line in lines] == [("provision-scale-set", kind) for kind in kinds]
+
+
+def test_what_azure_needs_is_what_the_recordings_show() -> None:
+    making = [line for line in timetable(migration(), planned(migration())).lines if line.kind is Kind.AZURE]
+    seconds = [(line.step, line.usual, line.highest) for line in making]
+    assert seconds == [
+        ("provision-network", timedelta(seconds=32), timedelta(seconds=104)),
+        ("provision-scale-set", timedelta(seconds=92), timedelta(seconds=353)),
+    ]
 
 
 def test_waits_are_exact_ttl_before_and_after_the_change_and_grace() -> None:
@@ -69,6 +94,7 @@ def test_parts_of_the_old_gateway_go_one_after_the_other() -> None:
     plan = planned(request, scale_set())
     deleted = [line for line in timetable(request, plan).lines if line.what.startswith("Azure deletes")]
     assert len(deleted) == len(plan.delete) == 5
+    assert {(line.step, line.kind) for line in deleted} == {("retire-old-gateway", Kind.AZURE)}
     assert sum((line.highest or timedelta() for line in deleted), timedelta()) == sum(
         (measured.highest for measured in REMOVING.values()), timedelta()
     )
@@ -90,9 +116,9 @@ def test_what_was_never_measured_is_said_and_not_counted() -> None:
     )
     before, after = timetable(migration(), plan), timetable(migration(), strange)
     assert (before.usual, before.highest) == (after.usual, after.highest)
-    assert {line.what for line in after.on_top} - {line.what for line in before.on_top} == {
-        "Azure deletes the servers GraniteFalls",
-        "Not measured",
+    assert {(line.step, line.what) for line in set(after.on_top) - set(before.on_top)} == {
+        ("retire-old-gateway", "Azure deletes the servers GraniteFalls"),
+        ("polish", "Not measured"),
     }
 
 
@@ -102,9 +128,24 @@ def test_people_are_told_and_not_counted() -> None:
     assert [(line.what, line.usual) for line in people] == [("Gates that people open (5)", None)]
 
 
-def test_a_moment_before_which_nothing_changes_is_told() -> None:
+def test_a_moment_before_which_nothing_changes_is_told_in_utc_wherever_the_host_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     request = migration(cut_over_not_before="2026-12-01T06:00:00+02:00")
-    assert "Not before 2026-12-01 04:00 UTC" in [line.what for line in timetable(request, planned(request)).lines]
+    plan = planned(request)
+    with monkeypatch.context() as place:
+        place.setenv("TZ", "EST5")
+        time.tzset()
+        told = [line.what for line in timetable(request, plan).lines]
+    time.tzset()
+    assert "Not before 2026-12-01 04:00 UTC" in told
+
+
+@pytest.mark.parametrize("changes", [{"case": Case.RETIREMENT}, {"record": None, "public_ttl": timedelta()}])
+def test_no_ttl_is_waited_for_where_no_record_changes(changes: dict[str, object]) -> None:
+    plan = planned(migration()).model_copy(update={"steps": ("cut-over",), "gates": (), **changes})
+    [line] = timetable(migration(), plan).lines
+    assert (line.step, line.kind) == ("cut-over", Kind.CALLS)
 
 
 def test_sums_are_those_of_the_lines() -> None:

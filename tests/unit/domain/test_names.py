@@ -119,6 +119,13 @@ def test_each_documented_rule_that_a_label_breaks_is_named_and_counts_for_whom_t
         assert len(named) == len(pages) and all(page in finding.seen for page in pages)
 
 
+@pytest.mark.parametrize("domain", ["contoso.com", "eastus.cloudapp.azure.com"])
+def test_the_site_cannot_make_a_gateway_of_an_unusual_label_under_any_domain(domain: str) -> None:
+    [finding] = judge_service_name(f"granite-falls.{domain}", "eastus", made_by_site=True)
+    assert (finding.code, finding.severity) == ("first-label-unusual", Severity.BLOCKS)
+    assert finding.pointer == "/certificate/name"
+
+
 @given(LABELS)
 def test_a_label_fits_a_gateway_exactly_where_it_breaks_neither_rule(label: str) -> None:
     assert (GATEWAY_LABEL.fullmatch(label) is not None) == (not broken_label_rules(label))
@@ -164,6 +171,7 @@ def test_a_name_that_cannot_be_a_gateways_is_told_by_code_and_place(name: str, c
     [finding] = judge_service_name(name, "eastus", made_by_site=False)
     assert (finding.code, finding.pointer, finding.severity) == (code, pointer, Severity.BLOCKS)
     assert name.split(".")[0] in finding.seen and finding.cure
+    assert code == "service-name-bad-label" or "eastus.cloudapp.azure.com" in finding.cure
 
 
 @pytest.mark.parametrize(("length", "fits"), [(3, True), (24, True), (25, False)])
