@@ -148,13 +148,13 @@ def _pointer(place: Iterable[str | int]) -> str:
 
 
 def _nearest(kind: Kind, place: tuple[str | int, ...]) -> str:
-    key = str(place[-1])
-    if kind == "deployment" and place[0] in MigrationRequest.model_fields:
-        return "Leave it out, or call POST /api/migrations where a gateway takes an older one's place."
-    if kind == "retirement" and place[0] in MigrationRequest.model_fields:
+    model = _MODELS[kind]
+    if place[0] in MigrationRequest.model_fields and place[0] not in model.model_fields:
+        if kind == "deployment":
+            return "Leave it out, or call POST /api/migrations where a gateway takes an older one's place."
         return "Leave it out: nobody is led over when an old gateway is only retired."
-    known = _known_keys(_MODELS[kind], place[:-1])
-    near = get_close_matches(key[:LONGEST_ECHO].lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    known = _known_keys(model, place[:-1])
+    near = get_close_matches(str(place[-1])[:LONGEST_ECHO].lower(), known, n=1)
     return f"Did you mean `{near[0]}`?" if near else f"Leave it out. Known here: {', '.join(f'`{k}`' for k in known)}."
 
 

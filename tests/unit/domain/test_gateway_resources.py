@@ -181,6 +181,165 @@ def test_everything_names_its_deployment(gateway: Blueprint) -> None:
     assert {text_at(body, "tags", OWNER_TAG) for body in bodies} == {DEPLOYMENT}
 
 
+OF_THREE = Blueprint(
+    DEPLOYMENT,
+    "eastus",
+    "Standard_A2_v2",
+    3,
+    Names(
+        service_name="granitefalls.contoso.com",
+        label="granitefalls",
+        deployment_name="granitefalls.eastus.cloudapp.azure.com",
+    ),
+    MAKE.model_copy(update={"zones": ("1", "2", "3")}),
+)
+COMMON: JsonObject = {
+    "location": "eastus",
+    "tags": {OWNER_TAG: DEPLOYMENT, "cmg-service-name": "granitefalls.contoso.com"},
+}
+
+
+def test_the_network_is_written_as_azures_reference_has_it() -> None:
+    """Microsoft.Network, API 2024-05-01: networkSecurityGroups, virtualNetworks, publicIPAddresses."""
+    inbound = {"direction": "Inbound", "access": "Allow", "protocol": "Tcp"}
+    rules = [
+        ("https", 100, "Internet", "443"),
+        ("load-balancer-probe", 110, "AzureLoadBalancer", "443"),
+        ("connection-points", 120, "Internet", "10124-10126"),
+    ]
+    assert OF_THREE.resource_group() == COMMON
+    assert OF_THREE.network_security_group() == COMMON | {
+        "properties": {
+            "securityRules": [
+                {
+                    "name": name,
+                    "properties": inbound
+                    | {
+                        "priority": priority,
+                        "sourceAddressPrefix": source,
+                        "sourcePortRange": "*",
+                        "destinationAddressPrefix": "*",
+                        "destinationPortRange": ports,
+                    },
+                }
+                for name, priority, source, ports in rules
+            ]
+        }
+    }
+    subnet = {"addressPrefix": "10.124.0.0/27", "networkSecurityGroup": {"id": MAKE.network_security_group}}
+    assert OF_THREE.virtual_network() == COMMON | {
+        "properties": {
+            "addressSpace": {"addressPrefixes": ["10.124.0.0/24"]},
+            "subnets": [{"name": "gateway", "properties": subnet}],
+        }
+    }
+    assert OF_THREE.public_address() == COMMON | {
+        "sku": {"name": "Standard"},
+        "zones": ["1", "2", "3"],
+        "properties": {
+            "publicIPAllocationMethod": "Static",
+            "publicIPAddressVersion": "IPv4",
+            "dnsSettings": {"domainNameLabel": "granitefalls"},
+        },
+    }
+
+
+FRONTEND = {"id": f"{MAKE.load_balancer}/frontendIPConfigurations/public"}
+POOL = {"id": f"{MAKE.load_balancer}/backendAddressPools/instances"}
+
+
+def test_the_load_balancer_is_written_as_azures_reference_has_it() -> None:
+    """Microsoft.Network/loadBalancers, API 2024-05-01."""
+    https = {"frontendIPConfiguration": FRONTEND, "backendAddressPool": POOL, "protocol": "Tcp"}
+    probe = {"protocol": "Tcp", "port": 443, "intervalInSeconds": 5, "numberOfProbes": 2}
+    ports = {"frontendPortRangeStart": 10124, "frontendPortRangeEnd": 10126, "backendPort": 10124}
+    assert OF_THREE.load_balancer() == COMMON | {
+        "sku": {"name": "Standard"},
+        "properties": {
+            "frontendIPConfigurations": [
+                {"name": "public", "properties": {"publicIPAddress": {"id": MAKE.public_address}}}
+            ],
+            "backendAddressPools": [{"name": "instances", "properties": {}}],
+            "probes": [{"name": "https", "properties": probe}],
+            "loadBalancingRules": [
+                {
+                    "name": "https",
+                    "properties": https
+                    | {
+                        "probe": {"id": f"{MAKE.load_balancer}/probes/https"},
+                        "frontendPort": 443,
+                        "backendPort": 443,
+                        "disableOutboundSnat": True,
+                    },
+                }
+            ],
+            "outboundRules": [
+                {
+                    "name": "outbound",
+                    "properties": {
+                        "frontendIPConfigurations": [FRONTEND],
+                        "backendAddressPool": POOL,
+                        "protocol": "All",
+                    },
+                }
+            ],
+            "inboundNatRules": [{"name": "connection-points", "properties": https | ports}],
+        },
+    }
+
+
+def test_the_scale_set_is_written_as_azures_reference_has_it() -> None:
+    """Microsoft.Compute/virtualMachineScaleSets, API 2024-11-01; "Application Health extension"."""
+    address = {
+        "primary": True,
+        "subnet": {"id": f"{MAKE.virtual_network}/subnets/gateway"},
+        "loadBalancerBackendAddressPools": [POOL],
+    }
+    interface = {"primary": True, "ipConfigurations": [{"name": "gateway", "properties": address}]}
+    health = {
+        "publisher": "Microsoft.ManagedServices",
+        "type": "ApplicationHealthWindows",
+        "typeHandlerVersion": "1.0",
+        "autoUpgradeMinorVersion": True,
+        "settings": {"protocol": "tcp", "port": 443},
+    }
+    certificate = {"certificateUrl": CERTIFICATE.secret_id, "certificateStore": "My"}
+    assert scale_set(OF_THREE) == COMMON | {
+        "sku": {"name": "Standard_A2_v2", "tier": "Standard", "capacity": 3},
+        "identity": {"type": "SystemAssigned"},
+        "zones": ["1", "2", "3"],
+        "properties": {
+            "orchestrationMode": "Uniform",
+            "overprovision": False,
+            "upgradePolicy": {"mode": "Manual"},
+            "virtualMachineProfile": {
+                "osProfile": {
+                    "computerNamePrefix": "granitefa",
+                    "adminUsername": "cmgadmin",
+                    "adminPassword": "Secret-1",
+                    "secrets": [{"sourceVault": {"id": VAULT_ID}, "vaultCertificates": [certificate]}],
+                },
+                "storageProfile": {
+                    "imageReference": {
+                        "publisher": "MicrosoftWindowsServer",
+                        "offer": "WindowsServer",
+                        "sku": "2022-datacenter",
+                        "version": "latest",
+                    },
+                    "osDisk": {"createOption": "FromImage", "managedDisk": {"storageAccountType": "StandardSSD_LRS"}},
+                },
+                "networkProfile": {"networkInterfaceConfigurations": [{"name": "gateway", "properties": interface}]},
+                "extensionProfile": {
+                    "extensions": [
+                        {"name": "gateway", "properties": {"type": "Gateway"}},
+                        {"name": "application-health", "properties": health},
+                    ]
+                },
+            },
+        },
+    }
+
+
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

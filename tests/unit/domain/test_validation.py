@@ -12,13 +12,17 @@ from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
 from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request
 from cmg_core.domain.values import Json, JsonObject
 from tests.authorities import authority
-from tests.fakes import CLASSIC_ID, TENANT, migration
+from tests.fakes import CLASSIC_ID, TENANT, migration, resource_id
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=20), inner, max_size=3),
     max_leaves=10,
 )
+
+
+LETTERS = "abcdefab-cdef-abcd-efab-cdefabcdefab"
+STANDING = resource_id("Microsoft.Compute/virtualMachineScaleSets", "evergreen")
 
 
 def good() -> JsonObject:
@@ -58,40 +62,153 @@ def test_five_mistakes_are_five_findings_each_with_place_and_cure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "pointer"),
+    ("changes", "pointer", "code"),
     [
-        ({"tenant_id": TENANT, "subscription_id": TENANT}, "/tenant_id"),
-        ({"service_name": "a.contoso.com", "first_label": "other"}, "/first_label"),
-        ({"gates": {"aproval": True}}, "/gates/aproval"),
-        ({"gates": {"clients-moved": {"share": 2}}}, "/gates/clients-moved/share"),
-        ({"certificate": {"vault": "kv-cmg", "name": "x"}}, "/certificate/vault"),
-        ({"certificate": None}, "/certificate"),
-        ({"instances": "2"}, "/instances"),
-        ({"cut_over_not_before": "2026-12-01T20:00:00"}, "/cut_over_not_before"),
-        ({"a/b~c": 1}, "/a~1b~0c"),
+        ({"tenant_id": TENANT, "subscription_id": TENANT}, "/tenant_id", "tenant-is-subscription"),
+        ({"tenant_id": LETTERS, "subscription_id": LETTERS.upper()}, "/tenant_id", "tenant-is-subscription"),
+        ({"service_name": "a.contoso.com", "first_label": "other"}, "/first_label", "first-label-contradicts"),
+        ({"service_name": "a.fabrikam.com"}, "/dns/zone_id", "service-name-outside-zone"),
+        ({"gates": {"aproval": True}}, "/gates/aproval", "unknown-key"),
+        ({"gates": {"clients-moved": {"share": 2}}}, "/gates/clients-moved/share", "bad-value"),
+        ({"certificate": {"vault": "kv-cmg", "name": "x"}}, "/certificate/vault", "bad-value"),
+        ({"certificate": None}, "/certificate", "missing-key"),
+        ({"certificate": None, "provisioned_by": "site"}, "/certificate", "missing-key"),
+        ({"provisioned_by": "existing"}, "/new_gateway", "missing-key"),
+        ({"new_gateway": {"resource_id": STANDING}}, "/new_gateway", "new-gateway-not-existing"),
+        (
+            {"new_gateway": {"resource_id": STANDING}, "provisioned_by": "site"},
+            "/new_gateway",
+            "new-gateway-not-existing",
+        ),
+        ({"dns": {}}, "/dns/zone_id", "missing-key"),
+        ({"instances": "2"}, "/instances", "bad-value"),
+        ({"cut_over_not_before": "2026-12-01T20:00:00"}, "/cut_over_not_before", "bad-value"),
+        ({"a/b~c": 1}, "/a~1b~0c", "unknown-key"),
     ],
 )
-def test_each_mistake_is_told_where_it_is(changes: JsonObject, pointer: str) -> None:
+def test_each_mistake_is_told_where_it_is(changes: JsonObject, pointer: str, code: str) -> None:
     found = mistakes(good() | changes)
-    assert set(found) == {pointer}
+    assert {place: finding.code for place, finding in found.items()} == {pointer: code}
+    key = pointer.rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
+    assert code not in ("missing-key", "unknown-key") or f"`{key}`" in found[pointer].seen
 
 
-def test_a_resource_named_twice_for_deletion_is_told() -> None:
-    old: JsonObject = {
-        "resource_id": CLASSIC_ID,
-        "service_name": "GraniteFalls.Contoso.Com",
-        "also_delete": [CLASSIC_ID.lower()],
-    }
-    assert set(mistakes(good() | {"old_gateway": old})) == {"/old_gateway/also_delete/0"}
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"service_name": "GraniteFalls.Contoso.Com", "first_label": "GraniteFalls"},
+        {"provisioned_by": "existing", "new_gateway": {"resource_id": STANDING}},
+        {"provisioned_by": "existing", "new_gateway": {"resource_id": STANDING}, "certificate": None},
+    ],
+)
+def test_what_agrees_with_the_rest_is_no_mistake(changes: JsonObject) -> None:
+    assert read_request(good() | changes, "migration")
 
 
-def test_an_old_gateway_in_a_deployment_points_to_migrations() -> None:
-    assert "POST /api/migrations" in mistakes(good(), "deployment")["/old_gateway"].cure
+def deleting(*also: str, id: str = CLASSIC_ID) -> JsonObject:
+    old = {"resource_id": id, "service_name": "GraniteFalls.Contoso.Com", "also_delete": [*also]}
+    return {**good(), "old_gateway": old}
+
+
+STORE = resource_id("Microsoft.Storage/storageAccounts", "granitefalls")
+
+
+@pytest.mark.parametrize(
+    ("also", "position", "told"),
+    [
+        ((CLASSIC_ID.lower(),), 0, "the old gateway itself"),
+        ((STORE, f"{CLASSIC_ID.upper()}/"), 1, "the old gateway itself"),
+        ((STORE, f"/{STORE.upper()}/"), 1, "is named already"),
+    ],
+)
+def test_a_resource_named_twice_for_deletion_is_told(also: tuple[str, ...], position: int, told: str) -> None:
+    [(pointer, found)] = mistakes(deleting(*also)).items()
+    assert (pointer, found.code) == (f"/old_gateway/also_delete/{position}", "also-delete-twice")
+    assert told in found.seen and ("itself" in told or f"«{also[position][:60]}" in found.seen)
+
+
+def test_names_that_differ_in_their_last_letter_are_different_resources() -> None:
+    assert read_request(deleting(STORE, f"{STORE}X", CLASSIC_ID, id=f"{CLASSIC_ID}X"), "migration")
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "changes", "cure"),
+    [
+        ("migration", "/sise", {"sise": 1}, "Did you mean `size`?"),
+        ("migration", "/INSTANCES", {"INSTANCES": 2}, "Did you mean `instances`?"),
+        ("migration", "/resource-group", {"resource-group": "rg"}, "Did you mean `resource_group`?"),
+        ("migration", "/gates/aproval", {"gates": {"aproval": True}}, "Did you mean `approval`?"),
+        ("deployment", "/sise", {"sise": 1}, "Did you mean `size`?"),
+        ("deployment", "/gates/aproval", {"gates": {"aproval": True}}, "Did you mean `approval`?"),
+        ("deployment", "/accept_gap", {"accept_gap": "PT1H"}, "POST /api/migrations"),
+        ("retirement", "/sise", {"sise": 1}, "Did you mean `size`?"),
+        ("retirement", "/gates/aproval", {"gates": {"aproval": True}}, "Did you mean `approval`?"),
+        ("retirement", "/accept_gap", {"accept_gap": "PT1H"}, "nobody is led over"),
+        ("migration", "/zzz", {"zzz": 1}, "`accept_gap`"),
+        ("deployment", "/old_gateway", {}, "POST /api/migrations"),
+    ],
+)
+def test_an_unknown_key_is_led_to_the_one_that_is_meant(kind: Kind, place: str, changes: JsonObject, cure: str) -> None:
+    found = mistakes(good() | changes, kind)[place]
+    assert cure in found.cure and "`kind`" not in found.cure
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ([], "deployment"),
+        ({}, "deployment"),
+        ({"kind": "deployment"}, "deployment"),
+        ({"kind": "migration"}, "migration"),
+        ({"old_gateway": {}}, "migration"),
+        ({"old_gateway": {}, "kind": "deployment"}, "migration"),
+        ({"old_gateway": {}, "kind": "retirement"}, "retirement"),
+    ],
+)
+def test_what_is_asked_for_follows_from_the_body(body: Json, kind: Kind) -> None:
+    assert kind_of_request(body) == kind
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 5, True])
 def test_a_body_that_is_no_object_is_one_mistake(body: Json) -> None:
-    assert set(mistakes(body)) == {""}
+    [(pointer, found)] = mistakes(body).items()
+    assert (pointer, found.code) == ("", "not-an-object")
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        (5, "5"),
+        (1.5, "1.5"),
+        (10**20 - 1, "9" * 20),
+        (10**20, "a very large number"),
+        (-(10**400), "a very large number"),
+        ("two words", "«two words»"),
+        ("x" * 100, f"«{'x' * 100}»"),
+        ("x" * 101, f"«{'x' * 99}…»"),
+        ("half \ud800 a pair", "«half ? a pair»"),
+        ("sig=hunter2", "a text that looks like a secret, which is not repeated here"),
+        ([1], "a list"),
+        ({"a": 1}, "an object"),
+    ],
+)
+def test_a_wrong_value_is_shown_as_json_writes_it_and_no_longer_than_needed(value: Json, seen: str) -> None:
+    assert mistakes(good() | {"region": value})["/region"].seen == f"The value is {seen}."
+    assert isinstance(value, dict) or mistakes(value)[""].seen == f"The body is {seen}."
+
+
+@pytest.mark.parametrize(("strange", "rest"), [(50, None), (51, 1), (53, 3)])
+def test_fifty_mistakes_are_told_and_the_rest_is_counted(strange: int, rest: int | None) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        read_request(good() | {f"zzz{n}": n for n in range(strange)}, "migration")
+    told, more = raised.value.findings[:50], raised.value.findings[50:]
+    assert {finding.code for finding in told} == {"unknown-key"}
+    assert [(finding.code, f" {rest} more" in finding.seen) for finding in more] == (
+        [("more-mistakes", True)] if rest else []
+    )
 
 
 @pytest.mark.parametrize(
