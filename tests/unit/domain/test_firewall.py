@@ -40,7 +40,10 @@ def needed(ports: str) -> set[tuple[str, str, str, str, str]]:
     ("instances", "ports"), [(1, "443"), (2, "10124-10125"), (3, "10124-10126"), (16, "10124-10139")]
 )
 def test_a_new_gateway_needs_443_for_one_instance_and_a_port_each_for_several(instances: int, ports: str) -> None:
-    assert listed(deployment(instances=instances)) == needed(ports)
+    request = deployment(instances=instances)
+    assert listed(request) == needed(ports)
+    [dialed, _] = firewall_changes(request, NAMES, None, instances)
+    assert ("port of its own" in dialed.why) is (instances > 1)
 
 
 def test_from_classic_the_tcp_tls_ports_become_needless() -> None:
@@ -61,10 +64,12 @@ def test_from_a_scale_set_its_own_ports_become_needless(instances: int | None, p
 
 
 def test_a_gateway_that_the_site_makes_needs_its_parts_and_the_management_endpoint() -> None:
-    found = {(source, target) for _, source, target, _, _ in listed(deployment(provisioned_by="site", instances=1))}
-    for part in ("blob.core.windows.net", "table.core.windows.net", "vault.azure.net"):
-        assert (CONNECTION_POINTS, f"granitefalls.{part}") in found
-    assert (SERVICE_CONNECTION_POINT, "management.azure.com") in found
+    parts = ("blob.core.windows.net", "table.core.windows.net", "vault.azure.net")
+    assert listed(deployment(provisioned_by="site", instances=1)) == needed("443") | {
+        *(("needed", CONNECTION_POINTS, f"granitefalls.{part}", "443", "HTTPS") for part in parts),
+        ("needed", CLIENTS, "granitefalls.blob.core.windows.net", "443", "HTTPS"),
+        ("needed", SERVICE_CONNECTION_POINT, "management.azure.com", "443", "HTTPS"),
+    }
     government = deployment(provisioned_by="site", region="usgovvirginia")
     assert "granitefalls.vault.usgovcloudapi.net" in {target for _, _, target, _, _ in listed(government)}
 
@@ -114,6 +119,14 @@ def test_a_gateway_that_serves_already_needs_nothing_more() -> None:
     request = RetirementRequest.model_validate(body | {"provisioned_by": "existing"})
     gateway = old(**CLASSIC | {"deployment_name": CLASSIC_NAME})
     assert {change for change, *_ in listed(request, gateway)} == {"needless"}
+
+
+@pytest.mark.parametrize("model", [CLASSIC, {}])
+@pytest.mark.parametrize("name", ["", NEW])
+def test_nothing_is_to_be_closed_where_the_old_address_is_unknown_or_the_new_one(
+    model: dict[str, object], name: str
+) -> None:
+    assert listed(migration(instances=1), old(**model | {"deployment_name": name})) == needed("443")
 
 
 def test_what_stands_is_counted_not_what_the_request_says() -> None:

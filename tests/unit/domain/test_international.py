@@ -16,6 +16,7 @@ from tests.fakes import deployment
         ("cmg\u3002münchen。example", "cmg.xn--mnchen-3ya.example", "cmg.münchen.example"),
         ("cmg.пример.рф", "cmg.xn--e1afmkfd.xn--p1ai", "cmg.пример.рф"),
         ("GraniteFalls.Contoso.Com", "GraniteFalls.Contoso.Com", "GraniteFalls.Contoso.Com"),
+        ("GraniteX\u3002Contoso\uff0eCom", "GraniteX.Contoso.Com", "GraniteX.Contoso.Com"),
     ],
 )
 def test_a_name_is_taken_as_dns_has_it_and_shown_as_people_read_it(written: str, taken: str, readable: str) -> None:
@@ -31,11 +32,16 @@ def test_a_name_is_taken_as_dns_has_it_and_shown_as_people_read_it(written: str,
         ("XN--GRANITEFLLE-S8A.contoso.com", ["international-name"]),
         (ascii_name("аpple.contoso.com"), ["international-name", "international-name-mixed"]),  # noqa: RUF001
         (ascii_name("日本語カナー.example.jp"), ["international-name"]),
+        (ascii_name("日本のカナ.example.jp"), ["international-name"]),
+        (ascii_name("서울漢.example.kr"), ["international-name"]),
+        (ascii_name("서울のカ.example.kr"), ["international-name", "international-name-mixed"]),
         ("xn--zzzzzz-.contoso.com", ["international-name-invalid"]),
     ],
 )
 def test_what_is_told_of_a_name(name: str, codes: list[str]) -> None:
-    assert [finding.code for finding in judge_international(name)] == codes
+    found = judge_international(name)
+    assert [finding.code for finding in found] == codes
+    assert all(finding.pointer == "/certificate/name" for finding in found)
 
 
 @pytest.mark.parametrize("name", ["a_ä.contoso.com", "☃ä.contoso.com", f"{'ä' * 63}.contoso.com", "ä..contoso.com"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cmg_core.domain.gates import Gate, GateName, Opener
 from cmg_core.domain.prices import ADDRESS, BALANCER, DISK, PROCESSED, SIZES, Price, parallel_cost
 from cmg_core.domain.requests import GatewayRequest
-from tests.fakes import migration
+from tests.fakes import deployment, migration, resource_id
 
 PERSON = Gate(GateName.READY_TO_CUT_OVER, Opener.PERSON, "Say so.")
 APP = Gate(GateName.CNAME, Opener.APP, "Set it.")
@@ -32,8 +32,18 @@ def test_gates_that_people_open_while_both_stand_take_a_day_each() -> None:
     assert (cost.grace_hours, cost.hours) == (24, 72)
 
 
-def test_a_begun_hour_is_paid() -> None:
-    assert parallel_cost(migration(grace_period="PT4S"), ()).hours == 1
+def test_a_begun_hour_is_paid_and_half_a_cent_is_one() -> None:
+    cost = parallel_cost(migration(grace_period="PT4S"), ())
+    assert cost.hours == 1
+    paid = {line.price: line.usd for line in cost.lines}
+    assert (paid[BALANCER], paid[ADDRESS]) == (Decimal("0.03"), Decimal("0.01"))
+
+
+def test_nothing_is_reckoned_where_no_gateway_is_made_beside_another() -> None:
+    standing = {"resource_id": resource_id("Microsoft.Compute/virtualMachineScaleSets", "evergreen")}
+    assert parallel_cost(migration(provisioned_by="existing", new_gateway=standing), (PERSON,)) is None
+    assert parallel_cost(deployment(), (PERSON,)) is None
+    assert parallel_cost(migration(provisioned_by="site"), ()) is not None
 
 
 @given(st.sampled_from(sorted(SIZES)), st.integers(1, 16), st.integers(1, 90))

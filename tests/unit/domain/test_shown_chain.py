@@ -51,7 +51,8 @@ def test_a_chain_with_a_gap_is_warned_of() -> None:
 
 def test_a_chain_that_cannot_be_read_is_never_taken_for_fine() -> None:
     junk = (LEAF, b"\x30\x03\x02\x01\x05")
-    assert chain_finding(LEAF, junk, "/id").severity is Severity.UNKNOWN
+    unread = chain_finding(LEAF, junk, "/id")
+    assert unread.severity is Severity.UNKNOWN and "ValueError" in unread.seen
     trust = Trust((authority("Root").pem,), "granitefalls.contoso.com", NOW)
     assert chain_finding(LEAF, junk, "/id", trust).severity is Severity.BLOCKS
 
