@@ -34,6 +34,7 @@ def test_a_name_is_taken_as_dns_has_it_and_shown_as_people_read_it(written: str,
         (ascii_name("日本語カナー.example.jp"), ["international-name"]),
         (ascii_name("日本のカナ.example.jp"), ["international-name"]),
         (ascii_name("서울漢.example.kr"), ["international-name"]),
+        (ascii_name("\U00017000\U00017001.example.com"), ["international-name"]),  # letters that have no name
         (ascii_name("서울のカ.example.kr"), ["international-name", "international-name-mixed"]),
         ("xn--zzzzzz-.contoso.com", ["international-name-invalid"]),
     ],

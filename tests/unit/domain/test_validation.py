@@ -1,15 +1,18 @@
 """Bodies of requests: each mistake one finding, nothing secret repeated, never an error of another kind."""
 
 import json
+from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.requests import DeploymentRequest, MigrationRequest
-from cmg_core.domain.validation import InvalidRequest, Kind, kind_of_request, read_request
+from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, RetirementRequest
+from cmg_core.domain.validation import WANTED, InvalidRequest, Kind, kind_of_request, read_request
 from cmg_core.domain.values import Json, JsonObject
 from tests.authorities import authority
 from tests.fakes import CLASSIC_ID, TENANT, migration, resource_id
@@ -151,6 +154,20 @@ def test_names_that_differ_in_their_last_letter_are_different_resources() -> Non
 def test_an_unknown_key_is_led_to_the_one_that_is_meant(kind: Kind, place: str, changes: JsonObject, cure: str) -> None:
     found = mistakes(good() | changes, kind)[place]
     assert cure in found.cure and "`kind`" not in found.cure
+
+
+def places(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """The JSON pointers of everything that a model takes, lists as one place."""
+    for name, field in model.model_fields.items():
+        yield (place := f"{above}/{field.alias or name}")
+        for option in (field.annotation, *get_args(field.annotation)):
+            if isinstance(option, type) and issubclass(option, BaseModel):
+                yield from places(option, place)
+
+
+def test_of_every_place_of_a_request_it_is_told_what_it_takes() -> None:
+    models = (DeploymentRequest, MigrationRequest, RetirementRequest)
+    assert {place for model in models for place in places(model)} == WANTED.keys()
 
 
 @pytest.mark.parametrize(
