@@ -1,5 +1,6 @@
 """The bodies obey Azure's rules (azure resource references) and the field's (ports), for every size and count."""
 
+from dataclasses import replace
 from typing import get_args
 
 from hypothesis import given
@@ -242,6 +243,12 @@ def test_the_network_is_written_as_azures_reference_has_it() -> None:
             "dnsSettings": {"domainNameLabel": "granitefalls"},
         },
     }
+
+
+def test_a_region_without_zones_is_asked_for_none() -> None:
+    gateway = replace(OF_THREE, make=MAKE)
+    for body in (gateway.public_address(), scale_set(gateway)):
+        assert "zones" not in body
 
 
 FRONTEND = {"id": f"{MAKE.load_balancer}/frontendIPConfigurations/public"}
