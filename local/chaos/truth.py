@@ -1,14 +1,15 @@
 """The truth about a world, whatever the product saw of it: who relays, where names lead, what stands."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from cmg_core.domain.values import objects_at
+from cmg_core.domain.values import JsonObject, objects_at
 from local.azure.dns import resolve
 from local.azure.gateways import reach, relay
 from local.azure.messages import Request
 from local.azure.site import advance
-from local.azure.world import Resource
+from local.azure.world import Resource, World
 from local.chaos.story import Look
 from local.chaos.troubles import Surroundings
 
@@ -104,3 +105,12 @@ class Truth:
         records = self.place.world.of_type("Microsoft.Network/dnsZones/CNAME")
         alias = ((each.name, each.properties.get("CNAMERecord", {}).get("cname", "")) for each in records)
         return tuple(name for name, target in alias if target.rstrip(".").lower() == self.old_name)
+
+
+def bodies(world: World) -> dict[str, JsonObject]:
+    """Every resource that is no part of another one: lower-case ID to a copy of its body."""
+    return {
+        key: deepcopy(each.body)
+        for key, each in world.resources.items()
+        if len(key.split("/")) == 9 and "/microsoft.authorization/" not in key
+    }

@@ -25,7 +25,7 @@ from cmg_core.history import Line
 from cmg_core.looks import survey
 from cmg_core.steps import cut_over, provision_scale_set, release_name, retire_old_gateway, roll_back
 from cmg_core.steps.planned import plan_of
-from local.chaos import stage
+from local.chaos import servers, stage
 from local.chaos.checker import judge
 from local.chaos.mischief import Kind, Mischief
 from local.sample import Sample, load
@@ -108,7 +108,7 @@ def wakes_nobody(patch: pytest.MonkeyPatch) -> None:
     async def sleeps_on(_: Any) -> int:
         return 0
 
-    patch.setattr(stage, "wake_due", sleeps_on)
+    patch.setattr(servers, "wake_due", sleeps_on)
     patch.setattr(stage, "LONGEST", timedelta(days=2))
 
 
