@@ -16,8 +16,9 @@ from cmg_core.domain.values import Json, JsonObject
 from cmg_core.services import Services
 from cmg_core.views import status_view
 from local.azure.world import World
-from local.inprocess.harness import HOST, InProcess, http_call
+from local.inprocess.calling import HOST, http_call
 from local.inprocess.hosting import Host
+from local.inprocess.stage import InProcess
 from local.sample import Call, When
 
 ANYTHING = "*"

@@ -11,7 +11,7 @@ from local.chaos.mischief import Kind
 from local.chaos.story import Disturbance
 from local.chaos.troubles import Surroundings, Trouble
 from local.chaos.truth import bodies
-from local.inprocess.harness import InProcess
+from local.inprocess.stage import InProcess
 
 type Later = Callable[[float, Callable[[], Awaitable[None]]], None]
 """Does something after so many seconds, beside whatever goes on."""

@@ -25,7 +25,8 @@ from local.chaos.story import Asked
 from local.chaos.troubles import Surroundings
 from local.chaos.truth import bodies
 from local.chaos.witness import Witness
-from local.inprocess.harness import InProcess, ask
+from local.inprocess.calling import ask
+from local.inprocess.stage import InProcess
 from local.sample import Call, Then
 
 MOST_RESUMES = 4

@@ -15,9 +15,9 @@ from local.chaos.instruments import BentClock
 from local.chaos.story import Disturbance, Run
 from local.chaos.troubles import Trouble
 from local.chaos.witness import Witness
-from local.inprocess.harness import InProcess, WiredServices, function_of
 from local.inprocess.hosting import Function, Host
 from local.inprocess.loop import EPOCH
+from local.inprocess.stage import InProcess, WiredServices, function_of
 from local.inprocess.tape import RUNNING
 
 

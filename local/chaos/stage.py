@@ -19,9 +19,10 @@ from local.chaos.servers import Servers
 from local.chaos.story import Story
 from local.chaos.troubles import Surroundings
 from local.chaos.witness import Witness
-from local.inprocess.harness import AFTER_THE_END, LEFTOVERS, InProcess, Settings, WiredServices, first_of
+from local.inprocess.harness import AFTER_THE_END, LEFTOVERS, first_of
 from local.inprocess.loop import EPOCH
 from local.inprocess.loop import run as run_virtually
+from local.inprocess.stage import InProcess, Settings, WiredServices
 from local.inprocess.tape import RUNNING
 from local.sample import Sample
 

@@ -18,8 +18,8 @@ from local.chaos.reading import ADDRESS, NEW_TYPES, type_of
 from local.chaos.story import Asked, AskedOfSite, LedgerState, Look, Run, Story
 from local.chaos.troubles import Surroundings
 from local.chaos.truth import Truth, bodies
-from local.inprocess.harness import InProcess
 from local.inprocess.loop import EPOCH
+from local.inprocess.stage import InProcess
 from local.inprocess.tape import RUNNING
 
 RECORD = TypeAdapter(Record)

@@ -22,9 +22,10 @@ from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.site import apply_site
 from local.host import routes
-from local.inprocess.harness import HOST, InProcess, Settings, WiredServices, function_of
+from local.inprocess.calling import HOST
 from local.inprocess.hosting import Host
 from local.inprocess.loop import run
+from local.inprocess.stage import InProcess, Settings, WiredServices, function_of
 from local.inprocess.tape import Tape
 from local.sample import SAMPLES, Call, Sample, Then, When, load
 

@@ -20,7 +20,7 @@ from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.triggers.callbacks import CALLBACK_URL
 from cmg_core.views import plan_view
 from local.dev.arguments import duration, time_scale
-from local.inprocess.harness import InProcess, Settings
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Tape
 from local.sample import Expect, Sample
 

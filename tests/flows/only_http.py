@@ -21,8 +21,8 @@ from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.site import apply_site
 from local.host.routes import by_precedence, match, parse
-from local.inprocess.harness import InProcess, Settings, WiredServices
 from local.inprocess.hosting import Host
+from local.inprocess.stage import InProcess, Settings, WiredServices
 from local.inprocess.tape import Tape
 from local.sample import Sample
 

@@ -5,8 +5,10 @@ import pytest
 from cmg_core.domain.record import Record, Status
 from cmg_core.services import Services
 from cmg_core.ticket_comment import LONGEST, ticket_comment
-from local.inprocess.harness import InProcess, ask, run
+from local.inprocess.calling import ask
+from local.inprocess.harness import run
 from local.inprocess.hosting import Host
+from local.inprocess.stage import InProcess
 from local.sample import SAMPLES, load
 from tests.unit.test_ticket_comment import is_plain, lines_of
 

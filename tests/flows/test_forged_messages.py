@@ -17,8 +17,9 @@ import pytest
 
 from cmg_core.domain.record import Message, Status
 from local.azure.messages import is_change
-from local.inprocess.harness import InProcess, RunReport, run
+from local.inprocess.harness import RunReport, run
 from local.inprocess.memory import MemoryLedger, MemoryQueues
+from local.inprocess.stage import InProcess
 from local.sample import Sample, load
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"

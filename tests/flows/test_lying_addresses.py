@@ -10,7 +10,8 @@ import pytest
 from cmg_core.domain.record import Status
 from local.azure.messages import Request, Response, is_change
 from local.azure.simulator import Simulator
-from local.inprocess.harness import InProcess, RunReport, Settings, run
+from local.inprocess.harness import RunReport, run
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Tape
 from local.sample import Sample, load
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from cmg_core.domain.values import JsonObject
-from local.inprocess.harness import Settings
 from local.inprocess.loop import run
+from local.inprocess.stage import Settings
 from local.sample import SAMPLES, load
 from tests.flows.only_http import Answer, Client, Front, staged
 

@@ -21,9 +21,9 @@ from cmg_core.wake import wake_due
 from local.azure.messages import Request
 from local.azure.site import apply_site
 from local.host import routes
-from local.inprocess.harness import InProcess, Settings, WiredServices
 from local.inprocess.hosting import Host
 from local.inprocess.loop import run
+from local.inprocess.stage import InProcess, Settings, WiredServices
 from local.inprocess.tape import Tape
 from local.sample import Sample, load
 

@@ -17,10 +17,11 @@ from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.site import apply_site
 from local.chaos.instruments import BentClock
-from local.inprocess.harness import InProcess, Settings, ask, http_call, insist
+from local.inprocess.calling import ask, http_call, insist
 from local.inprocess.hosting import Host
 from local.inprocess.loop import run
 from local.inprocess.memory import MemoryLedger, MemoryQueues, Waiting
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Tape
 from local.sample import Sample, load
 

@@ -15,8 +15,10 @@ from opentelemetry.trace import StatusCode
 from cmg_core.domain.record import Status
 from cmg_core.services import Services
 from cmg_core.triggers.masking import masked
-from local.inprocess.harness import InProcess, RunReport, Settings, Starting, http_call, insist, run
+from local.inprocess.calling import http_call, insist
+from local.inprocess.harness import RunReport, Starting, run
 from local.inprocess.hosting import Host
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Fault, Harm, Port, Tape
 from local.sample import Call as HttpCall
 from local.sample import Sample, load

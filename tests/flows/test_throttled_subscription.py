@@ -15,9 +15,9 @@ from cmg_core.engine import Engine
 from cmg_core.views import status_view
 from cmg_core.wake import wake_due
 from local.azure.site import apply_site
-from local.inprocess.harness import InProcess, Settings
 from local.inprocess.hosting import Host
 from local.inprocess.loop import EPOCH, run
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Tape
 from local.sample import Sample, load
 

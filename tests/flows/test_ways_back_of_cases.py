@@ -11,7 +11,8 @@ import pytest
 
 from cmg_core.domain.record import Status
 from cmg_core.domain.values import JsonObject
-from local.inprocess.harness import Aside, RunReport, Settings, run
+from local.inprocess.harness import Aside, RunReport, run
+from local.inprocess.stage import Settings
 from local.inprocess.tape import Fault, Harm
 from local.sample import Call, Sample, Then, load
 

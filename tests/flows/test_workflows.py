@@ -10,9 +10,10 @@ import pytest
 from cmg_core.domain.record import Status
 from cmg_core.services import Services
 from local.azure.receivers import heard
-from local.inprocess.harness import InProcess, RunReport, Settings, run
+from local.inprocess.harness import RunReport, run
 from local.inprocess.hosting import Host
 from local.inprocess.loop import run as run_virtually
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Tape
 from local.sample import SAMPLES, Sample, load
 from tests.logic_apps.definition import load as load_definition

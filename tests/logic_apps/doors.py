@@ -11,7 +11,7 @@ from cmg_core.domain.values import Json, JsonObject, text_at
 from cmg_core.services import Services
 from local.azure.messages import Request, Response
 from local.azure.receivers import Receiver
-from local.inprocess.harness import HOST, StoryFailed, http_call
+from local.inprocess.calling import HOST, StoryFailed, http_call
 from local.sample import Call as HttpCall
 from tests.logic_apps.messages import Answered, Sent, Unreachable
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Services
-from local.inprocess.harness import InProcess, RunReport, run
+from local.inprocess.harness import RunReport, run
 from local.inprocess.hosting import Host
+from local.inprocess.stage import InProcess
 from local.sample import Sample
 from tests.logic_apps.definition import load
 from tests.logic_apps.doors import PARAMETERS, AppDoor, Doors, TicketSystem, WorkflowFront

@@ -18,7 +18,7 @@ from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.views import plan_view
 from local.azure.messages import is_change
 from local.azure.world import World
-from local.inprocess.harness import InProcess, Settings
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Tape
 from local.sample import Expect, Sample
 from tests.properties.scenes import Scene

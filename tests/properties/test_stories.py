@@ -7,7 +7,8 @@ from hypothesis import assume, given, reject, settings
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.record import Status
 from local.azure.site import SiteError
-from local.inprocess.harness import RunReport, Settings, run
+from local.inprocess.harness import RunReport, run
+from local.inprocess.stage import Settings
 from tests.properties.people import people
 from tests.properties.planning import planned, sample_of
 from tests.properties.scenes import Scene, scenes

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from cmg_core.domain.record import Status
-from local.inprocess.harness import RunReport, Settings, StoryFailed, run
+from local.inprocess.calling import StoryFailed
+from local.inprocess.harness import RunReport, run
+from local.inprocess.stage import Settings
 from local.inprocess.tape import Fault, Harm
 from local.sample import Sample, load
 

@@ -21,10 +21,12 @@ from cmg_core.triggers.timers import run_wake_due
 from cmg_core.views import status_view
 from local.azure.messages import is_change
 from local.azure.site import apply_site
-from local.inprocess.harness import LEFTOVERS, InProcess, Settings, ask
+from local.inprocess.calling import ask
+from local.inprocess.harness import LEFTOVERS
 from local.inprocess.hosting import MOST_TRIES, Host
 from local.inprocess.loop import run as run_virtually
 from local.inprocess.memory import MemoryLedger, MemoryQueues
+from local.inprocess.stage import InProcess, Settings
 from local.inprocess.tape import Tape
 from local.sample import Sample, load
 from tests.unit.inputs.odd import examples, texts, values
