@@ -9,7 +9,8 @@ from local.azure.site import advance
 from local.chaos import troubles
 from local.chaos.mischief import Kind
 from local.chaos.story import Disturbance
-from local.chaos.troubles import Surroundings, Trouble
+from local.chaos.surroundings import Surroundings
+from local.chaos.troubles import Trouble
 from local.chaos.truth import bodies
 from local.inprocess.stage import InProcess
 

@@ -22,7 +22,7 @@ from local.azure.site import SiteError, apply_site
 from local.chaos.curing import Troubles
 from local.chaos.servers import Servers
 from local.chaos.story import Asked
-from local.chaos.troubles import Surroundings
+from local.chaos.surroundings import Surroundings
 from local.chaos.truth import bodies
 from local.chaos.witness import Witness
 from local.inprocess.calling import ask

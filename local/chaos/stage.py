@@ -17,7 +17,7 @@ from local.chaos.mischief import HINDERING, Kind, Mischief
 from local.chaos.people import People
 from local.chaos.servers import Servers
 from local.chaos.story import Story
-from local.chaos.troubles import Surroundings
+from local.chaos.surroundings import Surroundings
 from local.chaos.witness import Witness
 from local.inprocess.harness import AFTER_THE_END, LEFTOVERS, first_of
 from local.inprocess.loop import EPOCH

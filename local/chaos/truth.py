@@ -11,7 +11,7 @@ from local.azure.messages import Request
 from local.azure.site import advance
 from local.azure.world import Resource, World
 from local.chaos.story import Look
-from local.chaos.troubles import Surroundings
+from local.chaos.surroundings import Surroundings
 
 PROBE = Request("GET", "", "/CCM_Proxy_ServerAuth/ServiceMetadata")
 HEALTH = "applicationhealth"

@@ -16,7 +16,7 @@ from local.chaos.guarding import LAST_GATES
 from local.chaos.instruments import ChaoticQueues, WatchedSimulator, invocation_of
 from local.chaos.reading import ADDRESS, NEW_TYPES, type_of
 from local.chaos.story import Asked, AskedOfSite, LedgerState, Look, Run, Story
-from local.chaos.troubles import Surroundings
+from local.chaos.surroundings import Surroundings
 from local.chaos.truth import Truth, bodies
 from local.inprocess.loop import EPOCH
 from local.inprocess.stage import InProcess
