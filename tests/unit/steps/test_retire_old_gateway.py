@@ -10,8 +10,8 @@ from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import StepFailed, TryAgain
 from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
-from cmg_core.domain.plans import Part
-from cmg_core.domain.record import Claim, State, Waiting
+from cmg_core.domain.plans import Part, StandingGateway
+from cmg_core.domain.record import Claim, ClientFigures, State, Waiting
 from cmg_core.domain.record_sets import RecordSet
 from cmg_core.domain.values import JsonObject
 from cmg_core.services import Dialed, NameView, OperationLook, OperationState, Started
@@ -124,6 +124,40 @@ def test_invariant_4_expected_must_equal_healthy(instances: list[JsonObject]) ->
     services.resource_manager.instance_views[SCALE_SET.lower()] = instances
     [reason] = stopped_by(services, state)
     assert "healthy" in reason
+
+
+def without_reported_health(number: int) -> JsonObject:
+    """A machine that runs, and of whose application nothing is reported."""
+    view: JsonObject = {"statuses": [{"code": "PowerState/running"}]}
+    return {"name": f"granitefalls_{number}", "properties": {"provisioningState": "Succeeded", "instanceView": view}}
+
+
+@pytest.mark.parametrize(
+    ("made_by_the_site", "reports_health", "goes"),
+    [(False, True, False), (True, True, False), (True, False, True)],
+)
+def test_invariant_4_silent_machines_are_healthy_only_where_the_scale_set_reports_no_health(
+    made_by_the_site: bool, reports_health: bool, goes: bool
+) -> None:
+    services = FakeServices()
+    state = after_grace(services)
+    services.resource_manager.instance_views[SCALE_SET.lower()] = [without_reported_health(n) for n in range(2)]
+    if made_by_the_site:
+        standing = StandingGateway(
+            scale_set=Part(id=SCALE_SET),
+            address="203.0.113.7",
+            deployment_name=NEW_NAME,
+            instances=2,
+            health_extension=reports_health,
+            parts=(SCALE_SET,),
+        )
+        state = replace(state, new=replace(state.new, standing=standing))
+    if goes:
+        run(services, state)
+        assert deleted(services) == [f"DELETE {CLASSIC_ID}"]
+    else:
+        [reason] = stopped_by(services, state)
+        assert "0 of 2 expected instances are healthy" in reason
 
 
 def test_invariant_4_another_certificate_stops_the_removal() -> None:
@@ -393,6 +427,9 @@ def test_clients_are_waited_for_where_that_was_asked_for() -> None:
     assert isinstance(outcome, Wait) and outcome.gate is GateName.CLIENTS_MOVED and deleted(services) == []
     gate = outcome.state.gate(GateName.CLIENTS_MOVED)
     assert gate is not None and gate.asked_at is not None
+    counted = ClientFigures(services.clock.now(), "ann@contoso.com", active=10_000, moved=9_700)
+    outcome = run(services, replace(state, client_figures=(counted,)))
+    assert isinstance(outcome, Wait) and "9700 of 10000" in outcome.reason
 
 
 def vouched(state: State) -> State:
@@ -500,7 +537,9 @@ def test_a_last_gate_waits_with_patience_for_what_may_cure_itself() -> None:
 def before_the_sites_record(services: FakeServices, case: Case, old_service_name: str = SERVICE) -> State:
     """Everything stands as it should, and the site's record of the old gateway is about to go."""
     state = closed(after_grace(services), GateName.SITE_RECORD_REMOVED)
-    assert state.plan is not None and state.plan.old_gateway is not None
+    gate = state.gate(GateName.SITE_RECORD_REMOVED)
+    assert gate is not None and state.plan is not None and state.plan.old_gateway is not None
+    state = state.with_gate(replace(gate, asked_at=None))
     old = state.plan.old_gateway.model_copy(update={"service_name": old_service_name})
     return replace(state, plan=state.plan.model_copy(update={"case": case, "old_gateway": old}))
 

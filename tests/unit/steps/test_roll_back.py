@@ -266,6 +266,15 @@ def test_what_belongs_to_others_stays() -> None:
     assert deleted(services) == set()
 
 
+def test_a_part_in_between_that_belongs_to_others_stays_and_the_rest_goes() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    stands(services)
+    services.resource_manager.add({"id": MAKE.load_balancer, "tags": {"cmg-deployment": "another deployment"}})
+    to_the_end(services, replace(state, roll_back=RollBack(services.clock.now())))
+    assert deleted(services) == set(MAKE.ids) - {MAKE.load_balancer}
+
+
 def test_everything_stays_while_a_record_of_the_zone_leads_to_its_name() -> None:
     services = FakeServices()
     state = before_cut_over(services)
