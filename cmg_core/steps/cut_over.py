@@ -53,7 +53,7 @@ async def _lower_ttl(context: StepContext, state: State) -> Done | Wait:
     before = max(record.ttl, record.ttl_before or timedelta())
     lowered = low_ttl(before)
     if record.ttl > lowered:
-        await _put(context, state, record.with_ttl(lowered, before))
+        await _put(context, record.with_ttl(lowered, before))
     longest_held = max(before, plan_of(state).record_ttl)
     cut_over = replace(state.cut_over, ttl_before=longest_held, ttl_lowered_at=await beginning(context))
     told = f"lowered the TTL of {names.service_name} from {_seconds(before)} to {_seconds(lowered)}"
@@ -145,7 +145,7 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
     record = await _record(context, state)
     if record is None and (not case.moves_the_name or plan_of(state).record is None):
         record = RecordSet.alias(_record_id(state), NEW_RECORD_TTL, names.deployment_name)
-        await _put(context, state, record)
+        await _put(context, record)
         told = (f"made the record {names.service_name} → {names.deployment_name}",)
         flipped = replace(noted, flipped_at=await beginning(context), ttl_at_flip=timedelta())
         return Done(replace(state, cut_over=flipped), told)
@@ -155,7 +155,7 @@ async def _change_record(context: StepContext, state: State) -> Done | Wait:
         old = plan_of(state).record
         if old is None or not record.points_at(old.target):
             raise StepFailed(_changed(state, f"it points at {record.target or 'no name'} now"))
-        await _put(context, state, record.pointing_at(names.deployment_name))
+        await _put(context, record.pointing_at(names.deployment_name))
         told = (f"changed the record {names.service_name} from {record.target} to {names.deployment_name}",)
     else:
         told = (f"the record {names.service_name} leads to {names.deployment_name} already; since when is not known",)
@@ -272,7 +272,7 @@ async def _record(context: StepContext, state: State) -> RecordSet | None:
     return RecordSet.of(body) if body is not None else None
 
 
-async def _put(context: StepContext, state: State, record: RecordSet) -> None:
+async def _put(context: StepContext, record: RecordSet) -> None:
     await context.azure_of(record.id).put(await context.claim(), record.id, record.body(), etag=record.etag)
 
 

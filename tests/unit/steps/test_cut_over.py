@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import ChangedMeanwhile, StepFailed
 from cmg_core.domain.gates import OBSERVATION, GateName
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.record import State, Waiting
 from cmg_core.domain.record_sets import TTL_BEFORE, RecordSet, low_ttl
 from cmg_core.domain.values import at
-from cmg_core.services import NameView
+from cmg_core.services import Dialed, NameView
 from cmg_core.steps.cut_over import cut_over
 from cmg_core.steps.planned import plan_of
-from tests.fakes import NOW, FakeServices, context_of, deployment, leaf, migration
+from tests.fakes import CLASSIC_ID, NOW, FakeServices, context_of, deployment, leaf, migration
 from tests.stories import ALIVE, NEW_NAME, OLD_NAME, RECORD_ID, RELAYS, SERVICE, before_cut_over, opened, record_body
 
 
@@ -57,7 +58,10 @@ def test_the_record_does_not_change_while_the_new_gateway_does_not_relay() -> No
     services.dialer.answers[NEW_NAME] = ALIVE
     assert waits_at(run(services, state)) is GateName.CONNECTION_POINT_CONNECTED
     everything_open = replace(opened(state), cut_over=replace(state.cut_over, ttl_before=timedelta(seconds=300)))
-    assert isinstance(run(services, everything_open), Wait)
+    waiting = run(services, everything_open)
+    assert isinstance(waiting, Wait) and waiting.state == everything_open
+    assert timedelta() < waiting.after <= timedelta(minutes=1)
+    assert "relays" in waiting.reason and "CMGService_No_Connector" in waiting.reason
     assert record_now(services).target == OLD_NAME
 
 
@@ -205,6 +209,50 @@ def test_what_relays_with_another_certificate_is_no_gateway_for_the_clients() ->
     assert record_now(services).target == OLD_NAME
 
 
+@pytest.mark.parametrize("changes", [{"case": Case.NEW_NAME, "record": None}, {"case": Case.NEW_DEPLOYMENT}])
+def test_under_a_new_name_a_record_that_somebody_else_made_is_left_alone(changes: dict[str, object]) -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services), GateName.READY_TO_CUT_OVER)
+    services.resource_manager.add(record_body("portal.contoso.net"))
+    with pytest.raises(StepFailed) as failed:
+        run(services, replace(state, plan=plan_of(state).model_copy(update=changes)))
+    assert failed.value.problem.code == "record-changed" and services.resource_manager.writes == []
+
+
+@pytest.mark.parametrize("in_plan", [True, False])
+def test_where_the_name_moves_a_record_that_is_gone_is_made_only_where_the_plan_saw_none(in_plan: bool) -> None:
+    services = FakeServices()
+    gone = {"resource_id": CLASSIC_ID, "service_name": SERVICE, "gone": True}
+    state = opened(before_cut_over(services, migration(old_gateway=gone)), GateName.READY_TO_CUT_OVER)
+    del services.resource_manager.resources[RECORD_ID.lower()]
+    if in_plan:
+        with pytest.raises(StepFailed) as failed:
+            run(services, state)
+        assert failed.value.problem.code == "record-changed" and services.resource_manager.writes == []
+    else:
+        run(services, replace(state, plan=plan_of(state).model_copy(update={"record": None})))
+        assert record_now(services).target == NEW_NAME
+
+
+def test_a_record_that_leads_over_before_its_ttl_was_lowered_is_not_written() -> None:
+    services = FakeServices()
+    state = before_cut_over(services)
+    services.resource_manager.add(record_body(NEW_NAME))
+    assert waits_at(run(services, state)) is GateName.READY_TO_CUT_OVER
+    assert services.resource_manager.writes == []
+
+
+def test_the_record_stays_until_a_person_says_that_the_new_gateway_serves_the_old_ones_content() -> None:
+    services = FakeServices()
+    serving = {"resource_id": CLASSIC_ID, "service_name": SERVICE, "serves_content": True}
+    state = before_cut_over(services, migration(old_gateway=serving))
+    state = opened(state, GateName.READY_TO_CUT_OVER, GateName.CONNECTION_POINT_CONNECTED)
+    outcome = run(services, replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta())))
+    assert waits_at(outcome) is GateName.CONTENT_READY and record_now(services).target == OLD_NAME
+    gate = outcome.state.gate(GateName.CONTENT_READY)
+    assert gate is not None and gate.asked_at == services.clock.now()
+
+
 def test_a_record_that_somebody_pointed_elsewhere_is_left_alone() -> None:
     services = FakeServices()
     state = opened(before_cut_over(services), GateName.READY_TO_CUT_OVER)
@@ -239,6 +287,9 @@ def test_nothing_changes_before_the_moment_that_the_request_names() -> None:
     outcome = run(services, state)
     assert isinstance(outcome, Wait) and outcome.after == timedelta(hours=5)
     assert record_now(services).target == OLD_NAME
+    services.clock.pass_by(timedelta(hours=5))
+    run(services, outcome.state)
+    assert record_now(services).target == NEW_NAME
 
 
 def test_a_new_deployment_sets_its_record_no_earlier_than_the_request_allows() -> None:
@@ -389,6 +440,7 @@ def test_a_ttl_that_was_not_lowered_is_waited_for_as_long_as_anybody_may_hold_it
     assert state.plan is not None and state.plan.record is not None
     record = state.plan.record.model_copy(update={"ttl": timedelta(seconds=in_plan)})
     services.resource_manager.add(record_body(OLD_NAME, ttl=now))
+    services.dns.point(SERVICE, NEW_NAME)
     noted = replace(state.cut_over, ttl_lowered_at=None)
     outcome = run(services, replace(state, plan=state.plan.model_copy(update={"record": record}), cut_over=noted))
     assert record_now(services).target == NEW_NAME
@@ -500,8 +552,9 @@ def in_the_gap(services: FakeServices) -> State:
 def test_an_accepted_gap_that_lasts_longer_than_usual_is_told_with_what_to_do() -> None:
     services = FakeServices()
     state = in_the_gap(services)
+    services.clock.pass_by(timedelta(minutes=2))
     assert "The gap lasts" not in reason(run(services, state))
-    services.clock.pass_by(timedelta(minutes=2, seconds=1))
+    services.clock.pass_by(timedelta(seconds=1))
     assert f"The gap lasts since {NOW.isoformat()}, longer than the usual PT2M" in reason(run(services, state))
 
 
@@ -520,6 +573,85 @@ def test_how_long_an_accepted_gap_lasted_is_told_beside_what_was_foretold() -> N
     services.dialer.answers[NEW_NAME] = RELAYS
     told = "the new gateway relays PT1M10S after the record was seen to lead to it; foretold at the longest PT12M"
     assert told in run(services, state).told
+
+
+def test_where_no_gap_was_foretold_none_is_told() -> None:
+    services = FakeServices()
+    state = in_the_gap(services)
+    state = replace(
+        state, plan=plan_of(state).model_copy(update={"usual_gap": timedelta(), "foretold_gap": timedelta()})
+    )
+    services.clock.pass_by(timedelta(hours=1))
+    assert "The gap lasts" not in reason(run(services, state))
+    services.dialer.answers[NEW_NAME] = RELAYS
+    assert not [told for told in run(services, state).told if "foretold" in told]
+
+
+@pytest.mark.parametrize(
+    ("answer", "changes"),
+    [
+        (ALIVE, True),
+        (RELAYS, True),
+        (replace(ALIVE, leaf=leaf("proxy.contoso.com")), False),
+        (replace(ALIVE, status=404, status_text="Not Found"), False),
+        (replace(ALIVE, status=0, status_text="", failure="timed out"), False),
+    ],
+)
+def test_with_a_gap_the_record_changes_only_to_a_gateway_that_shows_its_certificate(
+    answer: Dialed, changes: bool
+) -> None:
+    services = FakeServices()
+    state = opened(before_cut_over(services, migration(accept_gap="PT15M")), GateName.READY_TO_CUT_OVER)
+    services.dialer.answers[NEW_NAME] = answer
+    outcome = run(services, replace(state, cut_over=replace(state.cut_over, ttl_before=timedelta())))
+    assert isinstance(outcome, Wait)
+    if changes:
+        assert record_now(services).target == NEW_NAME
+    else:
+        assert record_now(services).target == OLD_NAME and outcome.gate is None
+        assert "answers as a gateway" in outcome.reason
+
+
+def test_in_a_gap_the_inside_view_is_asked_for_at_once_and_only_once() -> None:
+    services = FakeServices()
+    state = in_the_gap(services)
+    waiting = run(services, state)
+    assert waits_at(waiting) is GateName.CONNECTION_POINT_CONNECTED
+    gate, asked_at = waiting.state.gate(GateName.INSIDE_DNS), services.clock.now()
+    assert gate is not None and not gate.is_open and gate.asked_at == asked_at
+    services.clock.pass_by(timedelta(minutes=1))
+    later = run(services, waiting.state).state.gate(GateName.INSIDE_DNS)
+    assert later is not None and later.asked_at == asked_at
+
+
+def in_a_gap_of_others(services: FakeServices) -> State:
+    """Others hold the zone; a gap begins with their change of the record."""
+    state = before_cut_over(services, migration(accept_gap="PT15M", dns=None))
+    services.dialer.answers[NEW_NAME] = ALIVE
+    return opened(state, GateName.READY_TO_CUT_OVER)
+
+
+def test_with_a_gap_in_a_zone_of_others_nobody_is_asked_to_follow_before_the_record_is_seen_to_lead_over() -> None:
+    services = FakeServices()
+    state = in_a_gap_of_others(services)
+    services.dns.point(SERVICE, OLD_NAME, ttl=1800)
+    waiting = run(services, state)
+    assert waits_at(waiting) is GateName.CNAME
+    assert waiting.state.cut_over.ttl_before == timedelta(seconds=1800)
+    inside = waiting.state.gate(GateName.INSIDE_DNS)
+    assert inside is not None and inside.asked_at is None
+    services.dns.point(SERVICE, NEW_NAME, ttl=60)
+    follows = run(services, waiting.state)
+    assert waits_at(follows) is GateName.CONNECTION_POINT_CONNECTED, "the old answer's TTL is not waited for"
+    assert follows.state.cut_over.flipped_at == services.clock.now()
+    assert follows.state.cut_over.ttl_at_flip == timedelta(seconds=1800)
+
+
+def test_with_a_gap_in_a_zone_of_others_a_plan_without_that_gate_goes_on_without_a_look() -> None:
+    services = FakeServices()
+    state = in_a_gap_of_others(services)
+    without = tuple(gate for gate in state.gates if gate.name is not GateName.CNAME)
+    assert waits_at(run(services, replace(state, gates=without))) is GateName.CONNECTION_POINT_CONNECTED
 
 
 def test_a_record_that_leads_over_already_is_told_so() -> None:
