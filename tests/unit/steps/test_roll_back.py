@@ -9,7 +9,7 @@ import pytest
 
 from cmg_core.domain.cases import Case
 from cmg_core.domain.errors import ChangedMeanwhile, StepFailed
-from cmg_core.domain.gates import OBSERVATION, GateName
+from cmg_core.domain.gates import OBSERVATION, Gate, GateName, Opener
 from cmg_core.domain.outcomes import Done, Outcome, Wait
 from cmg_core.domain.plans import ServiceRecord
 from cmg_core.domain.record import Claim, RollBack, State, Waiting
@@ -114,6 +114,14 @@ def test_the_record_goes_back_only_while_the_old_gateway_relays() -> None:
     assert isinstance(outcome, Wait) and services.resource_manager.writes == []
 
 
+def test_the_record_goes_back_though_the_new_gateway_fails_under_the_service_name() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    services.dialer.answers[SERVICE.lower()] = ALIVE
+    run(services, state)
+    assert record_now(services).target == OLD_NAME
+
+
 def died_at_the_change(services: FakeServices) -> State:
     """The record leads to the new gateway, whatever the ledger knows, and the inside view has followed by itself."""
     state = closed(in_grace(services), GateName.INSIDE_DNS)
@@ -131,6 +139,7 @@ def test_an_inside_view_that_followed_unasked_is_led_back_at_a_gate() -> None:
     gate = outcome.state.gate(GateName.INSIDE_DNS)
     assert gate is not None and gate.asked_at == services.clock.now()
     assert "only while the old gateway relays" in outcome.reason and gate.what_to_do in outcome.reason
+    assert "CMGService_No_Connector" in outcome.reason
 
 
 def test_that_gate_opens_when_the_old_gateway_relays_and_the_record_goes_back() -> None:
@@ -140,6 +149,7 @@ def test_that_gate_opens_when_the_old_gateway_relays_and_the_record_goes_back() 
     outcome = run(services, asked.state)
     gate = outcome.state.gate(GateName.INSIDE_DNS)
     assert gate is not None and gate.opened_by == OBSERVATION and record_now(services).target == OLD_NAME
+    assert gate.opened_at == services.clock.now() and "CMGConnector_Unauthorized" in gate.reason
     assert [told for told in outcome.told if "the gate inside-dns is open" in told]
 
 
@@ -148,6 +158,7 @@ def test_who_opens_that_gate_too_early_does_not_move_the_record() -> None:
     asked = run(services, died_at_the_change(services))
     outcome = run(services, opened(asked.state, GateName.INSIDE_DNS))
     assert isinstance(outcome, Wait) and outcome.gate is None and services.resource_manager.writes == []
+    assert "only while the old gateway relays" in outcome.reason and "CMGService_No_Connector" in outcome.reason
 
 
 def test_a_gate_that_nobody_was_asked_at_is_not_told_open() -> None:
@@ -293,6 +304,8 @@ def test_everything_stays_until_public_servers_have_forgotten_the_name() -> None
     services.dns.point(SERVICE, NEW_NAME)
     held = run(services, state)
     assert isinstance(held, Wait) and deleted(services) == set()
+    assert SERVICE in held.reason and NEW_NAME in held.reason
+    assert timedelta() < held.after <= timedelta(minutes=1)
     services.dns.point(SERVICE, OLD_NAME)
     to_the_end(services, held.state)
     assert deleted(services) == set(MAKE.ids)
@@ -343,6 +356,19 @@ def test_a_record_that_stood_before_a_new_deployment_is_not_its_own_to_remove() 
     with pytest.raises(StepFailed) as failed:
         run(services, replace(state, plan=plan, roll_back=RollBack(services.clock.now())))
     assert failed.value.problem.code == "name-would-dangle" and deleted(services) == set()
+
+
+def test_a_new_deployments_record_that_somebody_leads_elsewhere_is_theirs_and_the_way_back_ends() -> None:
+    services = FakeServices()
+    state = before_cut_over(services, deployment())
+    assert state.plan is not None
+    plan = state.plan.model_copy(update={"old_gateway": None, "record": None, "delete": ()})
+    stands(services)
+    services.resource_manager.add(record_body("portal.contoso.net"))
+    services.dns.answers.clear()
+    flipped = replace(state.cut_over, flipped_at=services.clock.now(), ttl_at_flip=timedelta())
+    to_the_end(services, replace(state, plan=plan, cut_over=flipped, roll_back=RollBack(services.clock.now())))
+    assert record_now(services).target == "portal.contoso.net" and deleted(services) == set(MAKE.ids)
 
 
 def of_others(services: FakeServices) -> State:
@@ -470,6 +496,16 @@ def test_an_old_gateway_without_an_id_of_its_own_is_whole_as_long_as_it_stands()
     assert record_now(services).target == OLD_NAME
 
 
+def test_an_old_gateway_of_which_the_plan_lists_no_part_is_whole_as_long_as_it_stands() -> None:
+    services = FakeServices()
+    state = in_grace(services)
+    assert state.plan is not None and state.plan.old_gateway is not None
+    old = state.plan.old_gateway.model_copy(update={"parts": ()})
+    services.resource_manager.add({"id": CLASSIC_ID, "properties": {"uniqueId": "first"}})
+    run(services, replace(state, plan=state.plan.model_copy(update={"old_gateway": old})))
+    assert record_now(services).target == OLD_NAME
+
+
 def test_the_old_gateway_that_the_plan_saw_is_gone_back_to() -> None:
     services = FakeServices()
     state = after_grace(services, immutable_id="first")
@@ -547,6 +583,31 @@ def test_under_a_new_name_nothing_goes_while_the_old_gateway_does_not_relay() ->
     assert isinstance(run(services, after.state), Wait) and services.resource_manager.writes == written
 
 
+@pytest.mark.parametrize("in_plan", [True, False])
+def test_under_a_new_name_of_which_no_client_has_learned_the_old_gateway_is_not_waited_for(in_plan: bool) -> None:
+    services = FakeServices()
+    state = under_a_new_name(services)
+    gate = state.gate(GateName.CONNECTION_POINT_CONNECTED)
+    assert gate is not None
+    unasked = state.with_gate(replace(gate, asked_at=None, opened_at=None))
+    without = replace(state, gates=tuple(each for each in state.gates if each is not gate))
+    services.dialer.answers[OTHER_NAME] = ALIVE
+    run(services, unasked if in_plan else without)
+    assert services.resource_manager.writes[0] == f"DELETE {RECORD_ID}"
+
+
+def test_under_a_new_name_a_person_may_have_vouched_for_an_old_gateway_that_answers_strangers_itself() -> None:
+    services = FakeServices()
+    state = under_a_new_name(services)
+    services.dialer.answers[OTHER_NAME] = replace(ALIVE, status=401, status_text="CMGService_Invalid_Token")
+    gate = state.gate(GateName.CONNECTION_POINT_CONNECTED)
+    assert gate is not None
+    observed = state.with_gate(replace(gate, opened_by=OBSERVATION))
+    assert isinstance(run(services, observed), Wait) and services.resource_manager.writes == []
+    run(services, state.with_gate(replace(gate, opened_by="ann@contoso.com")))
+    assert services.resource_manager.writes[0] == f"DELETE {RECORD_ID}"
+
+
 def test_a_record_under_a_new_name_that_stood_before_stays() -> None:
     services = FakeServices()
     state = under_a_new_name(services)
@@ -574,8 +635,28 @@ def test_whoever_holds_the_zone_is_asked_to_remove_the_new_names_record_and_then
     assert isinstance(asked, Wait) and asked.gate is GateName.CNAME and deleted(services) == set()
     services.dns.answers[SERVICE.lower()] = [NameView("a"), NameView("b")]
     services.dialer.answers[SERVICE.lower()] = replace(ALIVE, status=0, status_text="", failure="no such name")
-    to_the_end(services, asked.state)
+    seen = replace(asked.state, cut_over=replace(asked.state.cut_over, ttl_at_flip=timedelta(minutes=5)))
+    began = run(services, seen)
+    assert [told for told in began.told if "the gate cname is open" in told]
+    assert began.state.roll_back is not None and began.state.roll_back.ttl_at_change == timedelta()
+    to_the_end(services, began.state)
     assert deleted(services) == set(MAKE.ids)
+
+
+def test_a_gateway_that_the_site_made_is_removed_by_its_administrator_after_the_record_that_led_there() -> None:
+    services = FakeServices()
+    state = new_name_in_a_zone_of_others(services, make=None)
+    made = Gate(GateName.GATEWAY_CREATED, Opener.PERSON, "Remove it in the console.")
+    state = replace(state, gates=(made, *state.gates))
+    asked = run(services, state)
+    assert isinstance(asked, Wait) and asked.gate is GateName.CNAME
+    services.dns.answers[SERVICE.lower()] = [NameView("a"), NameView("b")]
+    waits = run(services, asked.state)
+    assert isinstance(waits, Wait) and waits.gate is GateName.GATEWAY_CREATED
+    gate = waits.state.gate(GateName.GATEWAY_CREATED)
+    assert gate is not None and gate.asked_at == services.clock.now()
+    assert isinstance(run(services, opened(waits.state, GateName.GATEWAY_CREATED)), Done)
+    assert deleted(services) == set()
 
 
 def test_a_gateway_that_stays_keeps_its_record_in_a_zone_of_others() -> None:
