@@ -1,15 +1,17 @@
 """What may be asked of a deployment, for every phase, request and status: the table, exhaustively."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmg_core.domain.clients_moved import KEPT
 from cmg_core.domain.gates import Gate, GateName, Opener
+from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import Ask, Requested, RollBack, State, Status, StepProgress, Waiting
+from cmg_core.domain.record import Ask, ClientFigures, Requested, RollBack, State, Status, StepProgress, Waiting
 from cmg_core.domain.requests import RetirementRequest
 from cmg_core.domain.transitions import (
     RELEASE_NAME,
@@ -259,12 +261,25 @@ def test_a_check_and_an_extension_look_at_once(waits: bool) -> None:
 
 @pytest.mark.parametrize("until", [timedelta(), None])
 def test_a_grace_period_is_not_extended_to_its_own_end_or_to_no_moment(until: timedelta | None) -> None:
-    course = Course("retire-old-gateway", Status.GRACE, in_grace())
+    course = at_work(Status.GRACE, "retire-old-gateway", operations={})
     assert course.state.grace_ends_at is not None
     moment = None if until is None else course.state.grace_ends_at + until
-    assert take_up(course, asked(Ask.EXTEND, until=moment))[0] == course
+    assert take_up(course, later(Ask.EXTEND, until=moment))[0] == course
     unbegun = replace(course, state=replace(course.state, grace_ends_at=None))
     assert take_up(unbegun, asked(Ask.EXTEND, until=LATER))[0] == unbegun
+
+
+@pytest.mark.parametrize("step", STEPS[1:8])
+def test_to_an_old_gateway_that_was_gone_nothing_goes_back_once_clients_are_led_over(step: str) -> None:
+    state = in_grace()
+    assert state.plan is not None and state.plan.old_gateway is not None
+    old = state.plan.old_gateway.model_copy(update={"gone": True})
+    gone = replace(state, plan=state.plan.model_copy(update={"old_gateway": old}))
+    led_over = step in ("cut-over", "retire-old-gateway")
+    taken = {Ask.ROLLBACK} if led_over else set()
+    for status in (Status.RUNNING, Status.NEEDS_ATTENTION):
+        assert set(possible(Course(step, status, gone))) == set(possible(Course(step, status, state))) - taken
+    assert bool(why_not(Course(step, Status.RUNNING, gone), Ask.ROLLBACK)) is led_over
 
 
 def with_gate(state: State, name: GateName, **changes: object) -> State:
@@ -384,3 +399,118 @@ def test_only_a_gate_that_is_asked_for_or_may_be_early_can_be_opened_by_a_person
     assert not why_not_this_gate(course, replace(gate, early=True), opens)
     assert why_not_this_gate(course, replace(gate, asked_at=NOW, opener=Opener.APP), opens)
     assert why_not_this_gate(Course("cut-over", Status.SUCCEEDED, course.state), replace(gate, asked_at=NOW), opens)
+
+
+def waiting_for_clients(deadline: str | None = "P14D", **changes: object) -> Course:
+    """The grace period is over, and clients are waited for."""
+    chosen = {"share": 0.98} if deadline is None else {"share": 0.98, "deadline": deadline}
+    state = closed(after_grace(FakeServices(), migration(gates={"clients-moved": chosen})), GateName.CLIENTS_MOVED)
+    for name in (GateName.SITE_RECORD_REMOVED, GateName.CONNECTION_POINT_REMOVED):
+        state = with_gate(state, name, asked_at=None, opened_at=None)
+    state = with_gate(state, GateName.CLIENTS_MOVED, opened_by="", reason="")
+    waiting = Waiting("for clients", NOW, NOW + timedelta(hours=12), GateName.CLIENTS_MOVED)
+    state = replace(state, grace_started_at=NOW, waiting=waiting)
+    return Course("retire-old-gateway", Status.WAITING, replace(state, **changes))  # type: ignore[arg-type]  # each test knows its keys
+
+
+def reported(active: int, moved: int, at: datetime = LATER) -> Requested:
+    counted = ClientFigures(at, "ann@contoso.com", active, moved)
+    return replace(asked(Ask.OPEN_GATE, gate=GateName.CLIENTS_MOVED, figures=counted), at=at)
+
+
+def test_figures_that_suffice_open_the_gate_of_the_clients_and_are_kept() -> None:
+    course, call = waiting_for_clients(), reported(10_000, 9_900)
+    after, told = take_up(course, call)
+    gate = after.state.gate(GateName.CLIENTS_MOVED)
+    assert gate is not None and (gate.opened_at, gate.opened_by) == (LATER, "ann@contoso.com")
+    assert after.state.client_figures == (call.figures,) and after.status is Status.RUNNING
+    assert GateName.CLIENTS_MOVED in told
+
+
+def test_figures_that_do_not_suffice_are_kept_and_told_and_open_nothing() -> None:
+    course, call = waiting_for_clients(), reported(10_000, 9_000)
+    after, told = take_up(course, call)
+    assert after == replace(course, state=replace(course.state, client_figures=(call.figures,)))
+    assert "ann@contoso.com" in told and "9000 of 10000" in told
+
+
+def test_the_last_month_of_daily_figures_is_kept() -> None:
+    course = waiting_for_clients()
+    for day in range(KEPT + 2):
+        course, _ = take_up(course, reported(10_000, 9_000 + day, LATER + timedelta(days=day)))
+    assert [each.moved for each in course.state.client_figures] == list(range(9_002, 9_002 + KEPT))
+
+
+def test_without_figures_the_gate_of_the_clients_opens_from_the_deadline_on() -> None:
+    course, deadline = waiting_for_clients(), NOW + timedelta(days=14)
+    call = asked(Ask.OPEN_GATE, gate=GateName.CLIENTS_MOVED)
+    assert take_up(course, replace(call, at=deadline - timedelta(seconds=1))) == (course, "")
+    after, _ = take_up(course, replace(call, at=deadline))
+    gate = after.state.gate(GateName.CLIENTS_MOVED)
+    assert gate is not None and gate.is_open and after.state.client_figures == ()
+    undated, _ = take_up(waiting_for_clients(deadline=None), call)
+    gate = undated.state.gate(GateName.CLIENTS_MOVED)
+    assert gate is not None and gate.is_open
+
+
+def test_another_gate_does_not_wait_for_that_deadline() -> None:
+    course = waiting_for_clients()
+    gate = course.state.gate(GateName.SITE_RECORD_REMOVED)
+    assert gate is not None
+    assert not why_not_this_gate(course, replace(gate, asked_at=NOW), asked(Ask.OPEN_GATE, gate=gate.name))
+
+
+def test_clients_may_be_reported_once_the_grace_period_has_begun_and_nothing_else_is_confirmed_early() -> None:
+    course = waiting_for_clients()
+    course = replace(course, state=with_gate(course.state, GateName.CLIENTS_MOVED, asked_at=None))
+    call = reported(10_000, 9_000)
+    after, _ = take_up(course, call)
+    assert after.state.client_figures == (call.figures,)
+    unbegun = replace(course, state=replace(course.state, grace_started_at=None))
+    assert take_up(unbegun, call) == (unbegun, "")
+    without = replace(call, figures=None, at=NOW + timedelta(days=30))
+    assert take_up(course, without) == (course, "")
+
+
+@pytest.mark.parametrize("caller", [NOBODY, Principal("principal:ann", "Ann")])
+def test_who_opened_a_gate_is_noted_as_far_as_it_was_verified(caller: Principal) -> None:
+    name = GateName.READY_TO_CUT_OVER
+    course = at_work(Status.WAITING)
+    course = replace(course, state=with_gate(course.state, name, opened_at=None))
+    after, _ = take_up(course, later(Ask.OPEN_GATE, gate=name, called_by=caller))
+    gate = after.state.gate(name)
+    assert gate is not None and gate.opened_as == (caller if caller.id else None)
+
+
+MADE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/granitefalls"
+
+
+def made_by_the_site(step: str = "provision-scale-set") -> Course:
+    """Somebody is to make the new gateway in the console, and is waited for."""
+    gate = Gate(GateName.GATEWAY_CREATED, Opener.PERSON, "Make it.", asked_at=NOW)
+    state = before_cut_over(FakeServices(), migration(provisioned_by="site"))
+    others = tuple(each for each in state.gates if each.name is not GateName.GATEWAY_CREATED)
+    return Course(step, Status.WAITING, replace(state, gates=(gate, *others)))
+
+
+def test_who_has_made_the_gateway_names_its_scale_set() -> None:
+    course, name = made_by_the_site(), GateName.GATEWAY_CREATED
+    assert take_up(course, asked(Ask.OPEN_GATE, gate=name)) == (course, "")
+    after, _ = take_up(course, asked(Ask.OPEN_GATE, gate=name, made=MADE))
+    assert after.state == replace(
+        with_gate(course.state, name, opened_at=NOW, opened_by="ann@contoso.com", reason="because"),
+        new=replace(course.state.new, named=MADE),
+    )
+
+
+def test_on_the_way_back_the_sites_administrator_removes_the_gateway_and_names_nothing() -> None:
+    course = made_by_the_site("verify-gateway")
+    course = replace(course, state=with_gate(course.state, GateName.GATEWAY_CREATED, opened_at=NOW, opened_by="ann"))
+    back, _ = take_up(course, later(Ask.ROLLBACK))
+    gate = back.state.gate(GateName.GATEWAY_CREATED)
+    assert gate is not None and not gate.is_open and gate.asked_at is None and gate.opener is Opener.PERSON
+    assert "removes the new gateway" in gate.what_to_do
+    waits = replace(back, state=with_gate(back.state, GateName.GATEWAY_CREATED, asked_at=NOW))
+    done, _ = take_up(waits, later(Ask.OPEN_GATE, gate=GateName.GATEWAY_CREATED))
+    gate = done.state.gate(GateName.GATEWAY_CREATED)
+    assert gate is not None and gate.is_open
