@@ -1,21 +1,25 @@
 """wake-due: what is overdue is sent again, what fits nothing is reported, and nothing holds up the rest."""
 
 import asyncio
+import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from cmg_core.domain.errors import UnreadableRow
 from cmg_core.domain.problems import Problem
-from cmg_core.domain.record import MESSAGE, SCHEMA, Claim, Message, Status, Waiting
+from cmg_core.domain.record import MESSAGE, SCHEMA, Claim, Happening, Message, Status, Waiting
+from cmg_core.ledger.queues import NOTIFY
+from cmg_core.notify.subscription import Subscription, SubscriptionState
 from cmg_core.services import ActiveRow, Stored
 from cmg_core.wake import AT_ONCE, SENDS_WITHOUT_PROGRESS, WITHIN, Came, Tally, wake_due
 from local.inprocess.loop import run
 from local.inprocess.memory import MemoryLedger
+from tests.fakes import NOW
 from tests.records import a_record, a_state
 from tests.unit.triggers.callers import MemoryServices
 
@@ -23,10 +27,11 @@ PROBLEM = Problem(code="scale-set-failed", title="The scale set failed", detail=
 
 
 async def begun(services: MemoryServices, count: int) -> None:
-    """So many deployments, one minute apart, all overdue."""
+    """So many deployments, one minute apart, all overdue; whose turn comes first was changed last."""
     for number in range(count):
-        now = services.clock.now() + timedelta(minutes=number)
-        await services.ledger.create(replace(a_record(f"d{number}"), wake_at=now, updated_at=now), [])
+        later = timedelta(minutes=number)
+        wake_at, changed_at = services.clock.now() + later, services.clock.now() - later
+        await services.ledger.create(replace(a_record(f"d{number}"), wake_at=wake_at, updated_at=changed_at), [])
     services.clock.pass_by(timedelta(days=1, minutes=1))
 
 
@@ -39,6 +44,11 @@ def played(story: Callable[[MemoryServices], Awaitable[None]]) -> None:
         await story(MemoryServices())
 
     run(play())
+
+
+def notices(services: MemoryServices) -> list[str]:
+    """The deployments whose listeners are to hear what their histories say."""
+    return [json.loads(message.body)["deployment_id"] for message in services.queues.waiting if message.step == NOTIFY]
 
 
 def test_thousands_are_woken_a_few_at_a_time() -> None:
@@ -118,7 +128,7 @@ def test_a_grace_period_that_ends_within_a_day_is_named_each_hour(caplog: pytest
             ("d2", Status.GRACE, looks_earlier),
         ):
             await services.ledger.create(replace(a_record(name, state), status=status, wake_at=ends_at), [])
-        for _ in range(2 * 24 * 60):
+        for _ in range(2 * 24 * 60 + 1):  # at its very end it is too late to extend it
             await woken(services)
             services.clock.pass_by(timedelta(minutes=1))
         named = [line for line in caplog.records if "grace period ends" in line.message]
@@ -186,22 +196,26 @@ def test_after_five_sends_without_progress_a_person_is_called_who_is_told_why(se
     async def story(services: MemoryServices) -> None:
         waiting = Waiting("for the world", services.clock.now(), services.clock.now())
         record = replace(a_record("d0", a_state(waiting=waiting)), wake_at=services.clock.now(), sends=sends)
-        await services.ledger.create(record, [])
+        await services.ledger.create(replace(record, subscribed=True), [])
         tally = await woken(services)
         stored = services.ledger.peek("d0")
         assert stored is not None
         if sends < SENDS_WITHOUT_PROGRESS:
             assert tally.sent == 1 and stored.record.state == record.state
             assert (stored.record.revision, stored.record.sends) == (1, sends + 1)
+            [message] = services.queues.waiting
+            assert MESSAGE.validate_json(message.body).subscribed
             return
         called, now = stored.record, services.clock.now()
-        assert tally.came == {Came.CALLED_FOR_ATTENTION: 1} and services.queues.waiting == []
+        assert tally.came == {Came.CALLED_FOR_ATTENTION: 1} and notices(services) == ["d0"]
+        assert len(services.queues.waiting) == 1, "nothing is sent to the step any more"
         assert (called.status, called.revision, called.step) == (Status.NEEDS_ATTENTION, 2, "preflight")
         assert called.state.waiting is None and called.wake_at is None and called.saved_by.startswith("wake-due:")
         problem = called.state.problem
         assert problem is not None and (problem.code, problem.step, problem.at) == ("no-progress", "preflight", now)
         [event] = services.ledger.history("d0")
         assert (event.at, event.step, event.text, event.revision) == (now, "preflight", problem.title, 2)
+        assert event.kind is Happening.NEEDS_ATTENTION
 
     played(story)
 
@@ -251,6 +265,7 @@ def test_a_reminder_is_due_to_the_second_and_carries_the_problems_code(caplog: p
 def test_a_tally_is_told_in_words() -> None:
     assert str(Tally(Counter({Came.SENT: 2, Came.NOT_DUE: 1}))) == f"1 {Came.NOT_DUE}, 2 {Came.SENT}"
     assert str(Tally(Counter(), ("d0",))) == "1 records without a row"
+    assert str(Tally(Counter(), ("d0",), 3)) == "3 listened to, 1 records without a row"
 
 
 def test_rows_that_no_release_can_read_are_named_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
@@ -279,5 +294,45 @@ def test_what_is_reported_is_given_back_as_well() -> None:
         services.ledger = ByHand()
         services.clock.at = services.clock.at.replace(minute=0)
         assert (await woken(services)).unlisted == ("d7",)
+
+    played(story)
+
+
+def a_subscription(deployment_id: str, next_try_at: datetime | None, **changes: object) -> Subscription:
+    base = Subscription(
+        f"listener-of-{deployment_id}",
+        deployment_id,
+        "sealed",
+        "https://itsm.contoso.example",
+        (),
+        "ann@contoso.com",
+        NOW,
+    )
+    return replace(base, next_try_at=next_try_at, **changes)  # type: ignore[arg-type]  # each test knows its keys
+
+
+def test_listeners_who_should_have_heard_something_are_looked_at_each_deployment_once() -> None:
+    async def story(services: MemoryServices) -> None:
+        now = services.clock.now()
+        for subscription in (
+            a_subscription("now", now),
+            a_subscription("late", now - timedelta(hours=1)),
+            a_subscription("late", now - timedelta(hours=2), id="another-listener"),
+            a_subscription("unplanned", None),
+            a_subscription("soon", now + timedelta(seconds=1)),
+            a_subscription("over", now, state=SubscriptionState.ENDED),
+        ):
+            await services.subscriptions.add(subscription)
+        tally = await woken(services)
+        assert sorted(notices(services)) == ["late", "now", "unplanned"] and tally.listened_to == 3
+
+    played(story)
+
+
+def test_where_no_callback_keys_are_set_nobody_is_looked_for() -> None:
+    async def story(services: MemoryServices) -> None:
+        services.callbacks = replace(services.callbacks, keys=None)
+        await services.subscriptions.add(a_subscription("late", services.clock.now()))
+        assert (await woken(services)).listened_to == 0 and services.queues.waiting == []
 
     played(story)

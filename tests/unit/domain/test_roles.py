@@ -114,6 +114,21 @@ def test_a_customers_principal_is_never_that_of_home_or_of_another_customer() ->
     assert len(ids) == 3
 
 
+def test_a_principal_of_home_is_told_by_its_object_id_and_a_customers_by_its_tenant_too() -> None:
+    at_home = caller_of(Claims(HOME, "ann", ("Cmg.Reader",), "Ann"), RULES)
+    assert at_home == Caller(Principal("principal:ann", "Ann"), frozenset({Role.READER}), "")
+    customers = caller_of(Claims(CUSTOMER, "ann", name="Ann of Fabrikam"), RULES)
+    assert customers == Caller(Principal(f"principal:{CUSTOMER}:ann", "Ann of Fabrikam"), frozenset(), CUSTOMER)
+
+
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [((), "none"), ((Role.READER,), "reader"), ((Role.OPERATOR, Role.REQUESTER), "requester or operator")],
+)
+def test_roles_are_told_in_the_order_of_the_table(roles: tuple[Role, ...], words: str) -> None:
+    assert in_words(iter(roles)) == words
+
+
 def test_only_home_sees_all() -> None:
     assert caller_of(Claims(HOME, "o"), RULES).sees(CUSTOMER)
     customer = caller_of(Claims(CUSTOMER, "o"), RULES)

@@ -44,7 +44,16 @@ def test_what_others_lead_is_in_it_only_where_the_plan_has_the_gate() -> None:
 def test_a_new_deployment_can_go_back_until_it_has_succeeded() -> None:
     back = way_back(DEPLOYMENT)
     assert back.possible_until == "the deployment has succeeded"
-    assert "record goes" in back.how[0]
+    assert "record goes" in back.how[0] and "is removed" in back.how[1] and len(back.how) == 2
+    without = tuple(gate for gate in DEPLOYMENT.gates if gate.name is not GateName.CNAME)
+    assert [*way_back(DEPLOYMENT.model_copy(update={"gates": without})).how] == [back.how[1]]
+    steps = tuple(step for step in DEPLOYMENT.steps if not step.startswith("provision"))
+    assert "did not make it" in way_back(DEPLOYMENT.model_copy(update={"steps": steps})).how[-1]
+
+
+def test_a_plan_without_a_grace_period_names_none() -> None:
+    without = way_back(MIGRATION.model_copy(update={"grace_period": None})).possible_until
+    assert "site-record-removed" in without and "grace period" not in without
 
 
 def test_a_gateway_that_was_not_made_here_stays() -> None:
@@ -70,6 +79,10 @@ def test_to_a_gateway_that_was_gone_there_is_no_way_back_once_clients_are_led_ov
     gone = MIGRATION.old_gateway.model_copy(update={"gone": True})
     back = way_back(MIGRATION.model_copy(update={"old_gateway": gone}))
     assert back.possible_until == "the cut-over begins" and "gone" in back.why_not
+    assert len(back.how) == 1 and "is removed" in back.how[0]
+    steps = tuple(step for step in MIGRATION.steps if not step.startswith("provision"))
+    [kept] = way_back(MIGRATION.model_copy(update={"old_gateway": gone, "steps": steps})).how
+    assert "did not make it" in kept
 
 
 def test_under_two_names_nothing_is_led_back_and_the_old_one_must_relay_first() -> None:
