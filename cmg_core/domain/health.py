@@ -33,12 +33,7 @@ def health_of(instances: Sequence[JsonObject], expected: int, *, health_extensio
     missing = [f"instance {name}: {', '.join(what)}" for name, what in lacks if what]
     if len(instances) != expected:
         missing.append(f"{len(instances)} instances stand where {expected} are expected")
-    return Health(expected, len(healthy_instances(instances, health_extension=health_extension)), tuple(missing))
-
-
-def healthy_instances(instances: Sequence[JsonObject], *, health_extension: bool = True) -> tuple[JsonObject, ...]:
-    """Those instances that lack nothing."""
-    return tuple(instance for instance in instances if not _lacks(instance, health_extension))
+    return Health(expected, sum(not what for _, what in lacks), tuple(missing))
 
 
 def causes(instances: Sequence[JsonObject]) -> tuple[str, ...]:

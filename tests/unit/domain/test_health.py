@@ -75,7 +75,7 @@ def test_the_machines_own_errors_are_causes_with_their_codes() -> None:
         {"code": "PowerState/running", "level": "Info", "message": "fine"},
     ]
     [cause] = causes([failed, instance("1")])
-    assert all(word in cause for word in ("granitefalls_0", "machine", "OutOfMemory", "too small"))
+    assert all(word in cause for word in ("granitefalls_0, machine:", "OutOfMemory", "too small"))
     assert len(cause) < 500
 
 
@@ -88,4 +88,4 @@ def test_an_instance_without_a_name_is_told_by_its_number() -> None:
 )
 def test_what_azure_says_of_a_sick_instance_is_told(sick: JsonObject, said: str) -> None:
     assert f"«{said}»" in health_of([sick], 1).missing[0]
-    assert "«nothing»" in health_of([{"name": "bare"}], 1).missing[0]
+    assert health_of([{"name": "bare"}], 1).missing[0].count("«nothing»") == 2
