@@ -7,7 +7,7 @@ from cmg_core.domain.gateway_resources import FIRST_CONNECTION_POINT_PORT, HTTPS
 from cmg_core.domain.names import NameKind, kind_of
 from cmg_core.domain.plans import Names
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.requests import MigrationRequest, ReplacementRequest, Request
+from cmg_core.domain.requests import ClientsMoved, MigrationRequest, ReplacementRequest, Request
 
 
 def judge_case(request: Request, service_name: str) -> tuple[Finding, ...]:
@@ -80,31 +80,30 @@ def _tell_new_name(request: ReplacementRequest, service_name: str) -> list[Findi
 def gates_of(request: Request, names: Names, ports: str) -> tuple[Gate, ...]:
     """The gates of a plan in the order in which they stand in the way. ``ports`` says where connection points dial."""
     case, chosen = case_of(request, names.service_name), request.gates
+    if case is None:
+        return ()
     found = [_approval()] if chosen.approval else []
     if request.provisioned_by == "site":
         found.append(_gateway_created(request, names))
-    ready = [_ready_to_cut_over()] if chosen.ready_to_cut_over else []
     record = [_cname(request, names, case)] if names.has_own_domain else []
+    if not isinstance(request, ReplacementRequest):
+        first = [_first_connection_point(names, ports)] if chosen.connection_point_connected else []
+        return (*found, *record, *first)
+    ready = [_ready_to_cut_over()] if chosen.ready_to_cut_over else []
+    content = [_content()] if request.old_gateway.serves_content else []
     match case:
-        case None:
-            return ()
-        case Case.NEW_DEPLOYMENT:
-            first = [_first_connection_point(names, ports)] if chosen.connection_point_connected else []
-            return (*found, *record, *first)
         case Case.GAP_CLOSED:
-            found += [_second_connection_point(names, ports), *_content(request), *ready, *record, _inside_dns(names)]
+            found += [_second_connection_point(names, ports), *content, *ready, *record, _inside_dns(names)]
         case Case.GAP_ACCEPTED | Case.SAME_NAME_ALONE:
             follows = _following_inside_dns(names) if case is Case.GAP_ACCEPTED else _inside_dns(names)
             inside = [follows] if names.has_own_domain else []
-            found += [*_content(request), *ready, *record, *inside, _following_connection_point(names, ports)]
+            found += [*content, *ready, *record, *inside, _following_connection_point(names, ports)]
         case Case.NEW_NAME:
-            found += [*record, _linked_connection_point(names, ports), *_content(request), *ready]
+            found += [*record, _linked_connection_point(names, ports), *content, *ready]
         case Case.RETIREMENT:
-            found += [_serving_connection_point(names), *_content(request), *ready]
-    if not isinstance(request, ReplacementRequest):
-        return tuple(found)
+            found += [_serving_connection_point(names), *content, *ready]
     if chosen.clients_moved:
-        found.append(_clients_moved(request))
+        found.append(_clients_moved(chosen.clients_moved))
     found.append(_site_record_removed(request, names, case))
     if case in (Case.GAP_CLOSED, Case.NEW_NAME, Case.RETIREMENT):
         found.append(_connection_point_removed(names))
@@ -179,18 +178,14 @@ def _gateway_created(request: Request, names: Names) -> Gate:
     )
 
 
-def _content(request: Request) -> list[Gate]:
-    if not isinstance(request, ReplacementRequest) or not request.old_gateway.serves_content:
-        return []
-    return [
-        Gate(
-            GateName.CONTENT_READY,
-            Opener.PERSON,
-            "The site's administrator distributes the old gateway's content to the new one (new storage, new "
-            "distribution point), adds the new one to the same boundary groups, and confirms that both are done.",
-            early=True,
-        )
-    ]
+def _content() -> Gate:
+    return Gate(
+        GateName.CONTENT_READY,
+        Opener.PERSON,
+        "The site's administrator distributes the old gateway's content to the new one (new storage, new "
+        "distribution point), adds the new one to the same boundary groups, and confirms that both are done.",
+        early=True,
+    )
 
 
 def _first_connection_point(names: Names, ports: str) -> Gate:
@@ -212,10 +207,10 @@ def _ready_to_cut_over() -> Gate:
     )
 
 
-def _cname(request: Request, names: Names, case: Case | None) -> Gate:
+def _cname(request: Request, names: Names, case: Case) -> Gate:
     if request.dns is not None:
         who = "The app points the CNAME"
-    elif case is not None and case.moves_the_name:
+    elif case.moves_the_name:
         who = "Whoever holds the public zone lowers the TTL and, once that has run out, points the CNAME"
     else:
         who = "Whoever holds the public zone points the CNAME"
@@ -246,23 +241,20 @@ def _following_inside_dns(names: Names) -> Gate:
     )
 
 
-def _clients_moved(request: Request) -> Gate:
-    wanted = request.gates.clients_moved
-    figures = (
-        f" at least {wanted.share:.0%} of the internet clients of the last {wanted.active_days} days" if wanted else ""
-    )
+def _clients_moved(wanted: ClientsMoved) -> Gate:
     return Gate(
         GateName.CLIENTS_MOVED,
         Opener.PERSON,
-        f"The site's administrator counts that{figures} know or use the new gateway, and opens this gate with the "
+        f"The site's administrator counts that at least {wanted.share:.0%} of the internet clients of the last "
+        f"{wanted.active_days} days know or use the new gateway, and opens this gate with the "
         'figures as payload: {"active": 9000, "moved": 8870, "silent_since": "…"}. Figures that do not suffice are '
         "kept and shown; after the deadline a person may go on without figures.",
     )
 
 
-def _site_record_removed(request: ReplacementRequest, names: Names, case: Case | None) -> Gate:
+def _site_record_removed(request: ReplacementRequest, names: Names, case: Case) -> Gate:
     old, then = request.old_gateway.service_name, ""
-    if case is not None and not case.moves_the_name and old.lower() != names.service_name.lower():
+    if not case.moves_the_name and old.lower() != names.service_name.lower():
         then = f" Then nobody is led to {old} any more: whoever holds its public record, if there is one, takes it out."
     linked = (
         "" if case in (Case.GAP_CLOSED, Case.NEW_NAME) else " and has a connection point linked to it that is connected"
