@@ -135,6 +135,9 @@ def test_a_deployment_that_gets_nowhere_is_told_of_by_the_timer() -> None:
         for _ in range(SENDS_WITHOUT_PROGRESS + 1):
             services.clock.pass_by(timedelta(minutes=16))
             asyncio.run(wake_due(services))  # type: ignore[arg-type]  # fakes
-    assert [span.name for span in told.spans].count("wake") == SENDS_WITHOUT_PROGRESS + 1
+    wakes = [span for span in told.spans if span.name == "wake"]
+    assert [span.attributes["cmg.sends"] for span in wakes] == list(range(SENDS_WITHOUT_PROGRESS + 1))
+    assert {span.attributes["cmg.revision"] for span in wakes} == {1}
     (saved,) = [span for span in told.spans if span.name == "saved"]
     assert saved.attributes["cmg.status"] == "needs-attention"
+    assert len({span.attributes["cmg.deployment.id"] for span in (*wakes, saved)}) == 1
