@@ -190,7 +190,8 @@ def why_not_this_gate(course: Course, gate: Gate, requested: Requested) -> str:
         refused = why_no_decision(course.state, requested.at)
     if gate.name is GateName.GATEWAY_CREATED and not requested.made and course.step != ROLL_BACK:
         refused = 'Name the scale set that the site has made: `payload` {"resource_id": "…"}.'
-    is_report = requested.figures is not None and course.state.grace_started_at is not None
+    counts_clients = gate.name is GateName.CLIENTS_MOVED and requested.figures is not None
+    is_report = counts_clients and course.state.grace_started_at is not None
     if not gate.early and gate.asked_at is None and not is_report:
         return "The deployment has not come to it yet: what it confirms cannot be true before."
     return refused

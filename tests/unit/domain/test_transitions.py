@@ -472,6 +472,12 @@ def test_clients_may_be_reported_once_the_grace_period_has_begun_and_nothing_els
     assert take_up(course, without) == (course, "")
 
 
+def test_figures_of_clients_confirm_no_other_gate_before_it_is_asked_for() -> None:
+    course = waiting_for_clients()
+    call = replace(reported(10_000, 9_900), gate=GateName.SITE_RECORD_REMOVED)
+    assert take_up(course, call) == (course, "")
+
+
 @pytest.mark.parametrize("caller", [NOBODY, Principal("principal:ann", "Ann")])
 def test_who_opened_a_gate_is_noted_as_far_as_it_was_verified(caller: Principal) -> None:
     name = GateName.READY_TO_CUT_OVER
