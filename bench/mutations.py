@@ -20,13 +20,15 @@ HERE = ROOT / ".dev" / "mutations"
 TOOLS, COPY = HERE / "tools", HERE / "copy"
 PARTS = ("cmg_core", "docs", "local", "samples", "tests", "function_app.py", "pyproject.toml")
 MUTATED = (
-    *(f"cmg_core/domain/{name}.py" for name in ("certificates", "gates", "guard", "health", "locks", "names")),
-    *(f"cmg_core/domain/{name}.py" for name in ("old_gateway", "record_sets", "relay", "transitions")),
+    "cmg_core/domain/*.py",
     "cmg_core/engine.py",
     "cmg_core/wake.py",
     *(f"cmg_core/steps/{name}.py" for name in ("cut_over", "removing", "retire_old_gateway", "roll_back")),
 )
-TESTS = ("tests/unit/domain", "tests/unit/engine", "tests/unit/steps", "tests/unit/test_wake.py")
+TESTS = (
+    *("tests/unit/domain", "tests/unit/engine", "tests/unit/steps", "tests/unit/test_wake.py"),
+    *("tests/unit/telemetry", "tests/unit/notify/test_addresses.py"),
+)
 SETTINGS = f"""
 [tool.mutmut]
 source_paths = ["cmg_core"]
