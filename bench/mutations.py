@@ -27,7 +27,7 @@ MUTATED = (
 )
 TESTS = (
     *("tests/unit/domain", "tests/unit/engine", "tests/unit/steps", "tests/unit/test_wake.py"),
-    *("tests/unit/telemetry", "tests/unit/notify/test_addresses.py"),
+    *("tests/unit/telemetry/test_setting_up.py", "tests/unit/notify/test_addresses.py"),
 )
 SETTINGS = f"""
 [tool.mutmut]
