@@ -125,8 +125,6 @@ def _probe(value: str) -> str:
 
 
 def _message_keys(value: str) -> tuple[bytes, ...]:
-    if value.startswith("@Microsoft.KeyVault("):
-        raise ValueError("it is a Key Vault reference that App Service has not resolved")
     try:
         keys = tuple(base64.b64decode(part.strip(), validate=True) for part in value.split(","))
     except ValueError:
@@ -391,13 +389,16 @@ def read(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment. An empty one counts as left out. Raises SettingsError with every problem."""
     spelled = {PROXY_SPELLINGS.get(name, name): value for name, value in environment.items()}
     given = {name: value.strip() for name, value in spelled.items() if value.strip()}
-    problems = _storage_problems(given) + _identity_problems(given) + _caller_problems(given)
+    unresolved = _unresolved(given)
+    problems = unresolved + _storage_problems(given) + _identity_problems(given) + _caller_problems(given)
+    told = {problem.name for problem in unresolved}
     try:
         settings = Settings.model_validate(given, context={"in_azure": "WEBSITE_SITE_NAME" in given})
     except ValidationError as error:
         problems += [
             _problem(str(one["loc"][0]), one["msg"].removeprefix("Value error, "), given)
             for one in error.errors(include_url=False, include_input=False)
+            if str(one["loc"][0]) not in told
         ]
     if problems:
         raise SettingsError(tuple(problems))
@@ -413,6 +414,21 @@ def settings() -> Settings:
 def _problem(name: str, reason: str, given: Mapping[str, str]) -> SettingProblem:
     cures = {field.alias: field.description for field in Settings.model_fields.values()}
     return SettingProblem(name, "" if name in SECRET else given[name], f"{reason}; {cures[name]}")
+
+
+def _unresolved(given: Mapping[str, str]) -> list[SettingProblem]:
+    """Secrets that App Service hands on as the references that they are: it could not read them, and keeps that for up
+    to a day (Microsoft Learn, "Use Key Vault references as app settings", rotation and troubleshooting)."""
+    cure = (
+        "see that the secret that the reference names is in the vault and that the app's identity may read it "
+        "(Key Vault Secrets User); then save the app's settings again, because App Service looks anew only then, or "
+        "within a day"
+    )
+    return [
+        SettingProblem(name, "", f"it is a Key Vault reference that App Service has not resolved; {cure}")
+        for name in sorted(SECRET & given.keys())
+        if given[name].startswith("@Microsoft.KeyVault(")
+    ]
 
 
 def _identity_problems(given: Mapping[str, str]) -> list[SettingProblem]:

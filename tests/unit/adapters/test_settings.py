@@ -221,16 +221,27 @@ def test_the_keys_of_messages_are_read_in_order() -> None:
     assert read(STORAGE).message_keys.get_secret_value() == ()
 
 
+UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/SECRETKEY)"
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [
         ("SECRETKEY", "base64"),
         (base64.b64encode(b"SECRETKEY" * 3).decode(), "shorter than 32"),
         (f"{base64.b64encode(b'k' * 32).decode()},", "shorter than 32"),
-        ("@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/SECRETKEY)", "not resolved"),
+        (UNRESOLVED, "not resolved"),
     ],
 )
 def test_keys_that_are_none_are_refused_and_not_shown(value: str, told: str) -> None:
     (problem,) = refused(CMG_MESSAGE_KEYS=value).problems
     assert (problem.name, problem.seen) == ("CMG_MESSAGE_KEYS", "") and told in problem.cure
     assert value not in str(problem) and "SECRETKEY" not in str(problem)
+
+
+@pytest.mark.parametrize("name", ["CMG_MESSAGE_KEYS", "CMG_CALLBACK_KEYS", "CMG_GATEWAY_SOFTWARE"])
+def test_a_reference_that_app_service_has_not_resolved_is_told_as_one(name: str) -> None:
+    (problem,) = refused(**{name: UNRESOLVED}).problems
+    assert (problem.name, problem.seen) == (name, "")
+    assert "not resolved" in problem.cure and "Key Vault Secrets User" in problem.cure
+    assert "SECRETKEY" not in str(problem)
