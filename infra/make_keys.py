@@ -9,12 +9,18 @@ may write secrets in the vault, where the vault answers.
 import base64
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 KEYS = ("message-keys", "callback-keys")
+AGAIN = "`azd hooks run postprovision` and `azd deploy`."
+WAIT = (
+    "A role given minutes ago may not hold yet, and a vault in a private network answers in that network only. "
+    "Wait, or go there; then "
+)
 
 
 def main() -> int:
@@ -22,17 +28,17 @@ def main() -> int:
     if not vault:
         print("AZURE_KEY_VAULT_NAME is not set: run `azd provision` first, it tells this script.", file=sys.stderr)
         return 2
+    if shutil.which("az") is None:
+        print("The Azure CLI (az) is not on PATH: install it, sign in, then " + AGAIN, file=sys.stderr)
+        return 2
     for name in KEYS:
         shown = _az("show", vault, name)
         if shown.returncode == 0:
             print(f"{name}: kept")
             continue
-        if "SecretNotFound" not in shown.stderr:
-            print(f"{name}: {shown.stderr.strip()}", file=sys.stderr)
-            return 1
-        made = _make(vault, name)
-        if made.returncode != 0:
-            print(f"{name}: {made.stderr.strip()}", file=sys.stderr)
+        done = _make(vault, name) if "SecretNotFound" in shown.stderr else shown
+        if done.returncode != 0:
+            print(f"{name}: {done.stderr.strip()}\n{WAIT}{AGAIN}", file=sys.stderr)
             return 1
         print(f"{name}: made")
     return 0

@@ -85,6 +85,14 @@ def test_every_call_is_to_the_vault_that_was_made(vault: Path) -> None:
 def test_a_refusal_ends_it_and_is_told(vault: Path) -> None:
     done = run(vault, refuses=True)
     assert (done.returncode, done.stdout) == (1, "") and "message-keys: (Forbidden)" in done.stderr
+    assert "may not hold yet" in done.stderr and "azd hooks run postprovision" in done.stderr
+
+
+def test_without_the_azure_cli_it_says_what_to_install(tmp_path: Path) -> None:
+    environment = {"PATH": str(tmp_path), "AZURE_KEY_VAULT_NAME": "kv-cmg"}
+    command = [sys.executable, str(INFRA / "make_keys.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Azure CLI" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_key_that_cannot_be_looked_for_is_not_made(vault: Path) -> None:
