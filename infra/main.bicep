@@ -91,6 +91,7 @@ param lockStorage bool = true
 var tags = { 'azd-env-name': environmentName, product: 'cmg-migrate' }
 // azd takes names with these; workspaces, plans and apps do not.
 var plainName = replace(replace(environmentName, '_', '-'), '.', '-')
+var emails = alertEmails == '' ? [] : split(replace(alertEmails, ' ', ''), ',')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 
 resource group 'Microsoft.Resources/resourceGroups@2022-09-01' = {
@@ -217,7 +218,7 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
-    emails: alertEmails == '' ? [] : split(replace(alertEmails, ' ', ''), ',')
+    emails: emails
   }
 }
 
@@ -227,7 +228,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   params: {
     amount: monthlyBudget
     startDate: budgetStart
-    emails: alertEmails == '' ? [] : split(replace(alertEmails, ' ', ''), ',')
+    emails: emails
   }
 }
 

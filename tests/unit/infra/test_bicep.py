@@ -90,3 +90,10 @@ def test_every_alert_asks_for_lines_that_the_app_writes_and_has_its_runbook() ->
         query = (INFRA / "queries" / f"{name}.kql").read_text()
         phrases = re.findall(r'(?:has|startswith) "([^"]+)"', query)
         assert phrases and [phrase for phrase in phrases if phrase not in source] == []
+
+
+def test_the_host_leaves_out_no_line_that_an_alert_asks_for() -> None:
+    """Without it 20 a second are kept (Microsoft Learn, "host.json reference", samplingSettings)."""
+    host = json.loads((ROOT / "host.json").read_text())
+    excluded = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+    assert {"Trace", "Exception"} <= set(excluded)
