@@ -28,11 +28,15 @@ param instanceMemory int = 2048
 @maxValue(20)
 param alwaysReadyHttp int = 0
 
-@description('Subscriptions whose gateways the app may deploy and migrate. The custom roles are made in each. Leave it empty for customers\' tenants only.')
-param gatewaySubscriptions array = []
+@description('IDs of the subscriptions whose gateways the app may move, with commas between them. The custom roles are made in each. Empty: the app\'s own. none: customers\' tenants only.')
+param gatewaySubscriptions string = ''
 
-@description('Assign the custom roles on those whole subscriptions. false: only make them; you assign them to resource groups, zones and vaults.')
-param assignRoles bool = true
+@description('Resource groups that hold old and new gateways, vaults with certificates and DNS zones: their full IDs, with commas between them. Each exists already, in one of those subscriptions.')
+param gatewayGroups string = ''
+
+@description('Where the custom roles are assigned. groups: looking on the subscriptions, all else on the groups given. subscriptions: everything, removing too, on the whole subscriptions. none: you assign them.')
+@allowed(['groups', 'subscriptions', 'none'])
+param assignRoles string = 'groups'
 
 @description('The cloud that the gateways run in.')
 @allowed(['public', 'usgovernment'])
@@ -48,8 +52,29 @@ param dnsServers string = ''
 @description('Client ID of the multi-tenant app for customers\' tenants (docs/service-providers.md). Empty where there is none.')
 param customerApp string = ''
 
-@description('Client ID of the app registration that callers sign in to. Empty: function keys only.')
+@description('Client ID of the app registration that callers sign in to (docs/roles.md). Empty: function keys only.')
 param callerApp string = ''
+
+@description('Have App Service check callers\' tokens, too, before the app does: it takes those of the home tenant only.')
+param appServiceSignIn bool = false
+
+@description('IDs of all tenants whose principals may call, the home tenant\'s too, with commas between them. Empty: the home tenant alone.')
+param authTenants string = ''
+
+@description('What holders of function keys may, of reader, requester, approver and operator, with commas between them; or none: signed-in callers only. Empty: reader and requester.')
+param keyRoles string = ''
+
+@description('Who asks for a deployment may not approve it, and every request has the gate approval.')
+param separateDuties bool = false
+
+@description('Host names that events may be posted to, with commas between them. Empty: any public host on 443.')
+param callbackHosts string = ''
+
+@description('Path that a gateway is probed at. Empty: the app\'s own choice.')
+param probePath string = ''
+
+@description('How many seconds a run may write on one claim. Empty: 300.')
+param claimSeconds string = ''
 
 @description('Object ID of whoever runs the deployment: gets the right to make the app\'s own keys in the vault. Empty: nobody gets it.')
 param deployerId string = ''
@@ -92,6 +117,10 @@ var tags = { 'azd-env-name': environmentName, product: 'cmg-migrate' }
 // azd takes names with these; workspaces, plans and apps do not.
 var plainName = replace(replace(environmentName, '_', '-'), '.', '-')
 var emails = alertEmails == '' ? [] : split(replace(alertEmails, ' ', ''), ',')
+var ownSubscription = gatewaySubscriptions == '' ? subscription().subscriptionId : gatewaySubscriptions
+var subscriptions = gatewaySubscriptions == 'none' ? [] : split(toLower(replace(ownSubscription, ' ', '')), ',')
+var namedGroups = gatewayGroups == '' ? [] : split(replace(gatewayGroups, ' ', ''), ',')
+var groups = assignRoles == 'groups' ? namedGroups : []
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 
 resource group 'Microsoft.Resources/resourceGroups@2022-09-01' = {
@@ -207,6 +236,13 @@ module app 'modules/app.bicep' = {
     dnsServers: dnsServers
     customerApp: customerApp
     callerApp: callerApp
+    appServiceSignIn: appServiceSignIn
+    authTenants: authTenants
+    keyRoles: keyRoles
+    separateDuties: separateDuties
+    callbackHosts: callbackHosts
+    probePath: probePath
+    claimSeconds: claimSeconds
   }
   dependsOn: [endpoints]
 }
@@ -232,7 +268,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   }
 }
 
-module roles 'modules/role.bicep' = [for id in gatewaySubscriptions: {
+module roles 'modules/roles.bicep' = [for id in subscriptions: {
   name: 'role-${environmentName}-${id}'
   scope: subscription(id)
   params: {
@@ -240,6 +276,17 @@ module roles 'modules/role.bicep' = [for id in gatewaySubscriptions: {
     principalId: identity.outputs.principalId
     assign: assignRoles
   }
+}]
+
+// An ID is /subscriptions/<subscription>/resourceGroups/<name>.
+module rolesOnGroups 'modules/roles-on-group.bicep' = [for id in groups: {
+  name: 'role-${environmentName}-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: {
+    environmentName: environmentName
+    principalId: identity.outputs.principalId
+  }
+  dependsOn: [roles]
 }]
 
 @description('Where the app answers.')

@@ -64,8 +64,30 @@ param customerApp string
 @description('Client ID of the app registration that callers sign in to, or empty.')
 param callerApp string
 
+@description('Have App Service check callers\' tokens before the app does.')
+param appServiceSignIn bool
+
+@description('Tenants whose principals may call, or empty.')
+param authTenants string
+
+@description('What holders of function keys may, or empty.')
+param keyRoles string
+
+@description('Whether who asks may not approve.')
+param separateDuties bool
+
+@description('Host names that events may be posted to, or empty.')
+param callbackHosts string
+
+@description('Path that a gateway is probed at, or empty.')
+param probePath string
+
+@description('How many seconds a run may write on one claim, or empty.')
+param claimSeconds string
+
 var isFlex = plan == 'flex'
 var isPremiumInNetwork = !isFlex && !empty(subnetId)
+var signsIn = appServiceSignIn && !empty(callerApp)
 
 var storageSettings = {
   AzureWebJobsStorage__accountName: storageName
@@ -83,7 +105,14 @@ var productSettings = {
   CMG_CLOUD: gatewayCloud
   CMG_DNS_SERVERS: dnsServers
   CMG_CUSTOMER_APP: customerApp
-  CMG_AUTH_AUDIENCE: callerApp
+  // A token of version 2 is made out to the client ID, one of version 1 to the URI.
+  CMG_AUTH_AUDIENCE: empty(callerApp) ? '' : 'api://${callerApp}, ${callerApp}'
+  CMG_AUTH_TENANTS: authTenants
+  CMG_KEY_ROLES: keyRoles
+  CMG_SEPARATE_DUTIES: separateDuties ? 'true' : 'false'
+  CMG_CALLBACK_HOSTS: callbackHosts
+  CMG_PROBE_PATH: probePath
+  CMG_CLAIM_SECONDS: claimSeconds
   CMG_GATEWAY_SOFTWARE: hasGatewaySoftware ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/gateway-software)' : ''
   CMG_MESSAGE_KEYS: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/message-keys)'
   CMG_CALLBACK_KEYS: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/callback-keys)'
@@ -177,25 +206,28 @@ resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-
   }
 }]
 
-// Who signs in is told to the app in a header that nobody else can set; who does not sign in needs a function key still.
-resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(callerApp)) {
+var entra = {
+  azureActiveDirectory: {
+    enabled: true
+    registration: {
+      clientId: callerApp
+      openIdIssuer: '${environment().authentication.loginEndpoint}${subscription().tenantId}/v2.0'
+    }
+    validation: { allowedAudiences: [callerApp, 'api://${callerApp}'] }
+  }
+}
+
+// The app checks tokens itself. App Service does so before it where that is asked for, of the home tenant only, and tells
+// the app in a header that nobody else can set. Off is said, too: a deployment takes away nothing that it does not name.
+resource signIn 'Microsoft.Web/sites/config@2024-04-01' = {
   // checkov:skip=CKV_AZURE_70: takes this for a site, whose httpsOnly it reads; it is set there, and requireHttps here
   parent: site
   name: 'authsettingsV2'
   properties: {
-    platform: { enabled: true, runtimeVersion: '~1' }
+    platform: { enabled: signsIn, runtimeVersion: '~1' }
     globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' }
     httpSettings: { requireHttps: true }
-    identityProviders: {
-      azureActiveDirectory: {
-        enabled: true
-        registration: {
-          clientId: callerApp
-          openIdIssuer: '${environment().authentication.loginEndpoint}${subscription().tenantId}/v2.0'
-        }
-        validation: { allowedAudiences: [callerApp, 'api://${callerApp}'] }
-      }
-    }
+    identityProviders: signsIn ? entra : {}
     login: { tokenStore: { enabled: false } }
   }
 }

@@ -189,6 +189,8 @@ class Evaluator:
                 return Place(other)
             case "resourceGroup", [] if self.place.group:
                 return {"id": self.place.id, "name": self.place.group, "location": self.place.location}
+            case "resourceGroup", [str(other), str(group)]:
+                return Place(other, group)
             case "environment", []:
                 return self.cloud
             case "subscriptionResourceId", [str(kind), str(one)]:

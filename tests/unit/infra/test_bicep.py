@@ -58,11 +58,13 @@ def _settings() -> dict[str, Any]:
     return {**variables["storageSettings"]["value"], **variables["productSettings"]["value"]}
 
 
-def test_the_settings_are_those_that_the_app_knows() -> None:
+def test_the_settings_are_all_those_that_the_app_knows() -> None:
+    """A deployment writes all settings anew: what is not among them is lost at the next one. A shorter grace period is
+    for trials outside Azure."""
     known = {field.alias for field in Settings.model_fields.values()}
     given = {name for name in _settings() if name.startswith(("CMG_", "CmgStorage"))}
     assert given - known - HOSTS_OWN == set()
-    assert "CMG_MINIMUM_GRACE" not in given
+    assert {name for name in known if name.startswith("CMG_")} - given == {"CMG_MINIMUM_GRACE"}
 
 
 def test_secret_settings_are_references_to_the_vault() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from cmg_core.domain.roles import KEYS_MAY
+from cmg_core.settings import read
 from infra.make_keys import KEYS
 from local.azure.arm.registry import TYPES
 from tests.unit.azure.worlds import SUBSCRIPTION, Azure
@@ -22,7 +24,7 @@ from tests.unit.infra.deployment import GROUP, Deployment
 from tests.unit.infra.descriptions import SPECS, against, has_member, official, unknown_version
 from tests.unit.infra.evaluation import Place, Resource
 from tests.unit.infra.language import BicepError
-from tests.unit.infra.templates import INFRA
+from tests.unit.infra.templates import INFRA, template
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 OTHER = "33333333-3333-4333-8333-333333333333"
@@ -33,10 +35,16 @@ SOFTWARE = '{"name": "gateway", "properties": {"publisher": "Contoso"}}'
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
 PRIVATE = {"privateNetwork": True}
+GROUPS = (f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-cmg-eastus", f"/subscriptions/{OTHER}/resourceGroups/rg-dns")
+CALLERS: Mapping[str, Any] = {
+    "callerApp": APP, "authTenants": f"{TENANT}, {OTHER}", "keyRoles": "none", "separateDuties": True,
+}  # fmt: skip
 ALL: Mapping[str, Any] = {
     "maximumInstances": 1000, "instanceMemory": 4096, "alwaysReadyHttp": 20,
-    "gatewaySubscriptions": [SUBSCRIPTION, OTHER],
-    "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, "callerApp": APP,
+    "gatewaySubscriptions": f"{SUBSCRIPTION}, {OTHER}", "gatewayGroups": ", ".join(GROUPS),
+    "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, **CALLERS,
+    "appServiceSignIn": True, "callbackHosts": "hooks.contoso.com, *.logic.azure.com", "probePath": "/health",
+    "claimSeconds": "250",
     "deployerId": SOMEBODY, "alertEmails": "operator@contoso.com, change.manager@contoso.com",
     "monthlyBudget": 100,
     "budgetStart": "2026-12-01",
@@ -48,8 +56,10 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "premium": {"plan": "premium"},
     "premium, private network": {"plan": "premium", **PRIVATE},
     "always ready": {"alwaysReadyHttp": 1},
-    "customers' tenants": {"customerApp": APP, "callerApp": APP, "gatewaySubscriptions": []},
-    "roles that somebody else assigns": {"assignRoles": False, "gatewaySubscriptions": [SUBSCRIPTION, OTHER]},
+    "customers' tenants": {"customerApp": APP, **CALLERS, "gatewaySubscriptions": "none"},
+    "roles on groups": {"gatewayGroups": GROUPS[0]},
+    "roles on whole subscriptions": {"assignRoles": "subscriptions", "gatewayGroups": GROUPS[0]},
+    "roles that somebody else assigns": {"assignRoles": "none", "gatewaySubscriptions": f"{SUBSCRIPTION},{OTHER}"},
     "mails and a budget": {"alertEmails": "operator@contoso.com", "monthlyBudget": 1, "budgetStart": "2026-11-01"},
     "software, no lock": {"gatewaySoftware": SOFTWARE, "deployerId": SOMEBODY, "lockStorage": False},
     "the longest name": {**ALL, "environmentName": "a-name-of-20-letters"},
@@ -63,11 +73,14 @@ SETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def azd_gives() -> dict[str, Any]:
-    """main.parameters.json as azd reads it: with its environment, and text made a bool where a bool is wanted."""
+    """main.parameters.json as azd reads it: with its environment, and text made a bool or a number where one is wanted."""
     text = (INFRA / "main.parameters.json").read_text()
-    filled = re.sub(r"\$\{(\w+)(?:=(\w*))?\}", lambda found: ENVIRONMENT.get(found[1], found[2] or ""), text)
-    given = {name: one["value"] for name, one in json.loads(filled)["parameters"].items()}
-    return {**given, "privateNetwork": json.loads(given["privateNetwork"])}
+    filled = re.sub(r"\$\{(\w+)(?:=([^}]*))?\}", lambda found: ENVIRONMENT.get(found[1], found[2] or ""), text)
+    types = {name: one["type"] for name, one in template(INFRA / "main.bicep").part("parameters").items()}
+    return {
+        name: json.loads(one["value"]) if types[name] in ("bool", "int") else one["value"]
+        for name, one in json.loads(filled)["parameters"].items()
+    }
 
 
 class Played:
@@ -116,6 +129,13 @@ def logic_app(waits_by: str) -> Played:
     return Played("logic-apps/main.bicep", Place(SUBSCRIPTION, "rg-old", "eastus"), given, CLOUD)
 
 
+LOOKS = {"CMG migrator: looks at the subscription"}
+ACTS = {
+    "CMG migrator: makes a gateway",
+    "CMG migrator: removes a gateway",
+    "CMG migrator: hands on the certificate",
+    "CMG migrator: points the service name",
+}
 WAYS = ("webhook", "polling")
 EVERY = [*(functools.partial(played, name) for name in SETS), *(functools.partial(logic_app, way) for way in WAYS)]
 each = pytest.mark.parametrize("play", EVERY, ids=[*SETS, *(f"Logic App, {way}" for way in WAYS)])
@@ -174,10 +194,10 @@ def test_every_resource_id_in_a_body_is_of_something_that_was_made(play: Callabl
 
 @each
 def test_what_lies_in_or_on_something_comes_after_it(play: Callable[[], Played]) -> None:
-    seen = set[str]()
+    seen = {group.lower() for group in (*GROUPS, Place(SUBSCRIPTION, "rg-old").id)}
     for one in play().made:
         holder = re.sub(r"(/providers/[^/]+)?/[^/]+/[^/]+$", "", one.id).lower()
-        assert holder in seen or holder.count("/") <= 2 or "rg-old" in holder, one.symbol
+        assert holder in seen or holder.count("/") <= 2, one.symbol
         seen.add(one.id.lower())
 
 
@@ -197,9 +217,60 @@ def test_roles_go_to_the_app_or_to_who_deploys_and_each_once(name: str) -> None:
         if one["principalId"] in app and "/providers/" in scope
     }
     assert roles == set(BUILT_IN.values()) - {"Key Vault Secrets Officer"}
-    custom = [one["roleDefinitionId"] for scope, one in given if "/providers/" not in scope]
-    wanted = SETS[name].get("gatewaySubscriptions", [SUBSCRIPTION]) if SETS[name].get("assignRoles", True) else []
-    assert len(custom) == 5 * len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("as azd gives them", {Place(SUBSCRIPTION).id: LOOKS}),
+        ("customers' tenants", {}),
+        ("roles that somebody else assigns", {}),
+        ("roles on groups", {Place(SUBSCRIPTION).id: LOOKS, GROUPS[0]: ACTS}),
+        ("roles on whole subscriptions", {Place(SUBSCRIPTION).id: LOOKS | ACTS}),
+        ("everything", {Place(SUBSCRIPTION).id: LOOKS, Place(OTHER).id: LOOKS, GROUPS[0]: ACTS, GROUPS[1]: ACTS}),
+    ],
+)
+def test_custom_roles_are_assigned_where_the_parameters_say_and_nowhere_wider(
+    name: str, wanted: Mapping[str, set[str]]
+) -> None:
+    """Without a word of anybody the app may look, and change or remove nothing."""
+    play = played(name)
+    made = {one.id: one.body["properties"]["roleName"] for one in play.of("Microsoft.Authorization/roleDefinitions")}
+    found: dict[str, set[str]] = {}
+    for one in play.of("Microsoft.Authorization/roleAssignments"):
+        if role := made.get(one.body["properties"]["roleDefinitionId"]):
+            scope = one.id.partition("/providers/Microsoft.Authorization")[0]
+            found.setdefault(scope, set()).add(role.partition(" (")[0])
+    assert found == wanted
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_app_obeys_the_settings_that_it_is_given(name: str) -> None:
+    """App Service puts the secret where the reference stands."""
+    secrets = {"gateway-software": SOFTWARE.replace("}}", ', "type": "Cmg", "typeHandlerVersion": "1.0"}}')}
+    key = base64.b64encode(bytes(32)).decode()
+    given = {
+        name: secrets.get(value.rpartition("/")[2].rstrip(")"), key) if value.startswith("@") else value
+        for name, value in played(name).settings().items()
+    }
+    settings = read({**given, "WEBSITE_SITE_NAME": "func-cmg"})
+    wanted = SETS[name]
+    assert settings.auth_audiences == ((f"api://{APP}", APP) if "callerApp" in wanted else ())
+    assert settings.auth_tenants == ({TENANT, OTHER} if "authTenants" in wanted else set())
+    assert settings.key_roles == (set() if wanted.get("keyRoles") == "none" else KEYS_MAY)
+    assert settings.separate_duties is wanted.get("separateDuties", False)
+    assert len(settings.callback_hosts) == (2 if "callbackHosts" in wanted else 0)
+    assert (settings.probe_path == "/health") is ("probePath" in wanted)
+    assert settings.claim.seconds == (250 if "claimSeconds" in wanted else 300)
+    assert len(settings.dns_servers) == (2 if "dnsServers" in wanted else 0)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_app_service_signs_in_only_where_that_is_asked_for(name: str) -> None:
+    """Its issuer is the home tenant's: it would turn customers' callers away, whom the app itself knows."""
+    [config] = [one.body["properties"] for one in played(name).made if one.name == "authsettingsV2"]
+    asked = SETS[name].get("appServiceSignIn", False)
+    assert config["platform"]["enabled"] is asked and bool(config["identityProviders"]) is asked
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -1,4 +1,4 @@
-// The custom roles with the least rights, made in one subscription that holds gateways, and assigned there.
+// The custom roles with the least rights, made in one subscription that holds gateways, and assigned there as far as asked.
 targetScope = 'subscription'
 
 @description('Name of the environment: role names are unique in a tenant.')
@@ -7,10 +7,10 @@ param environmentName string
 @description('Object ID of the app\'s identity.')
 param principalId string
 
-@description('Assign the roles on the whole subscription. false: only make them, for who assigns them to groups, zones and vaults.')
-param assign bool
+@description('What is assigned on the whole subscription: groups (looking only), subscriptions (everything) or none.')
+param assign string
 
-// loadJsonContent takes no variable: one line a role.
+// loadJsonContent takes no variable: one line a role. The first looks, and registers resource providers.
 var roles = [
   loadJsonContent('../roles/cmg-migrator-subscription.json')
   loadJsonContent('../roles/cmg-migrator-new-gateway.json')
@@ -19,7 +19,8 @@ var roles = [
   loadJsonContent('../roles/cmg-migrator-zone.json')
 ]
 
-var assigned = assign ? roles : []
+var looking = assign == 'groups' ? take(roles, 1) : []
+var assigned = assign == 'subscriptions' ? roles : looking
 var definitionType = 'Microsoft.Authorization/roleDefinitions'
 
 resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in roles: {
