@@ -16,6 +16,7 @@ from cmg_core.settings import Settings
 from cmg_core.triggers.http import DESCRIPTION, ROUTES
 from local.dev.processes import ROOT
 from local.sample import sample_names
+from tests.unit.infra.templates import VARIABLES
 from tests.unit.test_findings_page import told
 
 TELL_OF_OTHERS = ("decisions", "simulator.md", "campaigns.md", "engine-protocol.md", "security.md")
@@ -37,8 +38,7 @@ OTHERS = {
     "callback-keys": "a secret of the app's vault (infra/make_keys.py)",
     "message-keys": "a secret of the app's vault (infra/make_keys.py)",
     "wake-due": "the timer's function",
-    "CMG_PLAN": "a parameter of infra/main.bicep",
-    "CMG_STORAGE_REDUNDANCY": "a parameter of infra/main.bicep",
+    "user_impersonation": "a scope of infra/caller-app.json",
 }
 """Names that are not in the description, and whose they are."""
 LIKE = re.compile(r"x-[a-z-]+|cmg-[a-z-]+")
@@ -65,6 +65,7 @@ NAMES = {
     *(*GateName, *Phase, *Status),
     *problem_types(),
     *told(),
+    *VARIABLES,
     *OTHERS,
 }
 

@@ -13,6 +13,10 @@ ROOT = Path(__file__).parents[3]
 INFRA = ROOT / "infra"
 FILES = sorted(INFRA.rglob("*.bicep"))
 OUTPUT = re.compile(r"\b(\w+)\.outputs\.(\w+)")
+PARAMETERS = INFRA / "main.parameters.json"
+VARIABLE = re.compile(r"\$\{(\w+)(?:=([^}]*))?\}")
+"""What azd fills in of its environment, with what counts where that has nothing."""
+VARIABLES = {found[1]: found[2] or "" for found in VARIABLE.finditer(PARAMETERS.read_text())}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from tests.unit.infra.deployment import GROUP, Deployment
 from tests.unit.infra.descriptions import SPECS, against, has_member, official, unknown_version
 from tests.unit.infra.evaluation import Place, Resource
 from tests.unit.infra.language import BicepError
-from tests.unit.infra.templates import INFRA, template
+from tests.unit.infra.templates import INFRA, PARAMETERS, VARIABLE, template
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 OTHER = "33333333-3333-4333-8333-333333333333"
@@ -35,7 +35,7 @@ SOFTWARE = '{"name": "gateway", "properties": {"publisher": "Contoso"}}'
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
 PRIVATE = {"privateNetwork": True}
-GROUPS = (f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-cmg-eastus", f"/subscriptions/{OTHER}/resourceGroups/rg-dns")
+GROUPS = (Place(SUBSCRIPTION, "rg-cmg-eastus").id, Place(OTHER, "rg-dns").id)
 CALLERS: Mapping[str, Any] = {
     "callerApp": APP, "authTenants": f"{TENANT}, {OTHER}", "keyRoles": "none", "separateDuties": True,
 }  # fmt: skip
@@ -73,9 +73,9 @@ SETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def azd_gives() -> dict[str, Any]:
-    """main.parameters.json as azd reads it: with its environment, and text made a bool or a number where one is wanted."""
-    text = (INFRA / "main.parameters.json").read_text()
-    filled = re.sub(r"\$\{(\w+)(?:=([^}]*))?\}", lambda found: ENVIRONMENT.get(found[1], found[2] or ""), text)
+    """main.parameters.json as azd reads it: with its environment, and text made a bool or a number where one is
+    wanted."""
+    filled = VARIABLE.sub(lambda found: ENVIRONMENT.get(found[1], found[2] or ""), PARAMETERS.read_text())
     types = {name: one["type"] for name, one in template(INFRA / "main.bicep").part("parameters").items()}
     return {
         name: json.loads(one["value"]) if types[name] in ("bool", "int") else one["value"]
