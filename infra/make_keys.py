@@ -2,10 +2,14 @@
 
 What messages are sealed with (``message-keys``) and callbacks are signed with (``callback-keys``): 32 random
 bytes each, in base64. A key that is there is kept, so that a second run changes nothing, and one that cannot be
-looked for is not made; docs/operations.md says how to change one. Needs the Azure CLI, signed in as somebody who
-may write secrets in the vault, where the vault answers.
+looked for is not made. Needs the Azure CLI, signed in as somebody who may write secrets in the vault, where the
+vault answers, and Python 3.9 or newer: the one that is on the machine. docs/operations.md has when to renew a key.
+
+App Service keeps what a reference to a secret came to for up to 24 hours, "there is none" too, unless it is asked to
+look again (Microsoft Learn, "Use Key Vault references as app settings", "Understand rotation").
 """
 
+import argparse
 import base64
 import os
 import secrets
@@ -13,49 +17,181 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 KEYS = ("message-keys", "callback-keys")
-AGAIN = "`azd hooks run postprovision` and `azd deploy`."
-WAIT = (
-    "A role given minutes ago may not hold yet, and a vault in a private network answers in that network only. "
-    "Wait, or go there; then "
+PAUSES = 10
+"""How often a right that does not hold yet is waited for; each is a minute, and a role takes up to ten
+(Microsoft Learn, "Troubleshoot Azure RBAC")."""
+NO_RIGHT_YET = ("ForbiddenByRbac", "Caller is not authorized to perform action")
+OUT_OF_REACH = ("ForbiddenByConnection", "ForbiddenByFirewall", "Public network access is disabled")
+APP = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_APP_NAME")
+LOOK_AGAIN = (
+    "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Web/sites/{}"
+    "/config/configreferences/appsettings/refresh?api-version=2022-03-01"
 )
 
 
+class Refused(Exception):
+    """What Azure said to a call about one of the keys."""
+
+
+class Vault:
+    """The app's vault, by way of the Azure CLI."""
+
+    def __init__(self, az: str, name: str, pause: float) -> None:
+        self._az, self._name, self._pause, self._pauses_left = az, name, pause, PAUSES
+
+    def has(self, key: str) -> bool:
+        return self._looked_for(key, "--output", "none") is not None
+
+    def keys(self, key: str) -> "list[str]":
+        """What the secret holds: the key that is used, then those that are accepted still."""
+        held = self._looked_for(key, "--query", "value", "--output", "tsv")
+        return [each.strip() for each in held.split(",")] if held else []
+
+    def put(self, key: str, held: "list[str]") -> None:
+        """By way of a file that only this user can read: arguments show in lists of processes."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "key")
+            file.touch(mode=0o600)
+            file.write_text(",".join(held))
+            done = self._ask("set", key, "--file", str(file), "--output", "none")
+        if done.returncode != 0:
+            raise Refused(f"{key}: {done.stderr.strip()}")
+
+    def _looked_for(self, key: str, *output: str) -> "str | None":
+        shown = self._ask("show", key, *output)
+        if shown.returncode == 0:
+            return shown.stdout
+        if "SecretNotFound" in shown.stderr:
+            return None
+        raise Refused(f"{key}: {shown.stderr.strip()}")
+
+    def _ask(self, verb: str, key: str, *more: str) -> "subprocess.CompletedProcess[str]":
+        words = ("keyvault", "secret", verb, "--vault-name", self._name, "--name", key, *more)
+        done = run(self._az, *words)
+        while done.returncode != 0 and says(done.stderr, NO_RIGHT_YET) and self._pauses_left:
+            until = time.strftime("%H:%M", time.localtime(time.time() + self._pauses_left * self._pause))
+            print(f"{key}: the right to it does not hold yet, tried again each minute until {until}", flush=True)
+            time.sleep(self._pause)
+            self._pauses_left -= 1
+            done = run(self._az, *words)
+        return done
+
+
+def run(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
+
+
+def says(text: str, phrases: "tuple[str, ...]") -> bool:
+    return any(phrase in text for phrase in phrases)
+
+
+def new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+
+
+def make(vault: Vault, key: str) -> bool:
+    """Whether it was missing, and is there now."""
+    if vault.has(key):
+        print(f"{key}: kept", flush=True)
+        return False
+    vault.put(key, [new_key()])
+    print(f"{key}: made", flush=True)
+    return True
+
+
+def renew(vault: Vault, key: str) -> bool:
+    old = vault.keys(key)
+    vault.put(key, [new_key(), *old])
+    print(f"{key}: a new key is used, and {len(old)} before it accepted", flush=True)
+    return True
+
+
+def drop_old(vault: Vault, key: str) -> bool:
+    used, *old = vault.keys(key) or [""]
+    if not old:
+        print(f"{key}: there is no old key", flush=True)
+        return False
+    vault.put(key, [used])
+    print(f"{key}: only the newest key is accepted, {len(old)} taken out", flush=True)
+    return True
+
+
+def have_app_service_look_again(az: str) -> None:
+    """Not being able to is no failure: the keys are in the vault, and App Service finds them there a day later."""
+    address = LOOK_AGAIN.format(*(os.environ.get(name) or f"<{name}>" for name in APP))
+    if all(os.environ.get(name) for name in APP):
+        done = run(az, "rest", "--method", "post", "--url", address, "--output", "none")
+        if done.returncode == 0:
+            print("App Service reads the vault again", flush=True)
+            return
+        why = done.stderr.strip()
+    else:
+        why = f"{', '.join(APP)}: not all of them are set."
+    print(
+        f"App Service was not asked to read the vault again: {why}\n"
+        "It does so by itself within 24 hours. Until then the app has no key, or the old one. To have it at once:\n"
+        f'  az rest --method post --url "{address}"',
+        file=sys.stderr,
+    )
+
+
+def cure(refusal: str) -> str:
+    """What helps against it, as the beginning of a sentence that ends with what to run again."""
+    if says(refusal, OUT_OF_REACH):
+        return "This vault answers in its private network only, and waiting does not help: go to a machine in it, then "
+    if says(refusal, NO_RIGHT_YET):
+        return (
+            "Who is signed in to the Azure CLI (`az account show`) has no right to this vault's secrets. "
+            "`azd provision` gave it to who is signed in to azd: sign in as the same, or give yourself the role "
+            "Key Vault Secrets Officer on the vault; then "
+        )
+    return "Put right what it says, then "
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make_keys.py",
+        description="Make the app's own keys in the vault AZURE_KEY_VAULT_NAME, where they are missing, and have App "
+        "Service read them. No key is shown, on the screen or in a list of processes.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--renew", choices=KEYS, help="use a new key, and accept those before it still")
+    what.add_argument("--drop-old", choices=KEYS, help="accept no key but the one that is used")
+    parser.add_argument(
+        "--pause", type=float, default=60, metavar="SECONDS", help=f"between {PAUSES} tries for a right (%(default)s)"
+    )
+    return parser.parse_args()
+
+
 def main() -> int:
-    vault = os.environ.get("AZURE_KEY_VAULT_NAME", "")
-    if not vault:
+    asked = arguments()
+    again = "the same again." if asked.renew or asked.drop_old else "`azd hooks run postprovision` and `azd deploy`."
+    name, az = os.environ.get("AZURE_KEY_VAULT_NAME", ""), shutil.which("az")  # on Windows az.cmd
+    if not name:
         print("AZURE_KEY_VAULT_NAME is not set: run `azd provision` first, it tells this script.", file=sys.stderr)
         return 2
-    if shutil.which("az") is None:
-        print("The Azure CLI (az) is not on PATH: install it, sign in, then " + AGAIN, file=sys.stderr)
+    if az is None:
+        print("The Azure CLI (az) is not on PATH: install it, sign in, then " + again, file=sys.stderr)
         return 2
-    for name in KEYS:
-        shown = _az("show", vault, name)
-        if shown.returncode == 0:
-            print(f"{name}: kept")
-            continue
-        done = _make(vault, name) if "SecretNotFound" in shown.stderr else shown
-        if done.returncode != 0:
-            print(f"{name}: {done.stderr.strip()}\n{WAIT}{AGAIN}", file=sys.stderr)
-            return 1
-        print(f"{name}: made")
+    vault = Vault(az, name, asked.pause)
+    try:
+        if asked.renew:
+            changed = renew(vault, asked.renew)
+        elif asked.drop_old:
+            changed = drop_old(vault, asked.drop_old)
+        else:
+            made = [make(vault, key) for key in KEYS]
+            changed = any(made)
+    except Refused as refusal:
+        print(f"{refusal}\n{cure(str(refusal))}{again}", file=sys.stderr)
+        return 1
+    if changed:
+        have_app_service_look_again(az)
     return 0
-
-
-def _make(vault: str, name: str) -> "subprocess.CompletedProcess[str]":
-    """By way of a file that only this user can read: arguments show in lists of processes."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "key")
-        file.touch(mode=0o600)
-        file.write_text(base64.b64encode(secrets.token_bytes(32)).decode("ascii"))
-        return _az("set", vault, name, "--file", str(file))
-
-
-def _az(verb: str, vault: str, name: str, *more: str) -> "subprocess.CompletedProcess[str]":
-    words = ["az", "keyvault", "secret", verb, "--vault-name", vault, "--name", name, "--output", "none", *more]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,61 @@
 """`infra/make_keys.py` with an `az` that stands on PATH: it keeps what is there, and no argument shows a key."""
 
+import ast
 import base64
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from infra.make_keys import PAUSES
 from tests.unit.infra.templates import INFRA, template
 
 AZ = """#!{python} -I
 import json, os, pathlib, stat, sys
 vault = pathlib.Path({vault!r})
 words = sys.argv[1:]
-given = dict(zip(words[3::2], words[4::2]))
 call = {{"words": words, "environment": dict(os.environ)}}
-kept = vault / given["--name"]
-if words[:3] == ["keyvault", "secret", "set"]:
-    file = pathlib.Path(given["--file"])
-    call["mode"] = stat.S_IMODE(file.stat().st_mode)
-    if {refuses}:
-        sys.exit("(Forbidden) Caller is not authorized to perform action on resource.")
-    kept.write_text(file.read_text())
-if (vault / "is-away").exists():
-    sys.exit("Failed to establish a new connection")
+refusals = {refusals!r}
+asked = len((vault / "calls").read_text().splitlines()) if (vault / "calls").exists() else 0
+refusal = refusals.get(words[0] if words[0] == "rest" else words[2]) if asked in {refused!r} else None
+kept = None
+if words[0] == "keyvault":
+    given = dict(zip(words[3::2], words[4::2]))
+    kept = vault / given["--name"]
+    if words[2] == "set":
+        file = pathlib.Path(given["--file"])
+        call["mode"] = stat.S_IMODE(file.stat().st_mode)
+        if not refusal:
+            kept.write_text(file.read_text())
+    elif "--query" in given and kept.exists() and not refusal:
+        print(kept.read_text())
 (vault / "calls").open("a").write(json.dumps(call) + "\\n")
-sys.exit(0 if kept.exists() else "(SecretNotFound) A secret with this name was not found in this key vault.")
+missing = "(SecretNotFound) A secret with this name was not found in this key vault."
+sys.exit(refusal or (0 if kept is None or kept.exists() else missing))
 """
+NO_RIGHT = """ERROR: (Forbidden) Caller is not authorized to perform action on resource.
+If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.
+Code: Forbidden
+Inner error: {
+    "code": "ForbiddenByRbac"
+}"""
+OUT_OF_REACH = """ERROR: (Forbidden) Public network access is disabled and request is not from a trusted service nor
+via an approved private link.
+Inner error: {
+    "code": "ForbiddenByConnection"
+}"""
+APP = {"AZURE_SUBSCRIPTION_ID": "sub-1", "AZURE_RESOURCE_GROUP": "rg-cmg", "AZURE_APP_NAME": "func-cmg"}
+ADDRESS = (
+    "/subscriptions/sub-1/resourceGroups/rg-cmg/providers/Microsoft.Web/sites/func-cmg"
+    "/config/configreferences/appsettings/refresh?api-version=2022-03-01"
+)
+READ_AGAIN = "App Service reads the vault again\n"
 
 
 @pytest.fixture
@@ -39,22 +65,32 @@ def vault(tmp_path: Path) -> Path:
     return folder
 
 
-def run(vault: Path, name: str = "kv-cmg", refuses: bool = False) -> "subprocess.CompletedProcess[str]":
+def run(
+    vault: Path,
+    *arguments: str,
+    name: str = "kv-cmg",
+    app: dict[str, str] = APP,
+    refusals: dict[str, str] | None = None,
+    refused: Sequence[int] = range(1000),
+) -> "subprocess.CompletedProcess[str]":
+    """`refusals` are what Azure says against each verb, in the calls that are `refused`."""
     az = vault.parent / "az"
-    az.write_text(AZ.format(python=sys.executable, vault=str(vault), refuses=refuses))
+    az.write_text(AZ.format(python=sys.executable, vault=str(vault), refusals=refusals or {}, refused=refused))
     az.chmod(0o755)
-    environment = {"PATH": f"{vault.parent}:{os.defpath}", "AZURE_KEY_VAULT_NAME": name}
-    command = [sys.executable, str(INFRA / "make_keys.py")]
+    environment = {"PATH": f"{vault.parent}:{os.defpath}", "AZURE_KEY_VAULT_NAME": name, **app}
+    command = [sys.executable, str(INFRA / "make_keys.py"), "--pause", "0", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def calls(vault: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (vault / "calls").read_text().splitlines()]
+def calls(vault: Path, *verbs: str) -> list[dict[str, object]]:
+    """Those of some verbs; of all, where none is named."""
+    made = [json.loads(line) for line in (vault / "calls").read_text().splitlines()]
+    return [call for call in made if not verbs or set(verbs) & set(call["words"][:3])]
 
 
 def test_what_is_missing_is_made_and_never_shown(vault: Path) -> None:
     done = run(vault)
-    assert (done.returncode, done.stdout) == (0, "message-keys: made\ncallback-keys: made\n")
+    assert (done.returncode, done.stdout) == (0, "message-keys: made\ncallback-keys: made\n" + READ_AGAIN)
     keys = [(vault / name).read_text() for name in ("message-keys", "callback-keys")]
     assert [len(base64.b64decode(key, validate=True)) for key in keys] == [32, 32] and keys[0] != keys[1]
     shown = done.stdout + done.stderr + json.dumps(calls(vault))
@@ -68,24 +104,130 @@ def test_no_file_with_a_key_is_left(vault: Path) -> None:
     assert len(given) == 2 and not any(Path(file).exists() for file in given)
 
 
-def test_what_is_there_is_kept(vault: Path) -> None:
+def test_what_is_there_is_kept_and_app_service_left_alone(vault: Path) -> None:
     (vault / "message-keys").write_text("as it was")
-    assert run(vault).stdout == "message-keys: kept\ncallback-keys: made\n"
+    assert run(vault).stdout == "message-keys: kept\ncallback-keys: made\n" + READ_AGAIN
     made = (vault / "callback-keys").read_text()
     assert run(vault).stdout == "message-keys: kept\ncallback-keys: kept\n"
     assert ((vault / "message-keys").read_text(), (vault / "callback-keys").read_text()) == ("as it was", made)
+    assert len(calls(vault, "rest")) == 1
 
 
 def test_every_call_is_to_the_vault_that_was_made(vault: Path) -> None:
-    run(vault, "kv-of-prod")
-    vaults = {words[words.index("--vault-name") + 1] for call in calls(vault) if (words := list(call["words"]))}
+    run(vault, name="kv-of-prod")
+    vaults = {words[words.index("--vault-name") + 1] for call in calls(vault, "keyvault") if (words := call["words"])}
     assert vaults == {"kv-of-prod"}
 
 
-def test_a_refusal_ends_it_and_is_told(vault: Path) -> None:
-    done = run(vault, refuses=True)
-    assert (done.returncode, done.stdout) == (1, "") and "message-keys: (Forbidden)" in done.stderr
-    assert "may not hold yet" in done.stderr and "azd hooks run postprovision" in done.stderr
+@pytest.mark.parametrize("verb", ["show", "set"])
+def test_a_right_that_does_not_hold_yet_is_waited_for_and_told(vault: Path, verb: str) -> None:
+    done = run(vault, refusals={verb: NO_RIGHT}, refused=range(3))
+    waited, made = done.stdout.split("message-keys: made\n")
+    assert (done.returncode, made) == (0, "callback-keys: made\n" + READ_AGAIN)
+    line = r"message-keys: the right to it does not hold yet, tried again each minute until \d\d:\d\d"
+    assert [re.fullmatch(line, told) is not None for told in waited.splitlines()] == [True] * (
+        3 if verb == "show" else 2
+    )
+
+
+def test_a_right_that_never_holds_ends_it_after_ten_minutes(vault: Path) -> None:
+    done = run(vault, refusals={"show": NO_RIGHT})
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, PAUSES)
+    assert len(calls(vault)) == PAUSES + 1
+    assert "message-keys: ERROR: (Forbidden)" in done.stderr
+    assert "Key Vault Secrets Officer" in done.stderr and "azd hooks run postprovision" in done.stderr
+
+
+def test_the_waiting_for_all_keys_together_is_ten_minutes(vault: Path) -> None:
+    """Ten pauses for each would keep a pipeline for twenty."""
+    done = run(vault, refusals={"show": NO_RIGHT}, refused=[*range(4), *range(6, 1000)])
+    told = [line.partition(":")[0] for line in done.stdout.splitlines() if "does not hold yet" in line]
+    assert (done.returncode, told) == (1, ["message-keys"] * 4 + ["callback-keys"] * (PAUSES - 4))
+
+
+def test_the_waiting_is_a_minute_unless_somebody_says_otherwise() -> None:
+    done = subprocess.run([sys.executable, str(INFRA / "make_keys.py"), "--help"], capture_output=True, text=True)
+    assert "between 10 tries for a right (60)" in " ".join(done.stdout.split()) and PAUSES == 10
+
+
+@pytest.mark.parametrize("refusal", [OUT_OF_REACH, "(Forbidden) Inner error: ForbiddenByFirewall"])
+def test_a_vault_in_a_private_network_is_told_of_at_once(vault: Path, refusal: str) -> None:
+    done = run(vault, refusals={"show": refusal})
+    assert (done.returncode, done.stdout, len(calls(vault))) == (1, "", 1)
+    assert "private network only" in done.stderr and "azd hooks run postprovision" in done.stderr
+
+
+def test_a_key_that_cannot_be_looked_for_is_not_made(vault: Path) -> None:
+    (vault / "message-keys").write_text("as it was")
+    done = run(vault, refusals={"show": "Failed to establish a new connection"})
+    assert (done.returncode, done.stdout, len(calls(vault))) == (1, "", 1)
+    assert "message-keys: Failed to establish" in done.stderr
+    assert (vault / "message-keys").read_text() == "as it was" and not (vault / "callback-keys").exists()
+
+
+def test_app_service_is_asked_by_azds_names_to_look_again(vault: Path) -> None:
+    run(vault)
+    assert [call["words"] for call in calls(vault, "rest")] == [
+        ["rest", "--method", "post", "--url", ADDRESS, "--output", "none"]
+    ]
+
+
+def test_that_app_service_refuses_is_no_failure_and_told_with_its_cure(vault: Path) -> None:
+    done = run(vault, refusals={"rest": "(AuthorizationFailed) no right over scope"})
+    assert done.returncode == 0 and READ_AGAIN not in done.stdout
+    assert "(AuthorizationFailed) no right" in done.stderr and f'az rest --method post --url "{ADDRESS}"' in done.stderr
+
+
+@pytest.mark.parametrize("missing", APP)
+def test_where_the_app_is_not_named_the_command_is_told(vault: Path, missing: str) -> None:
+    done = run(vault, app={**APP, missing: ""})
+    assert done.returncode == 0 and calls(vault, "rest") == []
+    assert f'az rest --method post --url "{ADDRESS.replace(APP[missing], f"<{missing}>")}"' in done.stderr
+
+
+def test_a_renewed_key_stands_before_the_old_ones_and_none_is_shown(vault: Path) -> None:
+    (vault / "message-keys").write_text("b2xk,b2xkZXI=")
+    done = run(vault, "--renew", "message-keys")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "message-keys: a new key is used, and 2 before it accepted\n" + READ_AGAIN
+    new, *old = (vault / "message-keys").read_text().split(",")
+    assert len(base64.b64decode(new, validate=True)) == 32 and old == ["b2xk", "b2xkZXI="]
+    shown = done.stdout + json.dumps(calls(vault))
+    assert [key for key in (new, *old) if key in shown] == []
+    assert not (vault / "callback-keys").exists()
+
+
+def test_old_keys_are_dropped_and_the_one_that_is_used_stays(vault: Path) -> None:
+    (vault / "callback-keys").write_text("bmV3,b2xk,b2xkZXI=")
+    done = run(vault, "--drop-old", "callback-keys")
+    assert done.stdout == "callback-keys: only the newest key is accepted, 2 taken out\n" + READ_AGAIN
+    assert (vault / "callback-keys").read_text() == "bmV3"
+    again = run(vault, "--drop-old", "callback-keys")
+    assert (again.returncode, again.stdout) == (0, "callback-keys: there is no old key\n")
+    assert len(calls(vault, "set")) == len(calls(vault, "rest")) == 1
+
+
+@pytest.mark.parametrize("option", ["--renew", "--drop-old"])
+def test_what_cannot_be_read_is_neither_renewed_nor_dropped(vault: Path, option: str) -> None:
+    """Writing then would take keys away that messages were sealed with."""
+    (vault / "message-keys").write_text("bmV3,b2xk")
+    done = run(vault, option, "message-keys", refusals={"show": "Failed to establish a new connection"})
+    assert done.returncode == 1 and done.stderr.endswith("then the same again.\n")
+    assert calls(vault, "set") == [] and (vault / "message-keys").read_text() == "bmV3,b2xk"
+
+
+def test_a_key_that_was_never_made_is_made_by_renewing_it(vault: Path) -> None:
+    run(vault, "--renew", "message-keys")
+    assert len(base64.b64decode((vault / "message-keys").read_text(), validate=True)) == 32
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--renew",), ("--renew", "other-keys"), ("--renew", "message-keys", "--drop-old", "message-keys"), ("c2VjcmV0",)],
+)
+def test_arguments_that_it_does_not_know_change_nothing(vault: Path, arguments: tuple[str, ...]) -> None:
+    done = run(vault, *arguments)
+    assert done.returncode == 2 and "usage:" in done.stderr and not (vault / "calls").exists()
 
 
 def test_without_the_azure_cli_it_says_what_to_install(tmp_path: Path) -> None:
@@ -95,18 +237,17 @@ def test_without_the_azure_cli_it_says_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 2 and "Azure CLI" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_key_that_cannot_be_looked_for_is_not_made(vault: Path) -> None:
-    (vault / "message-keys").write_text("as it was")
-    (vault / "is-away").touch()
-    done = run(vault)
-    assert (done.returncode, done.stdout) == (1, "") and "message-keys: Failed to establish" in done.stderr
-    assert (vault / "message-keys").read_text() == "as it was" and not (vault / "callback-keys").exists()
-
-
 def test_without_the_vaults_name_it_says_what_to_run(vault: Path) -> None:
     done = run(vault, name="")
     assert done.returncode == 2 and "azd provision" in done.stderr and not (vault / "calls").exists()
 
 
-def test_the_template_tells_azd_the_vaults_name() -> None:
-    assert "AZURE_KEY_VAULT_NAME" in template(INFRA / "main.bicep").part("outputs")
+@pytest.mark.parametrize("name", ["AZURE_KEY_VAULT_NAME", "AZURE_RESOURCE_GROUP", "AZURE_APP_NAME"])
+def test_the_template_tells_azd_what_the_script_reads(name: str) -> None:
+    """The subscription's ID is azd's own."""
+    assert name in template(INFRA / "main.bicep").part("outputs")
+
+
+def test_it_runs_by_the_python_that_is_on_the_machine() -> None:
+    """Not by the project's: macOS brings 3.9."""
+    ast.parse((INFRA / "make_keys.py").read_text(), feature_version=(3, 9))
