@@ -21,7 +21,9 @@ def test_it_has_the_keys_that_azd_knows_and_no_other() -> None:
     assert set(AZURE["infra"]) == {"provider", "path", "module"}
     assert set(AZURE["services"]["app"]) <= {"project", "language", "host", "remoteBuild"}
     assert set(AZURE["hooks"]) <= HOOKS
-    assert all(set(hook) <= {"shell", "run", "interactive", "continueOnError"} for hook in AZURE["hooks"].values())
+    for hook in AZURE["hooks"].values():
+        assert set(hook) == {"posix", "windows"}, "with both of them azd takes nothing beside them"
+        assert all(set(one) <= {"shell", "run", "interactive", "continueOnError"} for one in hook.values())
 
 
 def test_what_it_names_is_there() -> None:
@@ -30,8 +32,18 @@ def test_what_it_names_is_there() -> None:
     assert (app["language"], app["host"]) == ("python", "function")
     assert (ROOT / app["project"] / "function_app.py").is_file() and (ROOT / app["project"] / "host.json").is_file()
     for hook in AZURE["hooks"].values():
-        program, script = hook["run"].split()
-        assert program == "python3" and (ROOT / script).is_file()
+        program, script = hook["posix"]["run"].split()
+        assert (hook["posix"]["shell"], program) == ("sh", "python3") and (ROOT / script).is_file()
+
+
+def test_windows_runs_the_same_by_either_name_of_python_and_hands_its_end_on() -> None:
+    """python.org's installer brings `py`, the Store's `python` alone; there is no python3. By itself a script of
+    PowerShell ends with 0, whatever the program in it said (Microsoft Learn, "about_Pwsh", -File)."""
+    for hook in AZURE["hooks"].values():
+        script, windows = hook["posix"]["run"].split()[1], hook["windows"]
+        assert windows["shell"] == "pwsh"
+        assert re.findall(r"\{ (.+?) \}", windows["run"]) == [f"py -3 {script}", f"python {script}"]
+        assert windows["run"].endswith("; exit $LASTEXITCODE")
 
 
 def test_the_template_marks_the_app_that_the_service_is_published_to() -> None:
