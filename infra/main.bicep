@@ -79,6 +79,10 @@ param claimSeconds string = ''
 @description('Object ID of whoever runs the deployment: gets the right to make the app\'s own keys in the vault. Empty: nobody gets it.')
 param deployerId string = ''
 
+@description('What that is. azd says it: User, or ServicePrincipal in a pipeline.')
+@allowed(['User', 'ServicePrincipal', 'Group'])
+param deployerType string = 'User'
+
 @description('Put storage and vault behind private endpoints, and the app into a virtual network.')
 param privateNetwork bool = false
 
@@ -193,6 +197,7 @@ module vault 'modules/vault.bicep' = {
     privateOnly: privateNetwork
     gatewaySoftware: empty(gatewaySoftware) || startsWith(gatewaySoftware, '{') ? gatewaySoftware : base64ToString(gatewaySoftware)
     deployerId: deployerId
+    deployerType: deployerType
   }
 }
 

@@ -27,6 +27,10 @@ param gatewaySoftware string
 @description('Object ID of whoever makes the keys in the vault after it is made. Empty: somebody else gives that right.')
 param deployerId string
 
+@description('What that is: User, ServicePrincipal (a pipeline) or Group. Azure looks nothing up then: what was made seconds ago may not be found yet.')
+@allowed(['User', 'ServicePrincipal', 'Group'])
+param deployerType string
+
 var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 var keyVaultSecretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 
@@ -74,6 +78,7 @@ resource maker 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty
   scope: vault
   properties: {
     principalId: deployerId
+    principalType: deployerType
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsOfficer)
   }
 }
