@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from cmg_core.domain.roles import KEYS_MAY
+from cmg_core.ledger.queues import NOTIFY, queue_name
+from cmg_core.plan import STEPS
 from cmg_core.settings import read
 from infra.make_keys import KEYS
 from local.azure.arm.registry import TYPES
@@ -33,6 +35,7 @@ APP = "55555555-5555-4555-8555-555555555555"
 ENVIRONMENT = {"AZURE_ENV_NAME": "prod", "AZURE_LOCATION": "eastus", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
 SOFTWARE = '{"name": "gateway", "properties": {"publisher": "Contoso"}}'
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+QUEUE = "Microsoft.Storage/storageAccounts/queueServices/queues"
 CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
 PRIVATE = {"privateNetwork": True}
 GROUPS = (Place(SUBSCRIPTION, "rg-cmg-eastus").id, Place(OTHER, "rg-dns").id)
@@ -61,6 +64,7 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "roles on whole subscriptions": {"assignRoles": "subscriptions", "gatewayGroups": GROUPS[0]},
     "roles that somebody else assigns": {"assignRoles": "none", "gatewaySubscriptions": f"{SUBSCRIPTION},{OTHER}"},
     "mails and a budget": {"alertEmails": "operator@contoso.com", "monthlyBudget": 1, "budgetStart": "2026-11-01"},
+    "from a pipeline": {"deployerId": SOMEBODY, "deployerType": "ServicePrincipal"},
     "software, no lock": {"gatewaySoftware": SOFTWARE, "deployerId": SOMEBODY, "lockStorage": False},
     "the longest name": {**ALL, "environmentName": "a-name-of-20-letters"},
     "the shortest name": {"environmentName": "qa"},
@@ -271,6 +275,27 @@ def test_app_service_signs_in_only_where_that_is_asked_for(name: str) -> None:
     [config] = [one.body["properties"] for one in played(name).made if one.name == "authsettingsV2"]
     asked = SETS[name].get("appServiceSignIn", False)
     assert config["platform"]["enabled"] is asked and bool(config["identityProviders"]) is asked
+
+
+def test_every_role_says_whom_it_goes_to() -> None:
+    """Otherwise Azure looks the principal up, and does not find yet what was made seconds ago (Microsoft Learn,
+    "Troubleshoot Azure RBAC", PrincipalNotFound). azd says whether a person or a pipeline is signed in to it
+    (Azure/azure-dev, bicep_provider.go, evalParamEnvSubst)."""
+    expected = {"software, no lock": "User", "from a pipeline": "ServicePrincipal"}
+    for name, deployer in expected.items():
+        play = played(name)
+        given = [one.body["properties"] for one in play.of("Microsoft.Authorization/roleAssignments")]
+        app = {one.answer["properties"]["principalId"] for one in play.of(IDENTITY)}
+        assert {one["principalType"] for one in given if one["principalId"] in app} == {"ServicePrincipal"}
+        assert [one["principalType"] for one in given if one["principalId"] == SOMEBODY] == [deployer]
+    assert '"${AZURE_PRINCIPAL_TYPE=User}"' in (INFRA / "main.parameters.json").read_text()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_queues_are_those_that_the_app_listens_to(name: str) -> None:
+    """tests/unit/triggers holds the app to these; the host makes their poison queues when it needs one."""
+    listened = [queue_name(each) for each in (*(step.name for step in STEPS), NOTIFY)]
+    assert sorted(one.name for one in played(name).of(QUEUE)) == sorted(listened)
 
 
 @pytest.mark.parametrize("name", SETS)
