@@ -1,5 +1,7 @@
 """The Bicep files against themselves and against the app: what no compiler sees here would show in Azure only."""
 
+import ast
+import functools
 import json
 import re
 from pathlib import Path
@@ -82,16 +84,68 @@ def test_the_queues_and_the_table_are_the_apps() -> None:
 
 
 def test_every_alert_asks_for_lines_that_the_app_writes_and_has_its_runbook() -> None:
-    alerts = template(INFRA / "modules" / "alerts.bicep").part("variables")["alerts"]["value"]
     source = "".join(path.read_text() for path in (ROOT / "cmg_core").rglob("*.py")).replace('"\n            "', "")
     runbooks = (ROOT / "docs" / "runbooks.md").read_text()
-    named = {alert["name"] for alert in alerts}
+    named = {alert["name"] for alert in _alerts()}
     assert {path.stem for path in (INFRA / "queries").glob("*.kql")} >= named
     for name in sorted(named):
         assert f"\n## {name}\n" in runbooks
         query = (INFRA / "queries" / f"{name}.kql").read_text()
         phrases = re.findall(r'(?:has|startswith) "([^"]+)"', query)
         assert phrases and [phrase for phrase in phrases if phrase not in source] == []
+
+
+def _alerts() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = template(INFRA / "modules" / "alerts.bicep").part("variables")["alerts"]["value"]
+    return found
+
+
+def _query(alert: str) -> str:
+    text = (INFRA / "queries" / f"{alert}.kql").read_text()
+    return "\n".join(line for line in text.splitlines() if not line.startswith("//"))
+
+
+def _columns(statement: str) -> set[str]:
+    """Those that a query's last operator leaves."""
+    operator, _, listed = statement.split("|")[-1].strip().rstrip(";").partition(" ")
+    assert operator in ("project", "summarize"), statement
+    found = re.sub(r"arg_max\((.+?)\)", r"\1", listed).replace(" by ", ", ")
+    return {column.partition("=")[0].strip() for column in found.split(",")}
+
+
+def _lines(phrases: list[str]) -> list[str]:
+    """What the app logs with one of these phrases, filled in."""
+    texts = [
+        node.value
+        for path in (ROOT / "cmg_core").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "%s" in node.value
+    ]
+    filled = {
+        "deployment %s": "deployment 0123abcd-4567-4890-abcd-ef0123456789",
+        "step %s": "step cut-over",
+        "%s": "it",
+    }
+    found = [text for text in texts if any(phrase in text for phrase in phrases)]
+    return [functools.reduce(lambda text, each: text.replace(*each), filled.items(), text) for text in found]
+
+
+@pytest.mark.parametrize("alert", _alerts(), ids=lambda alert: alert["name"])
+def test_an_alert_is_split_by_a_column_of_its_query_that_each_line_fills(alert: dict[str, Any]) -> None:
+    """A row without a value would be of no deployment's alert."""
+    query = _query(alert["name"])
+    statements = [each for each in query.split(";") if "|" in each]
+    assert [each for each in statements if alert["by"] not in _columns(each)] == []
+    [pattern] = re.findall(rf'{alert["by"]} = extract\(@"(.+?)", 1, Message\)', query)
+    lines = _lines(re.findall(r'has "([^"]+)"', query))
+    assert lines and [line for line in lines if not ((found := re.search(pattern, line)) and found[1])] == []
+
+
+def test_the_runbooks_say_by_what_mails_come_and_whether_an_end_is_told() -> None:
+    rows = re.findall(
+        r"^\| ([a-z-]+) \| (\w+)[^|]* \|[^|]+\| (yes|no)\b", (ROOT / "docs" / "runbooks.md").read_text(), re.M
+    )
+    assert rows == [(one["name"], one["by"].lower(), "yes" if one["lasts"] else "no") for one in _alerts()]
 
 
 def test_the_host_leaves_out_no_line_that_an_alert_asks_for() -> None:

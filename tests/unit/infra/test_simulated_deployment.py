@@ -298,6 +298,17 @@ def test_the_queues_are_those_that_the_app_listens_to(name: str) -> None:
     assert sorted(one.name for one in played(name).of(QUEUE)) == sorted(listened)
 
 
+def test_what_happened_is_told_each_time_and_what_lasts_once_for_each_that_it_is_about() -> None:
+    """An alert that resolves by itself fires no second time until it did (Microsoft Learn, "What are Azure Monitor
+    alerts?", stateful alerts), and each value of a dimension has its own."""
+    rules = [one.body["properties"] for one in played("as azd gives them").of("Microsoft.Insights/scheduledQueryRules")]
+    split = [one["criteria"]["allOf"][0]["dimensions"] for one in rules]
+    assert len(rules) == 5 and [len(one) for one in split] == [1] * 5
+    assert {(one["operator"], *one["values"]) for [one] in split} == {("Include", "*")}
+    resolved = {rule["description"].partition("#")[2] for rule in rules if rule["autoMitigate"]}
+    assert resolved == {"overdue-deployments", "grace-periods-that-end"}
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_the_settings_name_what_was_made(name: str) -> None:
     play = played(name)
