@@ -48,8 +48,8 @@ class Vault:
 
     def keys(self, key: str) -> "list[str]":
         """What the secret holds: the key that is used, then those that are accepted still."""
-        held = self._looked_for(key, "--query", "value", "--output", "tsv")
-        return [each.strip() for each in held.split(",")] if held else []
+        held = self._looked_for(key, "--query", "value", "--output", "tsv") or ""
+        return [each.strip() for each in held.split(",") if each.strip()]
 
     def put(self, key: str, held: "list[str]") -> None:
         """By way of a file that only this user can read: arguments show in lists of processes."""

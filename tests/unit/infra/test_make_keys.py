@@ -216,7 +216,11 @@ def test_what_cannot_be_read_is_neither_renewed_nor_dropped(vault: Path, option:
     assert calls(vault, "set") == [] and (vault / "message-keys").read_text() == "bmV3,b2xk"
 
 
-def test_a_key_that_was_never_made_is_made_by_renewing_it(vault: Path) -> None:
+@pytest.mark.parametrize("held", [None, "", " , "])
+def test_a_key_that_was_never_made_is_made_by_renewing_it(vault: Path, held: str | None) -> None:
+    if held is not None:
+        (vault / "message-keys").write_text(held)
+    assert run(vault, "--drop-old", "message-keys").stdout == "message-keys: there is no old key\n"
     run(vault, "--renew", "message-keys")
     assert len(base64.b64decode((vault / "message-keys").read_text(), validate=True)) == 32
 
