@@ -44,7 +44,7 @@ _ANSWERS = {
     "curl": """printf '{"deployments": [{"id": "%s"}], "receivers": [{"received": []}]}' "$ID" """,
     "python3": '[ "$1" = dev.py ] || exec "$REAL_PYTHON" "$@"',
     "az": "echo made",
-    "azd": "echo told",
+    "azd": '[ "$3" != AZURE_APP_URL ] || exec echo "$APP"; echo told',
 }
 
 
