@@ -86,11 +86,13 @@ param probePath string
 param claimSeconds string
 
 var isFlex = plan == 'flex'
-var isPremiumInNetwork = !isFlex && !empty(subnetId)
 var signsIn = appServiceSignIn && !empty(callerApp)
 
+// Not AzureWebJobsStorage__accountName: its addresses are the public cloud's wherever the app runs.
 var storageSettings = {
-  AzureWebJobsStorage__accountName: storageName
+  AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${environment().suffixes.storage}'
+  AzureWebJobsStorage__queueServiceUri: 'https://${storageName}.queue.${environment().suffixes.storage}'
+  AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${environment().suffixes.storage}'
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identityClientId
   CmgStorage__queueServiceUri: 'https://${storageName}.queue.${environment().suffixes.storage}'
@@ -148,16 +150,34 @@ var deploymentByPackage = {
   }
 }
 
+var siteOfBoth = {
+  minTlsVersion: '1.2'
+  scmMinTlsVersion: '1.2'
+  http20Enabled: true
+  remoteDebuggingEnabled: false
+  cors: { allowedOrigins: [] }
+}
+
+// Flex Consumption refuses these in a site's configuration, some regions even where they are null.
+var premiumSite = {
+  ftpsState: 'Disabled'
+  linuxFxVersion: 'Python|3.13'
+  healthCheckPath: '/api/health'
+}
+
+// Without them Premium reaches no vault, and scales by no queue, behind an endpoint. Flex does both by itself.
+var premiumInNetwork = {
+  vnetRouteAllEnabled: true
+  functionsRuntimeScaleMonitoringEnabled: true
+}
+
 resource servers 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: planName
   location: location
   tags: tags
   kind: isFlex ? 'functionapp' : 'elastic'
   sku: isFlex ? { name: 'FC1', tier: 'FlexConsumption' } : { name: 'EP1', tier: 'ElasticPremium' }
-  properties: {
-    reserved: true
-    maximumElasticWorkerCount: isFlex ? null : 20
-  }
+  properties: isFlex ? { reserved: true } : { reserved: true, maximumElasticWorkerCount: 20 }
 }
 
 resource site 'Microsoft.Web/sites@2024-04-01' = {
@@ -175,36 +195,28 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
     keyVaultReferenceIdentity: identityId
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     functionAppConfig: isFlex ? deploymentByPackage : null
-    siteConfig: {
-      minTlsVersion: '1.2'
-      scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
-      http20Enabled: true
-      remoteDebuggingEnabled: false
-      linuxFxVersion: isFlex ? null : 'Python|3.13'
-      healthCheckPath: isFlex ? null : '/api/health'
-      // Flex does both by itself. Without them Premium reaches no vault, and scales by no queue, behind an endpoint.
-      vnetRouteAllEnabled: isPremiumInNetwork ? true : null
-      functionsRuntimeScaleMonitoringEnabled: isPremiumInNetwork ? true : null
-      cors: { allowedOrigins: [] }
-    }
+    siteConfig: union(siteOfBoth, isFlex ? {} : premiumSite, isFlex || empty(subnetId) ? {} : premiumInNetwork)
   }
 }
+
+// Publishing with a user's name and password is off: packages come with an identity. Azure wants the location, though its
+// descriptions have none here. What is written on the site is written one after the other: it refuses two at once.
+@batchSize(1)
+resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for way in ['ftp', 'scm']: {
+  parent: site
+  name: way
+  location: location
+  properties: {
+    allow: false
+  }
+}]
 
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: site
   name: 'appsettings'
   properties: union(storageSettings, productSettings, telemetrySettings, isFlex ? {} : premiumSettings)
+  dependsOn: [passwords]
 }
-
-// Publishing with a user's name and password is off: packages come with an identity.
-resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for way in ['ftp', 'scm']: {
-  parent: site
-  name: way
-  properties: {
-    allow: false
-  }
-}]
 
 var entra = {
   azureActiveDirectory: {
@@ -230,6 +242,7 @@ resource signIn 'Microsoft.Web/sites/config@2024-04-01' = {
     identityProviders: signsIn ? entra : {}
     login: { tokenStore: { enabled: false } }
   }
+  dependsOn: [settings]
 }
 
 resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {

@@ -21,7 +21,16 @@ from cmg_core.settings import read
 from infra.make_keys import KEYS
 from local.azure.arm.registry import TYPES
 from tests.unit.azure.worlds import SUBSCRIPTION, Azure
-from tests.unit.infra.azure_facts import BUILT_IN, CLOUD, GOVERNMENT, WORLDWIDE, answer_of, name_is_right
+from tests.unit.infra.azure_facts import (
+    BUILT_IN,
+    CLOUD,
+    GOVERNMENT,
+    REFUSED_BY_FLEX,
+    SETTINGS_REFUSED_BY_FLEX,
+    WORLDWIDE,
+    answer_of,
+    name_is_right,
+)
 from tests.unit.infra.deployment import GROUP, Deployment
 from tests.unit.infra.descriptions import SPECS, against, has_member, official, unknown_version
 from tests.unit.infra.evaluation import Place, Resource
@@ -323,7 +332,9 @@ def test_the_settings_name_what_was_made(name: str) -> None:
         for host, path in re.findall(r"https://([^/)]+)([^)]*)", value):
             assert host in hosts, (key, value)
             assert not value.startswith("@") or path.removeprefix("/secrets/") in secrets, (key, value)
-    assert settings["AzureWebJobsStorage__accountName"] == accounts[0].name
+    for service in ("blob", "queue", "table"):
+        address = accounts[0].answer["properties"]["primaryEndpoints"][service].rstrip("/")
+        assert settings[f"AzureWebJobsStorage__{service}ServiceUri"] == address
     identity = play.of(IDENTITY)[0].answer["properties"]["clientId"]
     for key in ("AzureWebJobsStorage__clientId", "CmgStorage__clientId", "CMG_CLIENT_ID"):
         assert settings[key] == identity
@@ -334,8 +345,8 @@ def test_the_settings_name_what_was_made(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
-    """Source: "Flex Consumption plan deprecations": what Flex refuses as a setting or as a property of the site;
-    "Create an app without Azure Files": where Premium takes its package from, if no shared key is to be used; "Use Key
+    """Source: azure_facts.py has what Flex refuses; "Enable virtual network integration": a subnet of Flex has no
+    underscore in its name; "Create an app without Azure Files": where Premium takes its package from, if no shared key is to be used; "Use Key
     Vault references": that Premium reaches a private endpoint only with all traffic routed through the network."""
     play = played(name)
     site, plan = play.of("Microsoft.Web/sites")[0], play.of("Microsoft.Web/serverfarms")[0]
@@ -347,15 +358,16 @@ def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
     flex = plan.body["sku"]["tier"] == "FlexConsumption"
     if flex:
         assert properties["functionAppConfig"]["deployment"]["storage"]["value"] == package
-        assert not of_premium & settings.keys()
-        of_site = ("linuxFxVersion", "vnetRouteAllEnabled", "functionsRuntimeScaleMonitoringEnabled")
-        assert [config[key] for key in of_site] == [None, None, None]
+        assert not SETTINGS_REFUSED_BY_FLEX & settings.keys() and not REFUSED_BY_FLEX & config.keys()
+        assert "maximumElasticWorkerCount" not in plan.body["properties"] and "vnetRouteAllEnabled" not in config
     else:
         assert properties["functionAppConfig"] is None and of_premium <= settings.keys()
         assert settings["WEBSITE_RUN_FROM_PACKAGE"].rpartition("/")[0] == package
         assert settings["WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID"] == play.of(IDENTITY)[0].id
-        assert config["linuxFxVersion"] == "Python|3.13"
-        assert (config["vnetRouteAllEnabled"] is True) is SETS[name].get("privateNetwork", False)
+        assert (config["linuxFxVersion"], config["ftpsState"]) == ("Python|3.13", "Disabled")
+        for key in ("vnetRouteAllEnabled", "functionsRuntimeScaleMonitoringEnabled"):
+            assert config.get(key) is (True if SETS[name].get("privateNetwork") else None)
+    assert config["minTlsVersion"] == config["scmMinTlsVersion"] == "1.2" and config["http20Enabled"]
     assert not {"WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE"} & settings.keys()
     subnets = {
         f"{network.id}/subnets/{one['name']}": one["properties"]
@@ -363,6 +375,7 @@ def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
         for one in network.body["properties"]["subnets"]
     }
     if properties["virtualNetworkSubnetId"]:
+        assert not flex or "_" not in properties["virtualNetworkSubnetId"].rpartition("/")[2]
         service = subnets[properties["virtualNetworkSubnetId"]]["delegations"][0]["properties"]["serviceName"]
         assert service == ("Microsoft.App/environments" if flex else "Microsoft.Web/serverFarms")
 
