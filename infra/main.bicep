@@ -273,8 +273,9 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   }
 }
 
+// A deployment in a subscription never changes its location: another region, another name.
 module roles 'modules/roles.bicep' = [for id in subscriptions: {
-  name: 'role-${environmentName}-${id}'
+  name: 'role-${environmentName}-${uniqueString(id, location)}'
   scope: subscription(id)
   params: {
     environmentName: environmentName

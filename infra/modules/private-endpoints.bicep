@@ -50,6 +50,8 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01
   }
 }]
 
+// One after the other: each writes on the subnet and on its target, and Azure refuses what finds them busy.
+@batchSize(1)
 resource endpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [for target in targets: {
   name: 'pe-${target.name}-${target.group}'
   location: location
