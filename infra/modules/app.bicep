@@ -88,11 +88,16 @@ param claimSeconds string
 var isFlex = plan == 'flex'
 var signsIn = appServiceSignIn && !empty(callerApp)
 
-// Not AzureWebJobsStorage__accountName: its addresses are the public cloud's wherever the app runs.
-var storageSettings = {
+// By its name in the public cloud, whose addresses the host then takes; by its addresses in any other. Never by both, which
+// the host refuses.
+var hostStorageByAddress = {
   AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${environment().suffixes.storage}'
   AzureWebJobsStorage__queueServiceUri: 'https://${storageName}.queue.${environment().suffixes.storage}'
   AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${environment().suffixes.storage}'
+}
+var hostStorage = environment().name == 'AzureCloud' ? { AzureWebJobsStorage__accountName: storageName } : hostStorageByAddress
+
+var storageSettings = {
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identityClientId
   CmgStorage__queueServiceUri: 'https://${storageName}.queue.${environment().suffixes.storage}'
@@ -214,7 +219,7 @@ resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: site
   name: 'appsettings'
-  properties: union(storageSettings, productSettings, telemetrySettings, isFlex ? {} : premiumSettings)
+  properties: union(hostStorage, storageSettings, productSettings, telemetrySettings, isFlex ? {} : premiumSettings)
   dependsOn: [passwords]
 }
 

@@ -57,17 +57,17 @@ BUILT_IN: Mapping[str, str] = {
 """The built-in roles that are used, typed a second time here. Source: "Azure built-in roles"."""
 
 REFUSED_BY_FLEX = {
-    "ftpsState", "functionAppScaleLimit", "functionsRuntimeScaleMonitoringEnabled", "linuxFxVersion", "netFrameworkVersion",
-    "preWarmedInstanceCount", "use32BitWorkerProcess", "windowsFxVersion",
+    "ftpsState", "functionAppScaleLimit", "functionsRuntimeScaleMonitoringEnabled", "linuxFxVersion",
+    "netFrameworkVersion", "preWarmedInstanceCount", "use32BitWorkerProcess", "windowsFxVersion",
 }  # fmt: skip
 """What Flex Consumption answers in a `siteConfig` with error 51021, «is invalid. Please remove or rename». Source: that
 answer as reported in Azure/azure-cli#31414, microsoft/azure-pipelines-tasks#21032 and #22254 and
 Azure/terraform-azurerm-avm-res-web-site#283; the list is no official one."""
 
 SETTINGS_REFUSED_BY_FLEX = {
-    "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION", "WEBSITE_CONTENTSHARE",
-    "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT", "WEBSITE_RUN_FROM_PACKAGE",
-    "SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD",
+    "ENABLE_ORYX_BUILD", "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION",
+    "SCM_DO_BUILD_DURING_DEPLOYMENT", "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE",
+    "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT", "WEBSITE_RUN_FROM_PACKAGE",
 }  # fmt: skip
 """Settings that Flex Consumption refuses or passes over. Source: "Flex Consumption plan deprecations"."""
 

@@ -187,6 +187,16 @@ def test_names_are_such_as_azure_takes_and_none_is_made_twice(play: Callable[[],
     assert [name for name in names if not re.fullmatch(r"[\w.()-]{1,64}", name)] == []
 
 
+def test_a_second_region_deploys_under_other_names_in_a_subscription() -> None:
+    """Source: error InvalidDeploymentLocation: a deployment in a subscription keeps the location that it began with."""
+    second = Played("main.bicep", Place(SUBSCRIPTION), {**azd_gives(), "location": "westeurope"}, CLOUD)
+    in_subscription = [
+        {one for one in play.deployment.modules if "/resourceGroups/" not in one}
+        for play in (played("as azd gives them"), second)
+    ]
+    assert all(in_subscription) and not in_subscription[0] & in_subscription[1]
+
+
 @each
 def test_what_a_subscription_holds_lies_there_and_the_rest_in_the_group(play: Callable[[], Played]) -> None:
     free = {GROUP, "Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments"}
@@ -332,9 +342,6 @@ def test_the_settings_name_what_was_made(name: str) -> None:
         for host, path in re.findall(r"https://([^/)]+)([^)]*)", value):
             assert host in hosts, (key, value)
             assert not value.startswith("@") or path.removeprefix("/secrets/") in secrets, (key, value)
-    for service in ("blob", "queue", "table"):
-        address = accounts[0].answer["properties"]["primaryEndpoints"][service].rstrip("/")
-        assert settings[f"AzureWebJobsStorage__{service}ServiceUri"] == address
     identity = play.of(IDENTITY)[0].answer["properties"]["clientId"]
     for key in ("AzureWebJobsStorage__clientId", "CmgStorage__clientId", "CMG_CLIENT_ID"):
         assert settings[key] == identity
@@ -343,11 +350,35 @@ def test_the_settings_name_what_was_made(name: str) -> None:
     assert bool(settings["CMG_GATEWAY_SOFTWARE"]) is bool(software)
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("as azd gives them", {"accountName"}),
+        ("government", {"blobServiceUri", "queueServiceUri", "tableServiceUri"}),
+    ],
+)
+def test_the_host_finds_its_storage_in_the_cloud_that_it_runs_in(name: str, given: set[str]) -> None:
+    """A name means the public cloud's addresses, where it is what is advised; a name beside addresses is refused.
+    Source: "Connecting to host storage with an identity"; hashicorp/terraform-provider-azurerm#32062;
+    Azure/azure-functions-host#11787."""
+    prefix = "AzureWebJobsStorage__"
+    found = {
+        key.removeprefix(prefix): value for key, value in played(name).settings().items() if key.startswith(prefix)
+    }
+    [account] = played(name).of("Microsoft.Storage/storageAccounts")
+    endpoints = account.answer["properties"]["primaryEndpoints"]
+    assert found.keys() == given | {"credential", "clientId"}
+    for key in given - {"accountName"}:
+        assert found[key] == endpoints[key.removesuffix("ServiceUri")].rstrip("/")
+    assert found.get("accountName", account.name) == account.name
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_the_plan_and_the_app_are_of_one_kind(name: str) -> None:
-    """Source: azure_facts.py has what Flex refuses; "Enable virtual network integration": a subnet of Flex has no
-    underscore in its name; "Create an app without Azure Files": where Premium takes its package from, if no shared key is to be used; "Use Key
-    Vault references": that Premium reaches a private endpoint only with all traffic routed through the network."""
+    """Source: azure_facts.py has what Flex refuses; "Enable virtual network integration", of Flex: no underscore in the
+    subnet's name; "Create an app without Azure Files": where Premium takes its package from, if no shared key is to be
+    used; "Use Key Vault references": that Premium reaches a private endpoint only with all traffic routed through the
+    network."""
     play = played(name)
     site, plan = play.of("Microsoft.Web/sites")[0], play.of("Microsoft.Web/serverfarms")[0]
     properties, settings = site.body["properties"], play.settings()
