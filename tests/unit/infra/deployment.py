@@ -147,6 +147,8 @@ class _File:
             resource_id = f"{(scope or self.place).id}/providers/{kind}/{name}"
         given = self.evaluator.value(body.without("name", "parent", "scope", "dependsOn"), local)
         symbol = f"{self.path.name}: {declared.name}"
+        if nothing := [key for key, value in given.items() if value is None]:
+            raise BicepError(f"{symbol}: {nothing} is null: Azure Resource Manager takes that below properties only")
         try:
             json.dumps(given)
         except TypeError:

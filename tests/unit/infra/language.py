@@ -14,6 +14,14 @@ from typing import Any
 
 BINARY = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 4, ">": 4, "<=": 4, ">=": 4}
 ESCAPES = {"'": "'", "\\": "\\", "n": "\n", "t": "\t", "r": "\r", "$": "$"}
+DECORATORS = {
+    "param": {"allowed", "description", "maxLength", "maxValue", "metadata", "minLength", "minValue", "secure"},
+    "output": {"description", "maxLength", "maxValue", "metadata", "minLength", "minValue", "secure"},
+    "var": {"description"},
+    "resource": {"batchSize", "description"},
+    "module": {"batchSize", "description"},
+}
+"""Which decorators a declaration takes, of those that these files may use."""
 CONSTANTS = {"true": True, "false": False, "null": None}
 SPACE = re.compile(r"(?:[ \t]|//[^\n]*)*")
 LINES = re.compile(r"(?:\s|//[^\n]*)*")
@@ -177,7 +185,12 @@ class Reader:
             return Declared(kind, name, of, None, decorators)
         if kind != "param":
             self.need("=")
-        return Declared(kind, name, of, self.body(), decorators, existing)
+        value = self.body()
+        if wrong := decorators.keys() - DECORATORS[kind]:
+            raise self.fail(f"{sorted(wrong)} does not stand before a {kind}")
+        if "batchSize" in decorators and not isinstance(value, Loop):
+            raise self.fail("batchSize stands before a loop")
+        return Declared(kind, name, of, value, decorators, existing)
 
     def literal(self) -> str:
         value = self.expression()

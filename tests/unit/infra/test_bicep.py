@@ -13,6 +13,7 @@ from cmg_core.ledger.queues import queue_name
 from cmg_core.ledger.rows import TABLE
 from cmg_core.plan import STEPS
 from cmg_core.settings import SECRET, Settings
+from tests.unit.infra.language import Array, Constant, Loop, Name, Reader
 from tests.unit.infra.templates import FILES, INFRA, OUTPUT, ROOT, body, decorators, template
 
 HOSTS_OWN = {"CmgStorage__credential"}
@@ -67,6 +68,22 @@ def test_the_settings_are_all_those_that_the_app_knows() -> None:
     given = {name for name in _settings() if name.startswith(("CMG_", "CmgStorage"))}
     assert given - known - HOSTS_OWN == set()
     assert {name for name in known if name.startswith("CMG_")} - given == {"CMG_MINIMUM_GRACE"}
+
+
+def test_what_is_written_on_the_site_is_written_one_after_the_other() -> None:
+    """App Service answers 409 where two writes on a site overlap. Source: Azure/azure-dev#3125, which puts them in
+    order in azd's own templates. A diagnostic setting lies with Azure Monitor, not with the site."""
+    path = INFRA / "modules" / "app.bicep"
+    _, declared = Reader(path.read_text(), path.name).file()
+    before: str | None = None
+    written = 0
+    for one in declared:
+        body = one.value.body if isinstance(one.value, Loop) else one.value
+        if one.kind == "resource" and body.get("parent") == Name("site"):
+            assert body.get("dependsOn") == (Array((Name(before),)) if before else None), one.name
+            assert one.decorators.get("batchSize") == (Constant(1) if isinstance(one.value, Loop) else None), one.name
+            before, written = one.name, written + 1
+    assert written > 1
 
 
 def test_secret_settings_are_references_to_the_vault() -> None:

@@ -70,6 +70,10 @@ def test_an_expression_comes_to_its_value(tmp_path: Path, expression: str, value
         ("type mine = string", "«type» is not understood"),
         ("func f() string => 'a'", "«func» is not understood"),
         ("param a string", "is missing"),
+        (f"resource one {WORKSPACE} = {{ name: 'one', kind: null }}", "is null"),
+        ("@batchSize(1)\nvar a = ['b']", "does not stand before a var"),
+        (f"@secure()\nresource one {WORKSPACE} = {{ name: 'one' }}", "does not stand before a resource"),
+        (f"@batchSize(1)\nresource one {WORKSPACE} = {{ name: 'one' }}", "stands before a loop"),
     ],
 )
 def test_what_is_wrong_or_not_understood_is_refused(tmp_path: Path, text: str, why: str) -> None:
