@@ -34,6 +34,7 @@ NEEDS_AZURE = {
     "az keyvault": "a vault's access policies",
     "az logic": "a Logic App",
     "az login": "whoever copies the ledger of an app in Azure",
+    "az provider": "registers a resource provider in the subscription",
     "az resource": "a list of resources by tag",
     "az rest": "assignments of app roles by Microsoft Graph",
     "az role": "Azure's role definitions and assignments",
