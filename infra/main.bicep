@@ -34,6 +34,9 @@ param gatewaySubscriptions string = ''
 @description('Resource groups that hold old and new gateways, vaults with certificates and DNS zones: their full IDs, with commas between them. Each exists already, in one of those subscriptions.')
 param gatewayGroups string = ''
 
+@description('Some old gateway is a classic cloud service: make the roles for these, too. Azure may refuse them (infra/README.md, Rights).')
+param classicGateways bool = false
+
 @description('Where the custom roles are assigned. groups: looking on the subscriptions, all else on the groups given. subscriptions: everything, removing too, on the whole subscriptions. none: you assign them.')
 @allowed(['groups', 'subscriptions', 'none'])
 param assignRoles string = 'groups'
@@ -281,6 +284,7 @@ module roles 'modules/roles.bicep' = [for id in subscriptions: {
     environmentName: environmentName
     principalId: identity.outputs.principalId
     assign: assignRoles
+    classicGateways: classicGateways
   }
 }]
 
@@ -291,6 +295,7 @@ module rolesOnGroups 'modules/roles-on-group.bicep' = [for id in groups: {
   params: {
     environmentName: environmentName
     principalId: identity.outputs.principalId
+    classicGateways: classicGateways
   }
   dependsOn: [roles]
 }]

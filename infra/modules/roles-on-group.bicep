@@ -6,6 +6,9 @@ param environmentName string
 @description('Object ID of the app\'s identity.')
 param principalId string
 
+@description('Whether old gateways are classic cloud services.')
+param classicGateways bool
+
 // loadJsonContent takes no variable: one line a role.
 var roles = [
   loadJsonContent('../roles/cmg-migrator-new-gateway.json')
@@ -14,9 +17,11 @@ var roles = [
   loadJsonContent('../roles/cmg-migrator-zone.json')
 ]
 
+var classicRoles = [loadJsonContent('../roles/cmg-migrator-classic-gateway.json')]
+
 var definitionType = 'Microsoft.Authorization/roleDefinitions'
 
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in roles: {
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in concat(roles, classicGateways ? classicRoles : []): {
   name: guid(resourceGroup().id, principalId, environmentName, role.Name)
   properties: {
     principalId: principalId

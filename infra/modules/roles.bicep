@@ -7,6 +7,9 @@ param environmentName string
 @description('Object ID of the app\'s identity.')
 param principalId string
 
+@description('Whether old gateways are classic cloud services: the roles for them are made, too.')
+param classicGateways bool
+
 @description('What is assigned on the whole subscription: groups (looking only), subscriptions (everything) or none.')
 param assign string
 
@@ -19,11 +22,18 @@ var roles = [
   loadJsonContent('../roles/cmg-migrator-zone.json')
 ]
 
-var looking = assign == 'groups' ? take(roles, 1) : []
-var assigned = assign == 'subscriptions' ? roles : looking
+// Apart, as Azure refuses a role whole for one action that it does not know, and it knows these no longer everywhere.
+var classicRoles = [
+  loadJsonContent('../roles/cmg-migrator-classic-subscription.json')
+  loadJsonContent('../roles/cmg-migrator-classic-gateway.json')
+]
+
+var made = concat(roles, classicGateways ? classicRoles : [])
+var looking = assign == 'groups' ? concat(take(roles, 1), classicGateways ? take(classicRoles, 1) : []) : []
+var assigned = assign == 'subscriptions' ? made : looking
 var definitionType = 'Microsoft.Authorization/roleDefinitions'
 
-resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in roles: {
+resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in made: {
   name: guid(subscription().id, environmentName, role.Name)
   properties: {
     roleName: '${role.Name} (${environmentName}, ${take(subscription().subscriptionId, 8)})'

@@ -67,9 +67,9 @@ def with_these_roles(sample: Sample) -> Sample:
     if request.dns is not None:
         scopes.append(("zone", request.dns.zone_id))
     if isinstance(request, ReplacementRequest):
-        scopes.append(("old-gateway", group_of(request.old_gateway.resource_id)))
+        scopes += [(name, group_of(request.old_gateway.resource_id)) for name in ("old-gateway", "classic-gateway")]
     subscriptions = {subscription, *("/".join(scope.split("/")[:3]) for _, scope in scopes)}
-    scopes += [("subscription", each) for each in sorted(subscriptions)]
+    scopes += [(name, each) for name in ("subscription", "classic-subscription") for each in sorted(subscriptions)]
     held: list[JsonObject] = [{"scope": scope, "actions": [*actions(name)]} for name, scope in scopes]
     return sample.model_copy(update={"world": world | {"role_assignments": [*held]}})
 

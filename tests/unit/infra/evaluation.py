@@ -214,6 +214,8 @@ class Evaluator:
                 return base64.b64decode(text, validate=True).decode()
             case "empty", [None | str() | list() | dict() as whole]:
                 return not whole
+            case "concat", [list(), *_] if all(isinstance(one, list) for one in given):
+                return [one for part in given for one in part]
             case "union", [dict(), *_] if all(isinstance(one, dict) for one in given):
                 return {key: value for one in given for key, value in one.items()}
             case "loadTextContent", [str(file)]:

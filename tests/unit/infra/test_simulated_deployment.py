@@ -54,6 +54,7 @@ CALLERS: Mapping[str, Any] = {
 ALL: Mapping[str, Any] = {
     "maximumInstances": 1000, "instanceMemory": 4096, "alwaysReadyHttp": 20,
     "gatewaySubscriptions": f"{SUBSCRIPTION}, {OTHER}", "gatewayGroups": ", ".join(GROUPS),
+    "classicGateways": True,
     "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, **CALLERS,
     "appServiceSignIn": True, "callbackHosts": "hooks.contoso.com, *.logic.azure.com", "probePath": "/health",
     "claimSeconds": "250",
@@ -70,6 +71,7 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "always ready": {"alwaysReadyHttp": 1},
     "customers' tenants": {"customerApp": APP, **CALLERS, "gatewaySubscriptions": "none"},
     "roles on groups": {"gatewayGroups": GROUPS[0]},
+    "classic gateways": {"gatewayGroups": GROUPS[0], "classicGateways": True},
     "roles on whole subscriptions": {"assignRoles": "subscriptions", "gatewayGroups": GROUPS[0]},
     "roles that somebody else assigns": {"assignRoles": "none", "gatewaySubscriptions": f"{SUBSCRIPTION},{OTHER}"},
     "mails and a budget": {"alertEmails": "operator@contoso.com", "monthlyBudget": 1, "budgetStart": "2026-11-01"},
@@ -149,6 +151,7 @@ ACTS = {
     "CMG migrator: hands on the certificate",
     "CMG migrator: points the service name",
 }
+FOLLOWS, REMOVES = {"CMG migrator: follows classic operations"}, {"CMG migrator: removes a classic gateway"}
 WAYS = ("webhook", "polling")
 EVERY = [*(functools.partial(played, name) for name in SETS), *(functools.partial(logic_app, way) for way in WAYS)]
 each = pytest.mark.parametrize("play", EVERY, ids=[*SETS, *(f"Logic App, {way}" for way in WAYS)])
@@ -250,7 +253,12 @@ def test_roles_go_to_the_app_or_to_who_deploys_and_each_once(name: str) -> None:
         ("roles that somebody else assigns", {}),
         ("roles on groups", {Place(SUBSCRIPTION).id: LOOKS, GROUPS[0]: ACTS}),
         ("roles on whole subscriptions", {Place(SUBSCRIPTION).id: LOOKS | ACTS}),
-        ("everything", {Place(SUBSCRIPTION).id: LOOKS, Place(OTHER).id: LOOKS, GROUPS[0]: ACTS, GROUPS[1]: ACTS}),
+        ("classic gateways", {Place(SUBSCRIPTION).id: LOOKS | FOLLOWS, GROUPS[0]: ACTS | REMOVES}),
+        (
+            "everything",
+            dict.fromkeys((Place(SUBSCRIPTION).id, Place(OTHER).id), LOOKS | FOLLOWS)
+            | dict.fromkeys(GROUPS, ACTS | REMOVES),
+        ),
     ],
 )
 def test_custom_roles_are_assigned_where_the_parameters_say_and_nowhere_wider(
@@ -265,6 +273,17 @@ def test_custom_roles_are_assigned_where_the_parameters_say_and_nowhere_wider(
             scope = one.id.partition("/providers/Microsoft.Authorization")[0]
             found.setdefault(scope, set()).add(role.partition(" (")[0])
     assert found == wanted
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_no_role_names_classic_cloud_services_unless_somebody_has_one(name: str) -> None:
+    """Azure refuses a role whole for one action that it does not list (InvalidActionOrNotAction), and lists none of
+    Microsoft.ClassicCompute any more. Source: MicrosoftDocs/azure-docs#128389."""
+    roles = [one.body["properties"] for one in played(name).of("Microsoft.Authorization/roleDefinitions")]
+    named = {one["roleName"].partition(" (")[0] for one in roles if "ClassicCompute" in json.dumps(one)}
+    assert named == (FOLLOWS | REMOVES if SETS[name].get("classicGateways") else set())
+    classic = [action for one in roles if "classic" in one["roleName"] for action in one["permissions"][0]["actions"]]
+    assert all(action.startswith("Microsoft.ClassicCompute/") for action in classic)
 
 
 @pytest.mark.parametrize("name", SETS)
