@@ -198,7 +198,8 @@ class Row(Frozen):
 
 
 class DeploymentsAnswer(Frozen):
-    """One page of deployments, the one that changed last first. A page may be empty and not the last."""
+    """One page of deployments: those under way, then those that have ended, each kind with the one that changed last
+    first. A page with fewer than a hundred is the last one."""
 
     deployments: tuple[Row, ...]
     continuation: str | None

@@ -3,7 +3,8 @@
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +14,12 @@ from cmg_core.refusals import CallRefused
 from cmg_core.services import ActiveRow, Services
 
 MONTHS_BACK = 12
-MONTHS_A_CALL = 3
-"""How many months without entries one call passes over: each costs a look into every partition of the ledger."""
+FULL = 100
+"""How many deployments fill a page. It ends with a month, and those under way stay together: it may hold more."""
+WIDER = 3
+"""Each read of the ended ones costs a look into every partition of the ledger, however many months it covers. The first
+covers one month; where that does not fill the page, the next covers so many times as much. So a page over the whole
+year takes three, and a busy ledger is not read a year back to fill one."""
 
 _TOKEN = re.compile(r"ended:(\d{4})-(0[1-9]|1[0-2])")
 
@@ -28,6 +33,11 @@ class Filters:
     """The old gateway's resource ID, or a service name."""
     subscription: str = ""
     external_reference: str = ""
+
+    @property
+    def find_few(self) -> bool:
+        """Whether so few deployments pass that they hardly fill a page, as those of one ticket or one gateway."""
+        return bool(self.gateway or self.external_reference)
 
     def take(self, row: ActiveRow) -> bool:
         """Whether a list with these filters shows the deployment."""
@@ -43,35 +53,41 @@ class Filters:
 
 @dataclass(frozen=True)
 class Page:
-    """One page, the deployment that changed last first; ``continuation`` asks for the next, empty on the last one."""
+    """One page: those under way, then those that have ended, each kind with the one that changed last first;
+    ``continuation`` asks for the next page, empty on the last one."""
 
     rows: tuple[ActiveRow, ...]
     continuation: str = ""
 
 
 async def page(services: Services, filters: Filters, continuation: str = "") -> Page:
-    """The page that a continuation token asks for, the first one without. A page may be empty and not the last.
+    """The page that a continuation token asks for, the first one without. Only the last one has fewer than ``FULL``.
 
     Raises CallRefused (400) for a token that this product did not make.
     """
     newest = _month_of(services.clock.now())
-    month = _read(continuation, newest) if continuation else newest
-    wants_ended = filters.status is None or filters.status.is_end
-    if not continuation and not (filters.status and filters.status.is_end):
-        rows = _shown(await services.ledger.active(), filters)
-        return Page(rows, _token(newest) if wants_ended else "")
-    oldest = newest - MONTHS_BACK
-    rows = ()
-    for looked_at in range(month, max(month - MONTHS_A_CALL, oldest - 1), -1):
-        rows = _shown(await services.ledger.ended(_text(looked_at)), filters) if wants_ended else ()
-        month = looked_at - 1
-        if rows:
-            break
-    return Page(rows, _token(month) if wants_ended and month >= oldest else "")
+    month, oldest = _read(continuation, newest) if continuation else newest, newest - MONTHS_BACK
+    is_of_ended = bool(filters.status and filters.status.is_end)
+    # Those under way are read first: one that ends meanwhile is found twice, and not at all the other way round.
+    active = [] if continuation or is_of_ended else _shown(await services.ledger.active(), filters)
+    if filters.status and not is_of_ended:
+        return Page(tuple(active))
+    rows = {row.id: row for row in active}
+    span = month - oldest + 1 if filters.find_few else 1
+    while month >= oldest and len(rows) < FULL:
+        last = max(month - span + 1, oldest)
+        ended: dict[int, list[ActiveRow]] = defaultdict(list)
+        for row in _shown(await services.ledger.ended(_text(last), _text(month)), filters):
+            ended[_month_of(row.updated_at)].append(row)
+        while month >= last and len(rows) < FULL:
+            rows |= {row.id: row for row in ended[month]}
+            month -= 1
+        span *= WIDER
+    return Page(tuple(rows.values()), _token(month) if month >= oldest else "")
 
 
-def _shown(rows: Sequence[ActiveRow], filters: Filters) -> tuple[ActiveRow, ...]:
-    return tuple(sorted(filter(filters.take, rows), key=lambda row: (row.updated_at, row.id), reverse=True))
+def _shown(rows: Iterable[ActiveRow], filters: Filters) -> list[ActiveRow]:
+    return sorted(filter(filters.take, rows), key=lambda row: (row.updated_at, row.id), reverse=True)
 
 
 def _month_of(moment: datetime) -> int:

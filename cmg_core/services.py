@@ -343,8 +343,8 @@ class Ledger(Protocol):
         """Deployments that have not ended and that ``active`` does not show: the table was changed by hand."""
         ...
 
-    async def ended(self, month: str) -> Sequence[ActiveRow]:
-        """Those that ended in a month (``2026-11``)."""
+    async def ended(self, oldest: str, newest: str) -> Sequence[ActiveRow]:
+        """Those that ended from one month to another (``2026-09``, ``2026-11``), both included."""
         ...
 
     async def holder(self, gateway: str) -> tuple[str, str] | None:

@@ -186,8 +186,8 @@ class CustomersLedger:
     async def unlisted(self) -> Sequence[str]:
         return [id for id in await self._ledger.unlisted() if await self.read(id)]
 
-    async def ended(self, month: str) -> Sequence[ActiveRow]:
-        return self._own(await self._ledger.ended(month))
+    async def ended(self, oldest: str, newest: str) -> Sequence[ActiveRow]:
+        return self._own(await self._ledger.ended(oldest, newest))
 
     async def holder(self, gateway: str) -> tuple[str, str] | None:
         return await self._ledger.holder(gateway)

@@ -234,7 +234,9 @@ CALLS: Mapping[str, Described] = {
     "list-deployments": Described(
         Tag.FOLLOW,
         "List deployments",
-        "Those under way first; follow `continuation` for those that have ended, by month. Case matters only in "
+        "Those under way first, then those that ended this month and in the twelve before it, newest month first. A "
+        "page is filled until it has 100; only the last one has fewer, and no `continuation`. So a ticket's "
+        "`external_reference` finds its deployment on the first page, under way or ended. Case matters only in "
         "`external_reference`.",
         (Answer(200, "One page.", DeploymentsAnswer),),
         ("invalid-request", "bad-continuation"),

@@ -78,9 +78,13 @@ class Rows:
         except LedgerConflict:
             return None
 
-    async def range(self, partition_key: str, prefix: str, columns: list[str] | None = None) -> "list[TableEntity]":
-        """The rows of a partition whose key begins with ``prefix``, in order; all columns, or those named."""
-        keys = {"partition": partition_key, "first": prefix, "beyond": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
+    async def range(
+        self, partition_key: str, prefix: str, last: str = "", columns: list[str] | None = None
+    ) -> "list[TableEntity]":
+        """The rows of a partition whose key begins with ``prefix``, or with anything from it to ``last``, in order; all
+        columns, or those named."""
+        last = last or prefix
+        keys = {"partition": partition_key, "first": prefix, "beyond": last[:-1] + chr(ord(last[-1]) + 1)}
         rows = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @beyond"
 
         async def all_rows(table: "TableClient") -> "list[TableEntity]":

@@ -90,7 +90,7 @@ class TableLedger(Rows):
 
     async def unlisted(self) -> Sequence[str]:
         async def ids(shard: str, prefix: str, *, at_work: bool = False) -> set[str]:
-            rows = await self.range(shard, prefix, ["RowKey", "status"])
+            rows = await self.range(shard, prefix, columns=["RowKey", "status"])
             return {row["RowKey"].removeprefix(prefix) for row in rows if not at_work or codec.is_at_work(row)}
 
         async def one(shard: str) -> set[str]:
@@ -100,8 +100,9 @@ class TableLedger(Rows):
 
         return sorted(id for ids_of_one in await _of_all_shards(one) for id in ids_of_one)
 
-    async def ended(self, month: str) -> Sequence[ActiveRow]:
-        return await self._list(f"m:{month.replace('-', '')}:")
+    async def ended(self, oldest: str, newest: str) -> Sequence[ActiveRow]:
+        first, last = (f"m:{month.replace('-', '')}:" for month in (oldest, newest))
+        return await self._list(first, last)
 
     async def holder(self, gateway: str) -> tuple[str, str] | None:
         row = await self.get(reservation_partition(gateway), "g")
@@ -148,10 +149,10 @@ class TableLedger(Rows):
         )
         return str(answer["etag"])
 
-    async def _list(self, prefix: str) -> Sequence[ActiveRow]:
+    async def _list(self, first: str, last: str = "") -> Sequence[ActiveRow]:
         async def one(shard: str) -> list[ActiveRow]:
-            rows = await self.range(shard, prefix)
-            return codec.listed((row["RowKey"].removeprefix(prefix), row) for row in rows)
+            rows = await self.range(shard, first, last)
+            return codec.listed((row["RowKey"].rpartition(":")[2], row) for row in rows)
 
         return [row for rows in await _of_all_shards(one) for row in rows]
 

@@ -159,8 +159,8 @@ class MemoryLedger:
         return [id for id, row in self._records.items() if codec.is_at_work(row.columns) and id not in self._active]
 
     @_asks
-    async def ended(self, month: str) -> Sequence[ActiveRow]:
-        return codec.listed((id, columns) for (when, id), columns in self._ended.items() if when == month)
+    async def ended(self, oldest: str, newest: str) -> Sequence[ActiveRow]:
+        return codec.listed((id, row) for (month, id), row in self._ended.items() if oldest <= month <= newest)
 
     @_asks
     async def holder(self, gateway: str) -> tuple[str, str] | None:

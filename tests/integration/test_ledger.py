@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 
-import aiohttp
 import pytest
 
 from cmg_core.domain.errors import AzureRefused, NewerSchema, TooLarge, TryAgain
@@ -18,7 +17,7 @@ from cmg_core.ledger.rows import TABLE
 from cmg_core.ledger.table import TableLedger, partition
 from cmg_core.services import ActiveRow, Ledger, LedgerConflict, Throttle
 from local.inprocess.memory import MemoryLedger
-from tests.integration.openings import BOTH, opened, opening_of
+from tests.integration.openings import BOTH, asked_of_storage, opened, opening_of
 from tests.records import NOW, a_record, a_save, a_state, an_event
 
 type Opening = Callable[[], AbstractAsyncContextManager[Ledger]]
@@ -158,9 +157,12 @@ def test_lists_show_active_and_ended_apart(opening: Opening, id: str) -> None:
 
         await ledger.save(id, etag, a_save(3, Status.SUCCEEDED), [])
         assert await listed(ledger, id) == []
-        (ended,) = [row for row in await ledger.ended("2026-11") if row.id == id]
+        (ended,) = await listed_as_ended(ledger, id, "2026-11", "2026-11")
         assert (ended.status, ended.gateway) == (Status.SUCCEEDED, a_record(id).gateway)
-        assert [row for row in await ledger.ended("2026-12") if row.id == id] == []
+        assert await listed_as_ended(ledger, id, "2025-11", "2026-11") == [ended]
+        assert await listed_as_ended(ledger, id, "2026-11", "2027-01") == [ended]
+        assert await listed_as_ended(ledger, id, "2025-11", "2026-10") == []
+        assert await listed_as_ended(ledger, id, "2026-12", "2026-12") == []
 
     played(opening, story)
 
@@ -194,12 +196,12 @@ def test_an_ended_deployment_is_taken_up_again_as_a_whole(opening: Opening, id: 
         etag = await ledger.reopen(stored.record, etag, a_save(4), [an_event(4, "again")])
         (active,) = await listed(ledger, id)
         assert active.status is Status.RUNNING
-        assert [row for row in await ledger.ended("2026-11") if row.id == id] == []
+        assert await listed_as_ended(ledger, id, "2026-11", "2026-11") == []
         stored = await ledger.read(id)
         assert stored is not None and (stored.etag, stored.record.revision) == (etag, 4)
         assert [event.text for event in await ledger.events(id)] == ["again"]
         await ledger.save(id, etag, a_save(5, Status.SUCCEEDED), [])
-        assert len([row for row in await ledger.ended("2026-11") if row.id == id]) == 1
+        assert len(await listed_as_ended(ledger, id, "2026-11", "2026-11")) == 1
 
     played(opening, story)
 
@@ -267,6 +269,10 @@ async def listed(ledger: Ledger, id: str) -> list[ActiveRow]:
     return [row for row in await ledger.active() if row.id == id]
 
 
+async def listed_as_ended(ledger: Ledger, id: str, oldest: str, newest: str) -> list[ActiveRow]:
+    return [row for row in await ledger.ended(oldest, newest) if row.id == id]
+
+
 def test_silent_storage_is_worth_another_try() -> None:
     async def story() -> None:
         nobody = (
@@ -293,17 +299,7 @@ def test_a_wrong_key_is_no_reason_to_wait(azurite: str) -> None:
 
 
 def test_a_save_is_one_transaction(azurite: str, id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    async def note(_: object, __: object, request: aiohttp.TraceRequestStartParams) -> None:
-        asked.append(f"{request.method} {request.url.path.rsplit('/', 1)[-1]}")
-
-    def open_watched() -> aiohttp.ClientSession:
-        watching = aiohttp.TraceConfig()
-        watching.on_request_start.append(note)
-        return aiohttp.ClientSession(trace_configs=[watching], auto_decompress=False)
-
-    monkeypatch.setattr("cmg_core.ledger.rows.open_session", open_watched)
+    asked = asked_of_storage(monkeypatch)
 
     async def story() -> None:
         async with table(azurite) as ledger:

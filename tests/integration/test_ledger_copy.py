@@ -70,7 +70,8 @@ def test_what_was_under_way_goes_on_after_the_ledger_was_lost_and_put_back(stora
         assert (stored.record, ended.record.status) == (a_record(one), Status.SUCCEEDED)
         assert [event.text for event in await ledger.events(other)] == ["accepted", "done"]
         assert [row.id for row in await ledger.active()] == [one]
-        assert [row.id for row in await ledger.ended(f"{ended.record.updated_at:%Y-%m}")] == [other]
+        month = f"{ended.record.updated_at:%Y-%m}"
+        assert [row.id for row in await ledger.ended(month, month)] == [other]
         assert (await ledger.holder(stored.record.gateway) or ("",))[0] == one
         services = MemoryServices()
         services.ledger = ledger  # type: ignore[assignment]  # the real one in the place of the one in memory

@@ -16,7 +16,7 @@ from cmg_core.engine import OVERDUE
 from cmg_core.ledger.codec import LARGEST_PROPERTY
 from cmg_core.ledger.rows import TABLE
 from cmg_core.ledger.table import SHARDS
-from cmg_core.listing import MONTHS_BACK
+from cmg_core.listing import FULL, MONTHS_BACK
 from cmg_core.looks.leaving import MOST_KEPT
 from cmg_core.looks.notes import MOST_FINDINGS
 from cmg_core.notify.addresses import LONGEST_URL
@@ -54,6 +54,11 @@ FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("docs/operations.md", r"The table `(\w+)` is the truth", lambda: TABLE),
     ("docs/operations.md", r"carries the tags `([\w-]+)`", lambda: OWNER_TAG),
     ("docs/operations.md", r"metadata \(`([\w-]+)`\)", lambda: TTL_BEFORE),
+    ("docs/requests.md", r"the (\d+) months before it", lambda: MONTHS_BACK),
+    ("docs/requests.md", r"until it holds (\d+) deployments", lambda: FULL),
+    ("docs/requests.md", r"at most (\d+) reads of storage", lambda: 4 * SHARDS),
+    ("docs/requests.md", r"`external_reference` or `gateway` (\d+) \(", lambda: 2 * SHARDS),
+    ("docs/requests.md", r"reads (\d+) partitions", lambda: SHARDS),
     ("docs/procedures.md", r"within (\d+) days\.", lambda: LONGEST_EXTENSION.days),
     ("docs/rules/s09.md", r"the last (\d+) reports", lambda: KEPT),
     ("docs/rules/s09.md", r"\| `active_days` \| (\d+) ", lambda: ClientsMoved.model_fields["active_days"].default),

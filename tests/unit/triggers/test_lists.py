@@ -3,14 +3,17 @@
 import asyncio
 import base64
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cmg_core import listing
 from cmg_core.domain.record import Status
-from cmg_core.services import Save
+from cmg_core.services import ActiveRow, Save
+from local.inprocess.memory import MemoryLedger
 from tests.fakes import CLASSIC_ID, NOW, SUBSCRIPTION
 from tests.records import a_record
 from tests.unit.triggers.callers import Answer, MemoryServices, call
@@ -53,10 +56,7 @@ def test_the_active_ones_come_first_then_the_ended_ones_newest_first() -> None:
     earlier = deployment(services, NOW - timedelta(hours=2))
     later = deployment(services, NOW)
 
-    first, continuation = listed(services)
-    assert first == [later, earlier]
-    assert continuation
-    assert everything(services) == [later, earlier, last_month, old]
+    assert listed(services) == ([later, earlier, last_month, old], None)
 
 
 def test_a_year_back_and_no_further() -> None:
@@ -75,6 +75,79 @@ def test_every_deployment_of_a_year_is_listed_exactly_once(told: list[tuple[int,
     assert sorted(everything(services)) == sorted(ids)
     wanted = [id for id, (_, status) in zip(ids, told, strict=True) if status is asked]
     assert sorted(everything(services, status=asked)) == sorted(wanted)
+
+
+class CountingLedger(MemoryLedger):
+    """Counts the lists that it is asked for, each of which costs the table a look into every partition."""
+
+    lists = 0
+
+    async def active(self) -> Sequence[ActiveRow]:
+        self.lists += 1
+        return await super().active()
+
+    async def ended(self, oldest: str, newest: str) -> Sequence[ActiveRow]:
+        self.lists += 1
+        return await super().ended(oldest, newest)
+
+
+PAGE = 3
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 365), st.sampled_from(Status)), max_size=20))
+def test_a_page_is_full_unless_it_is_the_last_and_costs_four_lists_at_most(
+    told: list[tuple[int, Status]],
+) -> None:
+    services = MemoryServices()
+    services.ledger = ledger = CountingLedger()
+    for days, status in told:
+        deployment(services, NOW - timedelta(days=days), status)
+
+    pages: list[str] = []
+    query: dict[str, str] = {}
+    with pytest.MonkeyPatch.context() as smaller:
+        smaller.setattr(listing, "FULL", PAGE)
+        while True:
+            ledger.lists = 0
+            ids, continuation = listed(services, **query)
+            pages += ids
+            assert ledger.lists <= 4
+            if continuation is None:
+                break
+            assert len(ids) >= PAGE
+            query = {"continuation": continuation}
+    assert pages == listed(services)[0]
+    assert len(pages) == len(set(pages)) == len(told)
+
+
+@pytest.mark.parametrize("named", [{"external_reference": "CHG0031337"}, {"gateway": "granitefalls.contoso.com"}])
+def test_what_one_ticket_or_one_gateway_asked_for_is_found_by_two_lists(named: dict[str, str]) -> None:
+    services = MemoryServices()
+    services.ledger = ledger = CountingLedger()
+    ended = deployment(services, NOW - timedelta(days=360), Status.SUCCEEDED)
+    assert listed(services, **named) == ([ended], None)
+    assert ledger.lists == 2
+    assert listed(services, **named, status="succeeded") == ([ended], None)
+    assert ledger.lists == 3
+
+
+def test_one_that_ends_while_it_is_looked_for_is_shown_once_as_ended() -> None:
+    services = MemoryServices()
+
+    class EndingLedger(MemoryLedger):
+        async def active(self) -> Sequence[ActiveRow]:
+            before = await super().active()
+            stored = await self.read(ending)
+            assert stored is not None
+            save = Save(3, "done", Status.SUCCEEDED, stored.record.state, None, "a test", NOW)
+            await self.save(ending, stored.etag, save, [])
+            return before
+
+    services.ledger = EndingLedger()
+    ending = deployment(services)
+    (row,) = call(services, "list-deployments").body["deployments"]  # type: ignore[misc,union-attr]
+    assert (row["id"], row["status"]) == (ending, "succeeded")  # type: ignore[call-overload,index]
 
 
 def test_filters() -> None:
