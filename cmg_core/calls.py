@@ -14,7 +14,7 @@ from cmg_core.domain.gates import Gate, GateName
 from cmg_core.domain.plans import Plan
 from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.record import Ask, ClientFigures, Event, Message, Record, Requested, State, Status, StepProgress
-from cmg_core.domain.requests import Request, held_gateway
+from cmg_core.domain.requests import LONGEST_SPAN, Request, held_gateway
 from cmg_core.domain.roles import is_same
 from cmg_core.domain.transitions import Course, why_not, why_not_this_gate
 from cmg_core.engine import taken_up, tell_listeners
@@ -33,7 +33,7 @@ UNSENT = timedelta(minutes=2)
 """When a request whose first message was never sent is started all the same: its first step only looks, so a second
 message beside a late first one does no harm."""
 TRIES = 5
-LONGEST_EXTENSION = timedelta(days=365)
+LONGEST_EXTENSION = LONGEST_SPAN
 """How far ahead a grace period may end: a later moment is taken for a mistake in the year."""
 
 

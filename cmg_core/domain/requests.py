@@ -1,12 +1,13 @@
 """What may be asked for, in the field's own words. Every key, default and limit of a request stands here."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from cmg_core.domain.international import ascii_name
 from cmg_core.domain.tenants import Access, Tenant
@@ -14,6 +15,10 @@ from cmg_core.domain.values import Frozen, Moment, ResourceId
 
 SHORTEST_GRACE = timedelta(days=1)
 """Devices ask where gateways are once in 24 hours: until each could have asked, the old one stays."""
+LONGEST_SPAN = timedelta(days=365)
+"""A longer one is taken for a typing mistake: of a request's spans, and of how far ahead the grace period may end."""
+NO_TIME = "no_time"
+"""The mistake of a span that is none."""
 
 SCALE_SET_TYPE = "microsoft.compute/virtualmachinescalesets"
 VAULT_ADDRESS = re.compile(r"https://[a-z0-9-]{3,24}\.vault\.(azure\.net|usgovcloudapi\.net)/?", re.IGNORECASE)
@@ -27,7 +32,15 @@ def _is_iso_duration(value: object) -> object:
 
 def _is_positive(value: timedelta) -> timedelta:
     if value <= timedelta():
-        raise ValueError("give a duration longer than nothing")
+        raise PydanticCustomError(NO_TIME, "give a duration longer than nothing")
+    return value
+
+
+def _is_in_utc(value: datetime) -> datetime:
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("give a moment that has one in UTC") from None
     return value
 
 
@@ -204,7 +217,7 @@ class GatewayRequest(Frozen):
     site: SiteFacts | None = None
     dns: DnsReference | None = None
     gates: GateChoices = GateChoices()
-    cut_over_not_before: Moment | None = None
+    cut_over_not_before: Annotated[Moment, AfterValidator(_is_in_utc)] | None = None
     reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
     external_reference: Annotated[str, StringConstraints(max_length=100)] | None = None
     operation_ends: Literal["end", "cut-over"] = "end"

@@ -8,13 +8,21 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.names import first_label_of, is_below
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, Request, RetirementRequest
+from cmg_core.domain.requests import (
+    LONGEST_SPAN,
+    NO_TIME,
+    DeploymentRequest,
+    Duration,
+    MigrationRequest,
+    Request,
+    RetirementRequest,
+)
 from cmg_core.domain.values import Json, JsonObject, ResourceId, at, text_at
 
 LONGEST_ECHO = 100
@@ -68,11 +76,11 @@ WANTED = {
     "/old_gateway/service_name": "the name that clients dial today, such as «cmg.contoso.com»",
     "/old_gateway/gone": "true where Azure holds the old gateway no more, or leave it out",
     "/old_gateway/serves_content": "true where clients get content from it or boundary groups refer to it",
-    "/old_gateway/inside_ttl": "an ISO 8601 duration, such as «PT5M»",
+    "/old_gateway/inside_ttl": "an ISO 8601 duration of at most P365D, such as «PT5M»",
     "/old_gateway/also_delete": "a list of at most 16 full resource IDs",
     "/old_gateway/confirmed_parts": "a list of at most 16 full resource IDs, exactly those that the plan lists",
-    "/grace_period": "an ISO 8601 duration, such as «P2D»",
-    "/accept_gap": "an ISO 8601 duration, such as «PT30M», or leave it out",
+    "/grace_period": "an ISO 8601 duration from P1D to P365D, such as «P2D»",
+    "/accept_gap": "an ISO 8601 duration of at most P365D, such as «PT30M», or leave it out where no gap is accepted",
     "/gates": "an object that names the gates that are wanted",
     "/gates/ready-to-cut-over": "true or false",
     "/gates/approval": "true or false",
@@ -81,14 +89,25 @@ WANTED = {
     "/gates/clients-moved/share": "a number above 0 and up to 1, such as 0.98",
     "/gates/clients-moved/active_days": "a whole number from 1 to 365",
     "/gates/clients-moved/minimum_sample": "a whole number from 1 on",
-    "/gates/clients-moved/deadline": "an ISO 8601 duration, such as «P14D»",
+    "/gates/clients-moved/deadline": "an ISO 8601 duration of at most P365D, such as «P14D»",
     "/cut_over_not_before": "a moment with its offset, such as «2026-12-01T20:00:00+01:00»",
     "/park_old_name": "true or false",
     "/reason": "a text of at most 1000 characters",
     "/external_reference": "a text of at most 100 characters, such as a ticket's number",
     "/operation_ends": "«end» or «cut-over»",
 }
-"""What each place of a request takes, by JSON pointer; places in lists are told by their list."""
+"""What each place of a request takes, by JSON pointer."""
+_ONE_RESOURCE = "the full resource ID of one resource (/subscriptions/…/resourceGroups/…/providers/…)"
+ENTRIES = {
+    "/certificate/trusted_roots": "one or more certificates as PEM (BEGIN CERTIFICATE), without any key",
+    "/site/other_gateways": "one service name, such as «cmg2.contoso.com»",
+    "/old_gateway/also_delete": _ONE_RESOURCE,
+    "/old_gateway/confirmed_parts": _ONE_RESOURCE,
+}
+"""What each entry of a list takes, by the list's JSON pointer."""
+SPANS = ("/grace_period", "/accept_gap", "/old_gateway/inside_ttl", "/gates/clients-moved/deadline")
+"""Where a request holds spans of time."""
+_SPAN = TypeAdapter(Duration)
 
 
 class InvalidRequest(Exception):
@@ -129,7 +148,7 @@ def read_request(body: Json, kind: Kind) -> Request:
 def _finding(kind: Kind, detail: ErrorDetails) -> Finding:
     place, value = detail["loc"], detail["input"]
     pointer = _pointer(place)
-    told = WANTED.get(_pointer(part for part in place if isinstance(part, str)), "")
+    told = WANTED.get(pointer, "")
     if detail["type"] == "extra_forbidden":
         return blocks(
             "unknown-key",
@@ -139,7 +158,14 @@ def _finding(kind: Kind, detail: ErrorDetails) -> Finding:
         )
     if detail["type"] == "missing":
         return blocks("missing-key", f"`{place[-1]}` is missing.", f"Give {told}.", pointer=pointer)
-    return blocks("bad-value", f"The value is {_shown(value)}.", f"Give {told}.", pointer=pointer)
+    seen = f"The value is {_shown(value)}."
+    match place:
+        case (*_, str(name), int(position)):
+            told = ENTRIES[_pointer(place[:-1])]
+            seen = f"Entry {position + 1} of `{name}` is {_shown(value)}."
+        case _ if detail["type"] == NO_TIME:
+            seen = f"The value is {_shown(value)}, which is no time at all."
+    return blocks("bad-value", seen, f"Give {told}.", pointer=pointer)
 
 
 def _pointer(place: Iterable[str | int]) -> str:
@@ -202,7 +228,7 @@ def _cross_checks(body: JsonObject) -> list[Finding]:
     """What one key says against another. Works on JSON that is wrong elsewhere: every mistake is told at once."""
     return [
         finding
-        for check in (_check_guids, _check_maker, _check_zone, _check_first_label, _check_deletions)
+        for check in (_check_guids, _check_maker, _check_zone, _check_first_label, _check_deletions, _check_spans)
         for finding in check(body)
     ]
 
@@ -270,13 +296,31 @@ def _check_deletions(body: JsonObject) -> Iterable[Finding]:
     for position, id in enumerate(named if isinstance(named, list) else []):
         if isinstance(id, str) and (plain := id.strip("/").lower()):
             if plain in seen:
+                what = "is named already" if plain != own else "is the old gateway itself"
                 yield blocks(
                     "also-delete-twice",
-                    f"{_shown(id)} is named already." if plain != own else "This is the old gateway itself.",
+                    f"Entry {position + 1} of `also_delete`, {_shown(id)}, {what}.",
                     "Leave it out.",
                     pointer=f"/old_gateway/also_delete/{position}",
                 )
             seen.add(plain)
+
+
+def _check_spans(body: JsonObject) -> Iterable[Finding]:
+    """Looked at here and not by the request itself: what earlier releases accepted goes on."""
+    for pointer in SPANS:
+        given = text_at(body, *pointer.split("/")[1:])
+        try:
+            span = _SPAN.validate_python(given)
+        except ValidationError:
+            continue
+        if span > LONGEST_SPAN:
+            yield blocks(
+                "duration-too-long",
+                f"The value is {_shown(given)}: more than {LONGEST_SPAN.days} days are taken for a typing mistake.",
+                f"Give {WANTED[pointer]}.",
+                pointer=pointer,
+            )
 
 
 def _capped(findings: Sequence[Finding]) -> Sequence[Finding]:

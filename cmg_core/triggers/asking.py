@@ -8,6 +8,7 @@ from cmg_core.domain.record import Ask
 from cmg_core.domain.roles import needs
 from cmg_core.triggers.answering import Call, answer
 from cmg_core.triggers.bodies import (
+    AN_EXTENSION,
     ClientsMovedCall,
     ExtendCall,
     GateCall,
@@ -62,7 +63,7 @@ async def release_name(call: Call) -> func.HttpResponse:
 
 async def extend(call: Call) -> func.HttpResponse:
     """A longer grace period."""
-    deployment_id, body = call.deployment_id, read_json(call.request.get_body())
+    deployment_id, body = call.deployment_id, read_json(call.request.get_body(), AN_EXTENSION)
     asked = read_call(body, ExtendCall)
     me = call.caller.principal
     record = await calls.ask_for(call.services(), deployment_id, Ask.EXTEND, asked.by, asked.reason, asked.until, me)

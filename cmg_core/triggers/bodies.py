@@ -32,6 +32,12 @@ LARGEST_NUMBER = 2**53
 MOST_FINDINGS = 50
 LARGEST_COUNT = 10_000_000
 
+# What is shown to those who sent nothing.
+A_PERSONS_CALL = '{"by": "change.manager@contoso.com", "reason": "CHG0031337"}'
+AN_EXTENSION = '{"by": "change.manager@contoso.com", "reason": "CHG0031337", "until": "2026-12-01T08:00:00Z"}'
+AN_ADDRESS = '{"callback_url": "https://tickets.contoso.com/events"}'
+A_REQUEST = '{"provisioned_by": "automation", …} (with curl: `-d @request.json`). `GET /api/docs` has whole requests.'
+
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,}([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _PLAIN_KEY = re.compile(r"[a-z][a-z_-]{0,39}")
 
@@ -136,8 +142,9 @@ class RedeliverCall(Frozen):
     by: Text = SOMEBODY
 
 
-def read_json(raw: bytes) -> Json:
-    """The JSON value of a body. Raises CallRefused: 413 for a body above 256 KiB, 400 for one that is no plain JSON."""
+def read_json(raw: bytes, such_as: str = A_PERSONS_CALL) -> Json:
+    """The JSON value of a body. Raises CallRefused: 413 for a body above 256 KiB, 400 for one that is no plain JSON, or
+    is empty: then with what the call takes, ``such_as`` this."""
     if len(raw) > LARGEST_BODY:
         raise CallRefused(
             Problem(
@@ -148,6 +155,8 @@ def read_json(raw: bytes) -> Json:
                 status=413,
             )
         )
+    if not raw.strip():
+        raise _unreadable("The body is empty.", f"Send JSON, such as {such_as}")
     try:
         body: Json = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
     except UnicodeDecodeError as error:
@@ -191,6 +200,8 @@ def _finding(mistake: str, place: Sequence[str], known: Sequence[str]) -> Findin
     match key, mistake:
         case _, "missing":
             return blocks("missing-key", f"`{key}` is missing.", _CURES[key], pointer=pointer)
+        case _, "string_too_short":
+            return blocks("bad-value", f"`{key}` is empty.", _CURES[key], pointer=pointer)
         case "payload", "too_long":
             seen = "This gate takes no payload: it would be lost."
             return blocks("payload-not-taken", seen, "Leave it out, and say what matters in `reason`.", pointer=pointer)
@@ -198,8 +209,8 @@ def _finding(mistake: str, place: Sequence[str], known: Sequence[str]) -> Findin
 
 
 _CURES = {
-    "by": "Give who asks for it, a text of at most 1024 characters.",
-    "reason": "Give why, a text of at most 1024 characters.",
+    "by": "Give who asks for it, such as «change.manager@contoso.com»: a text of at most 1024 characters.",
+    "reason": "Give why, such as a ticket's number: a text of at most 1024 characters.",
     "until": "Give the new end as RFC 3339 has it, with its offset from UTC, such as `2026-12-01T08:00:00Z`.",
     "payload": "Give an object as the gate's `what_to_do` says, or leave it out where that says nothing of one.",
     "resource_id": "Give the full resource ID of the new gateway's scale set.",
@@ -257,13 +268,15 @@ def _too_deep() -> CallRefused:
     return _unreadable(f"The body nests objects and lists more than {DEEPEST} deep.")
 
 
-def _unreadable(detail: str) -> CallRefused:
+def _unreadable(
+    detail: str, cure: str = "Send one JSON object (RFC 8259) in UTF-8, with each key once."
+) -> CallRefused:
     return CallRefused(
         Problem(
             code="unreadable-body",
             title="The body cannot be read as JSON",
             detail=detail,
-            cure="Send one JSON object (RFC 8259) in UTF-8, with each key once.",
+            cure=cure,
             status=400,
         )
     )

@@ -24,7 +24,7 @@ from cmg_core.notify.subscribe import Wish, read_url
 from cmg_core.notify.subscription import Subscription
 from cmg_core.services import Services
 from cmg_core.triggers.answering import GUID, Call, answer
-from cmg_core.triggers.bodies import RedeliverCall, SubscribeCall, read_json
+from cmg_core.triggers.bodies import AN_ADDRESS, RedeliverCall, SubscribeCall, read_json
 
 log = logging.getLogger("cmg.notify")
 
@@ -40,7 +40,8 @@ class NotifyFailed(Exception):
 
 async def subscribe(call: Call) -> func.HttpResponse:
     """Listen to a deployment's events: 201, ``Location`` is what to DELETE when nobody listens any more."""
-    deployment_id, body, services = call.deployment_id, read_json(call.request.get_body()), call.services()
+    deployment_id, services = call.deployment_id, call.services()
+    body = read_json(call.request.get_body(), AN_ADDRESS)
     made = await asked.subscribe(services, deployment_id, _wish(body, services.callbacks))
     place = f"{call.base}/api/deployments/{deployment_id}/subscriptions/{made.id}"
     return answer(subscription_view(made), 201, {"Location": place})
@@ -60,7 +61,8 @@ async def unsubscribe(call: Call) -> func.HttpResponse:
 
 async def unsubscribe_address(call: Call) -> func.HttpResponse:
     """The same for one who knows the address only: a Logic App's action has no other word for its subscription."""
-    deployment_id, body, services = call.deployment_id, read_json(call.request.get_body()), call.services()
+    deployment_id, services = call.deployment_id, call.services()
+    body = read_json(call.request.get_body(), AN_ADDRESS)
     await asked.unsubscribe_address(services, deployment_id, _wish(body, services.callbacks).url)
     return func.HttpResponse(status_code=204)
 
@@ -122,6 +124,8 @@ def _finding(key: str, mistake: str, known: tuple[str, ...]) -> Finding:
         return blocks("unknown-key", "The body has a key that this call does not know.", cure)
     if mistake == "missing":
         return blocks("missing-key", f"`{key}` is missing.", _CURES[key], pointer=f"/{key}")
+    if mistake == "string_too_short":
+        return blocks("bad-value", f"`{key}` is empty.", _CURES[key], pointer=f"/{key}")
     return blocks("bad-value", f"`{key}` has a value that it does not take.", _CURES[key], pointer=f"/{key}")
 
 

@@ -16,7 +16,7 @@ from cmg_core.plan_page import PlanPage, plan_page
 from cmg_core.refusals import CallRefused
 from cmg_core.tenancy import ensure_theirs
 from cmg_core.triggers.answering import Call, accepted, answer
-from cmg_core.triggers.bodies import read_json
+from cmg_core.triggers.bodies import A_REQUEST, read_json
 from cmg_core.triggers.callbacks import read_with_callback
 from cmg_core.triggers.negotiation import JSON, MARKDOWN, chosen_type
 
@@ -26,7 +26,7 @@ LONGEST_IDEMPOTENCY_KEY = 255
 async def make_plan(call: Call) -> func.HttpResponse:
     """The plan of a request, as JSON or as a page."""
     kind = chosen_type(call.request.headers.get("Accept", ""), (JSON, MARKDOWN))
-    body = read_json(call.request.get_body())
+    body = read_json(call.request.get_body(), A_REQUEST)
     services = call.services()
     request, _ = read_with_callback(body, kind_of_request(body), services.callbacks)
     await ensure_theirs(call.caller, request, services)
@@ -54,7 +54,7 @@ async def start_retirement(call: Call) -> func.HttpResponse:
 
 
 async def _start(call: Call, kind: Kind) -> func.HttpResponse:
-    body = read_json(call.request.get_body())
+    body = read_json(call.request.get_body(), A_REQUEST)
     services = call.services()
     request, wish = read_with_callback(body, kind, services.callbacks)
     await ensure_theirs(call.caller, request, services)

@@ -11,7 +11,7 @@ from cmg_core.calls import LONGEST_EXTENSION
 from cmg_core.domain.clients_moved import KEPT
 from cmg_core.domain.gateway_resources import OWNER_TAG
 from cmg_core.domain.record_sets import TTL_BEFORE
-from cmg_core.domain.requests import ClientsMoved, GatewayRequest
+from cmg_core.domain.requests import LONGEST_SPAN, ClientsMoved, GatewayRequest
 from cmg_core.engine import OVERDUE
 from cmg_core.ledger.codec import LARGEST_PROPERTY
 from cmg_core.ledger.rows import TABLE
@@ -54,6 +54,9 @@ FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("docs/operations.md", r"The table `(\w+)` is the truth", lambda: TABLE),
     ("docs/operations.md", r"carries the tags `([\w-]+)`", lambda: OWNER_TAG),
     ("docs/operations.md", r"metadata \(`([\w-]+)`\)", lambda: TTL_BEFORE),
+    ("docs/requests.md", r"`P1D` \(default\) to `P(\d+)D`", lambda: LONGEST_SPAN.days),
+    ("docs/requests.md", r"longer than (\d+) days,", lambda: LONGEST_SPAN.days),
+    ("cmg_core/description/findings.md", r"is longer than (\d+) days", lambda: LONGEST_SPAN.days),
     ("docs/requests.md", r"the (\d+) months before it", lambda: MONTHS_BACK),
     ("docs/requests.md", r"until it holds (\d+) deployments", lambda: FULL),
     ("docs/requests.md", r"at most (\d+) reads of storage", lambda: 4 * SHARDS),

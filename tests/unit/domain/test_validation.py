@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.requests import DeploymentRequest, MigrationRequest, RetirementRequest
-from cmg_core.domain.validation import WANTED, InvalidRequest, Kind, kind_of_request, read_request
+from cmg_core.domain.requests import LONGEST_SPAN, DeploymentRequest, MigrationRequest, RetirementRequest
+from cmg_core.domain.validation import ENTRIES, SPANS, WANTED, InvalidRequest, Kind, kind_of_request, read_request
 from cmg_core.domain.values import Json, JsonObject
 from tests.authorities import authority
 from tests.fakes import CLASSIC_ID, TENANT, migration, resource_id
@@ -165,9 +166,66 @@ def places(model: type[BaseModel], above: str = "") -> Iterator[str]:
                 yield from places(option, place)
 
 
+MODELS = (DeploymentRequest, MigrationRequest, RetirementRequest)
+
+
 def test_of_every_place_of_a_request_it_is_told_what_it_takes() -> None:
-    models = (DeploymentRequest, MigrationRequest, RetirementRequest)
-    assert {place for model in models for place in places(model)} == WANTED.keys()
+    assert {place for model in MODELS for place in places(model)} == WANTED.keys()
+
+
+def test_of_every_list_it_is_told_what_an_entry_takes_and_of_every_span_how_long_it_may_be() -> None:
+    wanted = {place for place, told in WANTED.items() if told.startswith("a list of")}
+    assert wanted == ENTRIES.keys()
+    assert {place for place, told in WANTED.items() if "ISO 8601" in told} == set(SPANS)
+    assert all(f"P{LONGEST_SPAN.days}D" in WANTED[place] for place in SPANS)
+
+
+def with_value(pointer: str, value: Json) -> JsonObject:
+    """A good request with a value at a place."""
+    body = good() | {"site": {}, "gates": {"clients-moved": {"share": 0.9}}}
+    *above, key = pointer.split("/")[1:]
+    place: Json = body
+    for name in above:
+        assert isinstance(place, dict)
+        place = place[name]
+    assert isinstance(place, dict)
+    place[key] = value
+    return body
+
+
+@pytest.mark.parametrize("pointer", SPANS)
+def test_a_span_longer_than_a_year_is_taken_for_a_typing_mistake(pointer: str) -> None:
+    assert read_request(with_value(pointer, "P365D"), "migration")
+    for long in ("P365DT1S", "P1000Y", "P9000Y", "P999999Y"):
+        [(place, found)] = mistakes(with_value(pointer, long)).items()
+        assert (place, found.code) == (pointer, "duration-too-long")
+        assert f"«{long}»" in found.seen and "P365D" in found.cure
+
+
+@pytest.mark.parametrize("pointer", SPANS)
+def test_a_span_of_nothing_is_told_as_no_time(pointer: str) -> None:
+    [(place, found)] = mistakes(with_value(pointer, "PT0S")).items()
+    assert (place, found.code) == (pointer, "bad-value")
+    assert found.seen == "The value is «PT0S», which is no time at all."
+    assert found.cure == f"Give {WANTED[pointer]}."
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_a_moment_that_has_none_in_utc_is_a_mistake(moment: str) -> None:
+    [(place, found)] = mistakes(good() | {"cut_over_not_before": moment}).items()
+    assert (place, found.code) == ("/cut_over_not_before", "bad-value")
+
+
+def test_a_span_that_an_earlier_release_took_is_still_read_from_the_ledger() -> None:
+    assert MigrationRequest.model_validate(good() | {"grace_period": "P400D"}).grace_period == timedelta(days=400)
+
+
+@pytest.mark.parametrize("pointer", ENTRIES)
+def test_a_wrong_entry_of_a_list_is_named_by_its_number(pointer: str) -> None:
+    [(place, found)] = mistakes(with_value(pointer, [5])).items()
+    assert (place, found.code) == (f"{pointer}/0", "bad-value")
+    assert found.seen == f"Entry 1 of `{pointer.rpartition('/')[2]}` is 5."
+    assert found.cure == f"Give {ENTRIES[pointer]}."
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ def refusal(raw: bytes) -> CallRefused:
 @pytest.mark.parametrize(
     ("raw", "cause"),
     [
-        (b"", "line 1, column 1"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"{", "line 1, column 2"),
         (b'{"a": 1,\n "b" 2}', "line 2, column 6"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": -Infinity}', "-Infinity"),
@@ -106,6 +108,16 @@ def test_any_gate_call_is_read_or_refused_with_findings_that_have_a_cure(body: J
     else:
         assert asked.by.strip()
         assert asked.reason.strip()
+
+
+@pytest.mark.parametrize("key", ["by", "reason"])
+@pytest.mark.parametrize("text", ["", "  "])
+def test_what_is_left_empty_is_told_as_empty(key: str, text: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_call({"by": "a", "reason": "b", key: text}, GateCall)
+    (found,) = refused.value.findings
+    assert (found.code, found.pointer, found.seen) == ("bad-value", f"/{key}", f"`{key}` is empty.")
+    assert "such as" in found.cure
 
 
 def test_every_mistake_at_a_gate_has_its_place() -> None:

@@ -208,6 +208,22 @@ def test_broken_json_and_large_bodies_are_told_so() -> None:
     problem_of(call(MemoryServices(), "start-migration", raw=b" " * 2_000_000), 413, "body-too-large")
 
 
+@pytest.mark.parametrize(
+    ("route", "needed"),
+    [
+        *((route, {"provisioned_by"}) for route in ("make-plan", "start-migration", "start-retirement")),
+        *((route, {"by", "reason"}) for route in ("open-gate", "roll-back-deployment", "release-parked-name")),
+        ("extend-grace", {"by", "reason", "until"}),
+        ("subscribe", {"callback_url"}),
+        ("unsubscribe-address", {"callback_url"}),
+    ],
+)
+def test_who_sends_nothing_is_shown_what_to_send(route: str, needed: set[str]) -> None:
+    problem = problem_of(call(MemoryServices(), route, raw=b"", path={"id": NOWHERE}), 400, "unreadable-body")
+    assert problem["detail"] == "The body is empty."
+    assert {key for key in needed if f'"{key}": ' in text_at(problem, "cure")} == needed
+
+
 odd_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
