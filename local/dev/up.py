@@ -106,7 +106,8 @@ def next_step(sample: Sample | None) -> list[str]:
         ]
     return [
         "Then, as docs/tutorial.md goes on (the sample's request lies in .dev/request.json):",
-        f'  curl -s "$API/plans" -H "x-functions-key: $KEY" -H "Accept: text/markdown" -d @{os.path.relpath(REQUEST)}',
+        "",
+        f'curl -s "$API/plans" -H "x-functions-key: $KEY" -H "Accept: text/markdown" -d @{os.path.relpath(REQUEST)}',
     ]
 
 
@@ -124,8 +125,9 @@ def explain(azure: LocalAzure, took_s: float, no_host: bool, sample: Sample | No
             f"  simulator   {azure.sim}    try: curl {azure.sim}/_sim/state",
             f"  logs        {azure.folder}",
             "",
-            "For another terminal:",
-            f"  export API={azure.api} KEY={azure.key} SIM={azure.sim}",
+            "Paste this into another terminal, in the same folder:",
+            "",
+            f"export API={azure.api} KEY={azure.key} SIM={azure.sim}",
             "",
             *next_step(sample),
         ]

@@ -2,12 +2,14 @@
 
 import argparse
 import socket
+from pathlib import Path
 
 import pytest
 
 from local.demo import command
 from local.dev import test as dev_test
 from local.dev import up
+from local.dev.environment import LocalAzure
 from local.dev.processes import ProcessError
 from local.sample import SAMPLES, load, sample_names
 
@@ -25,6 +27,14 @@ def test_a_port_that_is_taken_is_refused_with_the_option_that_names_another() ->
 def test_a_newcomer_is_told_what_to_do_next() -> None:
     assert "--sample" in " ".join(up.next_step(None))
     assert "request.json" in " ".join(up.next_step(load(SAMPLES / sample_names()[0])))
+
+
+def test_what_is_to_be_pasted_stands_at_the_beginning_of_its_line(tmp_path: Path) -> None:
+    azure = LocalAzure()
+    azure.folder = tmp_path
+    told = up.explain(azure, 1.9, no_host=False, sample=load(SAMPLES / sample_names()[0])).splitlines()
+    pasted = [line for line in told if line.lstrip().startswith(("export ", "curl "))]
+    assert [line.partition(" ")[0] for line in pasted] == ["export", "curl"]
 
 
 def test_a_file_that_is_no_sample_is_refused_with_where_to_look() -> None:
