@@ -63,7 +63,7 @@ What is in samples/: python3 dev.py demo --list. The documentation as a site: py
 
 All of it runs on this machine: Microsoft's Python worker runs the app, Azurite is the storage, and a simulator
 stands in for Azure, so no subscription is needed and nothing leaves the machine. The first start installs all of it
-into .dev/ (1 to 3 minutes, 650 MB, from PyPI and npm); later ones need no network. Delete that folder to begin anew.
+into .dev/ (1 to 3 minutes, 850 MB, from PyPI and npm); later ones need no network. Delete that folder to begin anew.
 Linux, macOS, or Windows with WSL.
 """
 
