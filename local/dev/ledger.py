@@ -15,10 +15,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cmg_core.domain.clouds import DOMAINS, CloudName
 from cmg_core.domain.values import JsonObject
 from cmg_core.ledger.rows import TABLE
 
 if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
     from azure.data.tables.aio import TableClient
 
 AT_ONCE = 16
@@ -26,6 +28,14 @@ AT_ONCE = 16
 CONNECTION = "CmgStorage"
 """The app's own setting."""
 KEYS = ("PartitionKey", "RowKey")
+CURES = {
+    "TableBeingDeleted": "Azure takes some time to delete a table, 40 seconds at least: start this again in a minute.",
+    "AuthorizationPermissionMismatch": "This needs «Storage Table Data Contributor» on the account; a role given "
+    "minutes ago may not hold yet.",
+    "AuthorizationFailure": "Storage in a private network answers in that network only.",
+}
+"""What to do about storage's codes (Microsoft Learn, "Table Storage error codes" and "Delete Table", "Common REST API
+error codes")."""
 
 
 class CannotCopy(Exception):
@@ -35,11 +45,16 @@ class CannotCopy(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Save or restore; the exit code."""
     options = _options(arguments)
+    from azure.core.exceptions import AzureError
+
     try:
         return asyncio.run(_save(options) if options.what == "save" else _restore(options))
     except CannotCopy as error:
-        print(f"dev.py ledger: {error}", file=sys.stderr)
-        return 1
+        why = str(error)
+    except AzureError as error:
+        why = _told(error)
+    print(f"dev.py ledger: {why}", file=sys.stderr)
+    return 1
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +63,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("what", choices=("save", "restore"), help="save: table to file; restore: file to table")
     parser.add_argument("file", type=Path, metavar="FILE", help="one row a line, as JSON")
-    parser.add_argument("--account", metavar="NAME", help="the storage account, in Azure's public cloud")
+    parser.add_argument("--account", metavar="NAME", help="the storage account")
+    parser.add_argument(
+        "--cloud",
+        choices=[cloud.value for cloud in CloudName],
+        default=CloudName.PUBLIC.value,
+        help="the cloud that the account lies in (default: %(default)s)",
+    )
     parser.add_argument(
         "--only",
         metavar="ID",
@@ -58,7 +79,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def _save(options: argparse.Namespace) -> int:
-    async with _table(options.account) as table:
+    async with _table(options) as table:
         lines = [json.dumps(_in_text(row)) async for row in table.list_entities() if _is_wanted(row, options.only)]
     _write(options.file, "".join(f"{line}\n" for line in lines))
     print(f"{len(lines)} rows saved in {options.file}")
@@ -72,7 +93,7 @@ async def _restore(options: argparse.Namespace) -> int:
     if not rows:
         raise CannotCopy(f"{options.file} holds no row of that kind: nothing was changed.")
     room = asyncio.Semaphore(AT_ONCE)
-    async with _table(options.account) as table:
+    async with _table(options) as table:
         if not options.only and await _holds_rows(table):
             raise CannotCopy(
                 f"the table {TABLE} holds rows, which may be newer than the copy: nothing was changed. Restore into a "
@@ -99,7 +120,7 @@ async def _holds_rows(table: "TableClient") -> bool:
 
 
 @asynccontextmanager
-async def _table(account: str | None) -> "AsyncIterator[TableClient]":
+async def _table(options: argparse.Namespace) -> "AsyncIterator[TableClient]":
     """The ledger's table, made where it is missing."""
     from azure.data.tables.aio import TableServiceClient
     from azure.identity.aio import AzureCliCredential
@@ -107,12 +128,26 @@ async def _table(account: str | None) -> "AsyncIterator[TableClient]":
     if connection := os.environ.get(CONNECTION):
         async with TableServiceClient.from_connection_string(connection) as service:
             yield await service.create_table_if_not_exists(TABLE)
-    elif account:
-        endpoint = f"https://{account}.table.core.windows.net"
+    elif options.account:
+        endpoint = table_endpoint(options.account, CloudName(options.cloud))
         async with AzureCliCredential() as credential, TableServiceClient(endpoint, credential=credential) as service:
             yield await service.create_table_if_not_exists(TABLE)
     else:
         raise CannotCopy("say which account: --account NAME")
+
+
+def table_endpoint(account: str, cloud: CloudName) -> str:
+    """Where an account's tables answer. Tokens for storage are made out to the same audience in both clouds (Microsoft
+    Learn, "Authorize access to blob data with Microsoft Entra ID using a client library")."""
+    return f"https://{account}.table.{DOMAINS[cloud].storage}"
+
+
+def _told(error: "AzureError") -> str:
+    """What storage, or the sign-in, says, and what helps where that is known."""
+    code = getattr(error, "error_code", "")
+    code = getattr(code, "value", code)
+    said = error.message.strip().splitlines()[0]
+    return f"{said} [{code}] {CURES.get(code, '')}".rstrip() if code else said
 
 
 def _is_wanted(row: Mapping[str, Any], only: str | None) -> bool:

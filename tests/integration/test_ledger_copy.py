@@ -1,22 +1,27 @@
 """The ledger is saved, lost and put back, as docs/operations.md says: what was under way goes on."""
 
 import asyncio
+import json
 import stat
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
+from cmg_core.domain.clouds import CloudName
 from cmg_core.domain.record import MESSAGE, Status
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.rows import TABLE
 from cmg_core.ledger.table import TableLedger, partition
 from cmg_core.wake import Came, wake_due
-from local.dev.ledger import main
+from local.dev.ledger import CannotCopy, main, table_endpoint
 from tests.records import a_record, a_save, an_event
 from tests.unit.triggers.callers import MemoryServices
 
@@ -133,3 +138,83 @@ def test_it_asks_for_the_account_where_nothing_names_one(
     monkeypatch.delenv("CmgStorage", raising=False)
     assert main(["save", str(tmp_path / "ledger.jsonl")]) == 1
     assert "--account NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cloud", "endpoint"),
+    [
+        (CloudName.PUBLIC, "https://stcmg.table.core.windows.net"),
+        (CloudName.US_GOVERNMENT, "https://stcmg.table.core.usgovcloudapi.net"),
+    ],
+)
+def test_each_cloud_has_its_tables_elsewhere(cloud: CloudName, endpoint: str) -> None:
+    assert table_endpoint("stcmg", cloud) == endpoint
+
+
+def test_the_named_clouds_tables_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def ask(endpoint: str, **_: object) -> None:
+        asked.append(endpoint)
+        raise CannotCopy("asked")
+
+    monkeypatch.delenv("CmgStorage", raising=False)
+    monkeypatch.setattr("azure.data.tables.aio.TableServiceClient", ask)
+    assert main(["save", str(tmp_path / "ledger.jsonl"), "--account", "stcmg", "--cloud", "usgovernment"]) == 1
+    assert main(["save", str(tmp_path / "ledger.jsonl"), "--account", "stcmg"]) == 1
+    assert asked == [table_endpoint("stcmg", cloud) for cloud in (CloudName.US_GOVERNMENT, CloudName.PUBLIC)]
+
+
+@contextmanager
+def refusing(status: int, code: str) -> Iterator[str]:
+    """A storage account that refuses everything in that way. Its connection string."""
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said = json.dumps(
+                {"odata.error": {"code": code, "message": {"lang": "en-US", "value": "No.\nRequestId:1"}}}
+            )
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("x-ms-error-code", code)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(said.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: the test tells what went wrong."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        place = f"http://127.0.0.1:{server.server_port}/refusing"
+        yield f"DefaultEndpointsProtocol=http;AccountName=refusing;AccountKey=a2V5;TableEndpoint={place};"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "cure"),
+    [
+        (409, "TableBeingDeleted", "in a minute"),
+        (403, "AuthorizationPermissionMismatch", "Storage Table Data Contributor"),
+        (403, "Else", "No. [Else]"),
+    ],
+)
+def test_what_storage_refuses_is_told_in_one_line_with_what_helps(
+    status: int,
+    code: str,
+    cure: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with refusing(status, code) as connection:
+        monkeypatch.setenv("CmgStorage", connection)
+        assert main(["save", str(tmp_path / "ledger.jsonl")]) == 1
+    told = capsys.readouterr().err
+    assert cure in told and code in told
+    assert told.count("\n") == 1
