@@ -6,6 +6,7 @@ Looked at where Debian's Chromium is installed; `tests/e2e/browsing.py` finds it
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import urldefrag
 
 import pytest
@@ -67,10 +68,15 @@ def app() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     build(folder)
-    with serving_folder(folder) as origin:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(built: Path) -> Iterator[str]:
+    with serving_folder(built) as origin:
         yield origin
 
 
@@ -146,9 +152,13 @@ def test_the_first_tab_leads_past_the_top_to_the_calls(browser: Browser, app: st
         assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
-def test_the_site_finds_a_word_and_leads_to_it(browser: Browser, site: str) -> None:
-    with seeing(browser, site, DESK) as seen:
-        page = seen.open("/index.html")
+@pytest.mark.parametrize("path", ["/index.html", "/de/schnellstart.html"])
+@pytest.mark.parametrize("from_disk", [False, True], ids=["served", "from disk"])
+def test_the_site_finds_a_word_and_leads_to_it(
+    browser: Browser, built: Path, site: str, from_disk: bool, path: str
+) -> None:
+    with seeing(browser, built.as_uri() if from_disk else site, DESK) as seen:
+        page = seen.open(path)
         search = page.get_by_role("textbox", name="Search")
         search.click()
         search.press_sequentially("grace period")
@@ -156,5 +166,5 @@ def test_the_site_finds_a_word_and_leads_to_it(browser: Browser, site: str) -> N
         expect(found).to_be_visible(timeout=20_000)
         found.click()
         expect(page.locator("article")).to_contain_text("grace period", ignore_case=True)
-        assert not page.url.endswith("/index.html")
+        assert not page.url.endswith(path)
         assert seen.wrong == []
