@@ -17,7 +17,7 @@ PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "infra/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 )
-NOTED = ("python3", "curl", "az", "azd")
+NOTED = ("python3", "curl", "az", "azd", "zip")
 """Programs that are not run but note their arguments."""
 STANDING = ("cmg_core", "docs", "infra", "local", "samples", "tests")
 """Folders of the clone in which commands are typed."""
@@ -45,6 +45,7 @@ _ANSWERS = {
     "python3": '[ "$1" = dev.py ] || exec "$REAL_PYTHON" "$@"',
     "az": "echo made",
     "azd": '[ "$3" != AZURE_APP_URL ] || exec echo "$APP"; echo told',
+    "zip": "true",
 }
 
 
@@ -81,7 +82,7 @@ def inline_of(page: Path) -> list[str]:
 def typed(page: Path, folder: Path) -> Iterator[Typed]:
     """Type the page's commands one after the other in one shell, in a folder that looks like a clone. Fails where the
     shell does: a variable that nobody set, a quote that is not closed, a file that is not there."""
-    (folder / ".dev").mkdir()
+    (folder / ".dev" / "package").mkdir(parents=True)  # as `package` makes it
     for name in STANDING:
         (folder / name).symlink_to(ROOT / name)
     for part, content in json.loads(SAMPLE.read_text()).items():

@@ -14,6 +14,7 @@ from cmg_core.domain.record_sets import TTL_BEFORE
 from cmg_core.domain.requests import LONGEST_SPAN, ClientsMoved, GatewayRequest
 from cmg_core.engine import OVERDUE
 from cmg_core.ledger.codec import LARGEST_PROPERTY
+from cmg_core.ledger.queues import queue_name
 from cmg_core.ledger.rows import TABLE
 from cmg_core.ledger.table import SHARDS
 from cmg_core.listing import FULL, MONTHS_BACK
@@ -39,6 +40,11 @@ def seconds(span: timedelta) -> int:
     return int(span.total_seconds())
 
 
+def in_bicep(file: str, pattern: str) -> str:
+    (found,) = re.findall(pattern, (ROOT / "infra" / file).read_text())
+    return str(found)
+
+
 FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("docs/operations.md", r"(\d+) KiB in one table row", lambda: LARGEST_PROPERTY // 1024),
     ("docs/operations.md", r"instances of a gateway \| (\d+) ", most_instances),
@@ -62,6 +68,24 @@ FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("docs/requests.md", r"at most (\d+) reads of storage", lambda: 4 * SHARDS),
     ("docs/requests.md", r"`external_reference` or `gateway` (\d+) \(", lambda: 2 * SHARDS),
     ("docs/requests.md", r"reads (\d+) partitions", lambda: SHARDS),
+    ("docs/operations.md", r"az storage table delete .*? --name (\w+)", lambda: TABLE),
+    ("docs/operations.md", r"--prefix (\S+) ", lambda: queue_name("")),
+    (
+        "docs/operations.md",
+        r"az lock delete --name (\S+)",
+        lambda: in_bicep("modules/storage.bicep", r"name: '(holds-.*)'"),
+    ),
+    (
+        "docs/operations.md",
+        r"az group create --name (\S+-)prod",
+        lambda: in_bicep("main.bicep", r"name: '(rg-.*-)\$\{"),
+    ),
+    (
+        "docs/operations.md",
+        r"starts_with\(name, '(\S+)'\)",
+        lambda: in_bicep("main.bicep", r"name: '(kv-.*-)\$\{token"),
+    ),
+    ("docs/operations.md", r"stays taken for (\d+) days", lambda: in_bicep("modules/vault.bicep", r"InDays: (\d+)")),
     ("docs/procedures.md", r"within (\d+) days\.", lambda: LONGEST_EXTENSION.days),
     ("docs/rules/s09.md", r"the last (\d+) reports", lambda: KEPT),
     ("docs/rules/s09.md", r"\| `active_days` \| (\d+) ", lambda: ClientsMoved.model_fields["active_days"].default),
@@ -72,6 +96,17 @@ FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
 @pytest.mark.parametrize(("page", "figure", "of"), FIGURES, ids=[f"{page}: {figure}" for page, figure, _ in FIGURES])
 def test_a_figure_is_the_codes(page: str, figure: str, of: Callable[[], object]) -> None:
     assert re.findall(figure, " ".join((ROOT / page).read_text().split())) == [str(of())]
+
+
+def test_the_roles_that_are_taken_back_are_those_that_are_made() -> None:
+    """By the beginning of their names, and by the environment's name in them."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (beginning,) = re.findall(r"starts_with\(roleName, '([^']+)'\)", page)
+    names = [json.loads(file.read_text())["Name"] for file in sorted((ROOT / "infra" / "roles").glob("*.json"))]
+    assert len(names) == 5
+    assert [name for name in names if not name.startswith(beginning)] == []
+    assert "contains(roleName, '($ENVIRONMENT, ')" in page
+    assert "roleName: '${role.Name} (${environmentName}, ${" in (ROOT / "infra" / "modules" / "roles.bicep").read_text()
 
 
 def test_spans_that_are_written_in_words_are_the_codes() -> None:

@@ -29,16 +29,19 @@ NEEDS_AZURE = {
     "azd": "the Azure Developer CLI: makes the app's resources and publishes it",
     "az account": "a token of Entra ID",
     "az ad": "app registrations and service principals of Entra ID",
+    "az cloud": "the cloud that the Azure CLI works in",
     "az deployment": "Azure deploys a template",
     "az functionapp": "settings of the app in Azure, and stopping it",
-    "az keyvault": "a vault's access policies",
+    "az group": "the app's resource group",
+    "az keyvault": "a vault's access policies, and a deleted vault",
+    "az lock": "the lock that keeps the storage account",
     "az logic": "a Logic App",
     "az login": "whoever copies the ledger of an app in Azure",
     "az provider": "registers a resource provider in the subscription",
     "az resource": "a list of resources by tag",
     "az rest": "assignments of app roles by Microsoft Graph",
     "az role": "Azure's role definitions and assignments",
-    "az storage": "the package of an app with plan=premium",
+    "az storage": "the package of an app with plan=premium, the ledger's table and the queues",
 }
 """Commands that nothing on this machine can run: by their first words, and what they need Azure for. All else must be
 understood here."""
