@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.dev.processes import ROOT
+from tests.unit.docs.shown_requests import requests_of
 
 PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "infra/README.md")),
@@ -88,6 +89,8 @@ def typed(page: Path, folder: Path) -> Iterator[Typed]:
     for part, content in json.loads(SAMPLE.read_text()).items():
         if part in ("world", "request"):  # as `up --sample` lays it down
             (folder / ".dev" / f"{part}.json").write_text(json.dumps(content))
+    for request in requests_of(page):  # as the page says that it is kept
+        (folder / "gateway.json").write_text(json.dumps(request))
     (folder / "world.json").write_text((folder / ".dev" / "world.json").read_text())
     programs, notes = folder / ".programs", folder / ".notes"
     programs.mkdir()
