@@ -41,12 +41,12 @@ _NOTE = """#!/bin/bash
 printf '%s\\0' "${0##*/}" "$@" > "$(mktemp -p "$NOTES")"
 """
 _ANSWERS = {
+    "zip": "true",
     # What commands behind a pipe take out of answers.
     "curl": """printf '{"deployments": [{"id": "%s"}], "receivers": [{"received": []}]}' "$ID" """,
     "python3": '[ "$1" = dev.py ] || exec "$REAL_PYTHON" "$@"',
     "az": "echo made",
     "azd": '[ "$3" != AZURE_APP_URL ] || exec echo "$APP"; echo told',
-    "zip": "true",
 }
 
 

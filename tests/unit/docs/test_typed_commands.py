@@ -174,7 +174,9 @@ def called(each: Typed, folder: Path) -> tuple[str, str, str | None, dict[str, s
     said = parser.parse_args(each.arguments)
     body = (folder / said.d[1:]).read_text() if (said.d or "").startswith("@") else said.d
     headers = {name.lower(): value for name, _, value in (header.partition(": ") for header in said.H)}
-    return said.X or ("GET" if body is None else "POST"), urlsplit(said.url).path, body, headers
+    # What Azure's commands tell of an address has no scheme here, or is nothing at all.
+    path = "/" + urlsplit(said.url).path.partition("/")[2]
+    return said.X or ("GET" if body is None else "POST"), path, body, headers
 
 
 def operation_of(method: str, path: str) -> JsonObject | None:
