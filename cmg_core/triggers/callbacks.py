@@ -194,7 +194,9 @@ async def run_notify(services: Callable[[], Services], body: bytes) -> None:
     try:
         deployment_id = _Notice.model_validate_json(body).deployment_id
     except ValidationError:
-        raise UnreadableMessage("queue cmg-notify holds a message that is none") from None
+        reason = "queue cmg-notify holds a message that is none"
+        log.error("step notify leaves a message to the poison queue: %s", reason)
+        raise UnreadableMessage(reason) from None
     told = {"deployment_id": deployment_id}
     try:
         await deliver(services(), deployment_id)

@@ -39,11 +39,9 @@ async def run_step(
     Raises UnreadableMessage for what is no message of this product and NewerSchema for a newer release's (the host
     moves them to the poison queue), TryAgain and ClaimRunsOut as the engine does, RunFailed for anything else.
     """
+    body = ""
     try:
-        body = message.get_body().decode()
-    except UnicodeDecodeError:
-        raise UnreadableMessage(f"queue cmg-{step} holds a message that is no text in UTF-8") from None
-    try:
+        body = _text_of(message, step)
         with correlated(invocation_id, host):
             await Engine(services()).handle(step, body, message.id or "", invocation_id)
     except (UnreadableMessage, UnreadableRow, NewerSchema) as reason:
@@ -66,6 +64,13 @@ async def run_step(
         raise RunFailed(
             f"step {step} of deployment {deployment_id} met an unknown error: see the log, correlation {invocation_id}"
         ) from None
+
+
+def _text_of(message: func.QueueMessage, step: str) -> str:
+    try:
+        return message.get_body().decode()
+    except UnicodeDecodeError:
+        raise UnreadableMessage(f"queue cmg-{step} holds a message that is no text in UTF-8") from None
 
 
 def _told(body: str, invocation_id: str) -> dict[str, str]:

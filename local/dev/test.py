@@ -6,7 +6,7 @@ import time
 
 from local.dev.processes import ROOT, inherited, python
 
-SOURCES = ["cmg_core", "local", "tests", "dev.py", "function_app.py"]
+SOURCES = ["bench", "cmg_core", "infra", "local", "tests", "dev.py", "function_app.py"]
 CHECKS = (
     ("lint", ["ruff", "check", *SOURCES]),
     ("format", ["ruff", "format", "--check", *SOURCES]),

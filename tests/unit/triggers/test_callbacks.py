@@ -344,6 +344,7 @@ def test_what_is_no_notice_goes_to_the_poison_queue(body: bytes, caplog: pytest.
     with pytest.raises(UnreadableMessage):
         asyncio.run(run_notify(MemoryServices, body))
     assert A_GUID not in caplog.text
+    assert [line.message for line in caplog.records if line.message.startswith("step notify leaves a message to the")]
 
 
 def test_unknown_errors_are_told_without_their_text(caplog: pytest.LogCaptureFixture) -> None:
