@@ -41,7 +41,8 @@ def test_a_script_that_knows_the_description_alone_migrates_a_gateway() -> None:
                 if waits and waits["gate"] and waits["opened_by"] == "person":
                     await client.call("open-gate", WHO, id=shown["id"], gate=waits["gate"])
                     opened.append(waits["gate"])
-            assert len((await client.call("list-deployments")).body["deployments"]) == 0
+            (listed,) = (await client.call("list-deployments")).body["deployments"]
+            assert (listed["id"], listed["status"]) == (answer.body["id"], "succeeded")
             return answer.body, opened
 
     body, opened = run(story())
