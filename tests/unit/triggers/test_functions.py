@@ -47,9 +47,10 @@ def test_a_message_of_an_unknown_deployment_stays_as_evidence() -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"", b"{}", b'{"deployment_id": 1}', b"[" * 100_000])
-def test_what_is_no_message_goes_back_to_the_host(body: bytes) -> None:
+def test_what_is_no_message_goes_back_to_the_host_and_is_told(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(UnreadableMessage):
         run(MemoryServices, body)
+    assert "step retire-old-gateway leaves a message to the poison queue" in caplog.text
 
 
 def test_a_message_in_the_wrong_queue_goes_back_to_the_host() -> None:
