@@ -103,8 +103,7 @@ def test_the_roles_that_are_taken_back_are_those_that_are_made() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     (beginning,) = re.findall(r"starts_with\(roleName, '([^']+)'\)", page)
     names = [json.loads(file.read_text())["Name"] for file in sorted((ROOT / "infra" / "roles").glob("*.json"))]
-    assert len(names) == 5
-    assert [name for name in names if not name.startswith(beginning)] == []
+    assert names and [name for name in names if not name.startswith(beginning)] == []
     assert "contains(roleName, '($ENVIRONMENT, ')" in page
     assert "roleName: '${role.Name} (${environmentName}, ${" in (ROOT / "infra" / "modules" / "roles.bicep").read_text()
 
