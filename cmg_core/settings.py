@@ -421,8 +421,8 @@ def _unresolved(given: Mapping[str, str]) -> list[SettingProblem]:
     to a day (Microsoft Learn, "Use Key Vault references as app settings", rotation and troubleshooting)."""
     cure = (
         "see that the secret that the reference names is in the vault and that the app's identity may read it "
-        "(Key Vault Secrets User); then save the app's settings again, because App Service looks anew only then, or "
-        "within a day"
+        "(Key Vault Secrets User); then `azd hooks run postprovision`, which has App Service look anew: by itself it "
+        "does so within a day"
     )
     return [
         SettingProblem(name, "", f"it is a Key Vault reference that App Service has not resolved; {cure}")

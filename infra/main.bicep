@@ -31,8 +31,17 @@ param alwaysReadyHttp int = 0
 @description('IDs of the subscriptions whose gateways the app may move, with commas between them. The custom roles are made in each. Empty: the app\'s own. none: customers\' tenants only.')
 param gatewaySubscriptions string = ''
 
-@description('Resource groups that hold old and new gateways, vaults with certificates and DNS zones: their full IDs, with commas between them. Each exists already, in one of those subscriptions.')
-param gatewayGroups string = ''
+@description('Resource groups in which the app may make gateways: full IDs with commas between them, each group there already, in one of those subscriptions. Empty: it makes none.')
+param newGatewayGroups string = ''
+
+@description('Resource groups in which it may remove old gateways, in the same way. Best for the time of a migration.')
+param oldGatewayGroups string = ''
+
+@description('Resource groups of the vaults whose certificates it may read and hand on to instances, in the same way.')
+param vaultGroups string = ''
+
+@description('Resource groups of the DNS zones whose CNAME records it may change, in the same way.')
+param zoneGroups string = ''
 
 @description('Some old gateway is a classic cloud service: make the roles for these, too. Azure may refuse them (infra/README.md, Rights).')
 param classicGateways bool = false
@@ -126,8 +135,15 @@ var plainName = replace(replace(environmentName, '_', '-'), '.', '-')
 var emails = alertEmails == '' ? [] : split(replace(alertEmails, ' ', ''), ',')
 var ownSubscription = gatewaySubscriptions == '' ? subscription().subscriptionId : gatewaySubscriptions
 var subscriptions = gatewaySubscriptions == 'none' ? [] : split(toLower(replace(ownSubscription, ' ', '')), ',')
-var namedGroups = gatewayGroups == '' ? [] : split(replace(gatewayGroups, ' ', ''), ',')
-var groups = assignRoles == 'groups' ? namedGroups : []
+var onGroups = assignRoles == 'groups'
+var groupsToMakeIn = onGroups && newGatewayGroups != '' ? split(replace(newGatewayGroups, ' ', ''), ',') : []
+var groupsToRemoveIn = onGroups && oldGatewayGroups != '' ? split(replace(oldGatewayGroups, ' ', ''), ',') : []
+var groupsWithVaults = onGroups && vaultGroups != '' ? split(replace(vaultGroups, ' ', ''), ',') : []
+var groupsWithZones = onGroups && zoneGroups != '' ? split(replace(zoneGroups, ' ', ''), ',') : []
+var removingRoles = concat(
+  [loadJsonContent('roles/cmg-migrator-old-gateway.json').Name],
+  classicGateways ? [loadJsonContent('roles/cmg-migrator-classic-gateway.json').Name] : []
+)
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 
 resource group 'Microsoft.Resources/resourceGroups@2022-09-01' = {
@@ -289,13 +305,46 @@ module roles 'modules/roles.bicep' = [for id in subscriptions: {
 }]
 
 // An ID is /subscriptions/<subscription>/resourceGroups/<name>.
-module rolesOnGroups 'modules/roles-on-group.bicep' = [for id in groups: {
-  name: 'role-${environmentName}-${uniqueString(id)}'
+module rolesToMake 'modules/roles-on-group.bicep' = [for id in groupsToMakeIn: {
+  name: 'role-new-${environmentName}-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: {
     environmentName: environmentName
     principalId: identity.outputs.principalId
-    classicGateways: classicGateways
+    roleNames: [loadJsonContent('roles/cmg-migrator-new-gateway.json').Name]
+  }
+  dependsOn: [roles]
+}]
+
+module rolesToRemove 'modules/roles-on-group.bicep' = [for id in groupsToRemoveIn: {
+  name: 'role-old-${environmentName}-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: {
+    environmentName: environmentName
+    principalId: identity.outputs.principalId
+    roleNames: removingRoles
+  }
+  dependsOn: [roles]
+}]
+
+module rolesOnVaults 'modules/roles-on-group.bicep' = [for id in groupsWithVaults: {
+  name: 'role-vault-${environmentName}-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: {
+    environmentName: environmentName
+    principalId: identity.outputs.principalId
+    roleNames: [loadJsonContent('roles/cmg-migrator-vault.json').Name]
+  }
+  dependsOn: [roles]
+}]
+
+module rolesOnZones 'modules/roles-on-group.bicep' = [for id in groupsWithZones: {
+  name: 'role-zone-${environmentName}-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: {
+    environmentName: environmentName
+    principalId: identity.outputs.principalId
+    roleNames: [loadJsonContent('roles/cmg-migrator-zone.json').Name]
   }
   dependsOn: [roles]
 }]

@@ -27,6 +27,8 @@ PAUSES = 10
 NO_RIGHT_YET = ("ForbiddenByRbac", "Caller is not authorized to perform action")
 OUT_OF_REACH = ("ForbiddenByConnection", "ForbiddenByFirewall", "Public network access is disabled")
 APP = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_APP_NAME")
+SUBSCRIPTION = ("--subscription", os.environ["AZURE_SUBSCRIPTION_ID"]) if os.environ.get("AZURE_SUBSCRIPTION_ID") else ()
+"""Where azd deploys to: the Azure CLI has a default of its own, in another tenant even."""
 LOOK_AGAIN = (
     "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Web/sites/{}"
     "/config/configreferences/appsettings/refresh?api-version=2022-03-01"
@@ -70,7 +72,7 @@ class Vault:
         raise Refused(f"{key}: {shown.stderr.strip()}")
 
     def _ask(self, verb: str, key: str, *more: str) -> "subprocess.CompletedProcess[str]":
-        words = ("keyvault", "secret", verb, "--vault-name", self._name, "--name", key, *more)
+        words = ("keyvault", "secret", verb, "--vault-name", self._name, "--name", key, *SUBSCRIPTION, *more)
         done = run(self._az, *words)
         while done.returncode != 0 and says(done.stderr, NO_RIGHT_YET) and self._pauses_left:
             until = time.strftime("%H:%M", time.localtime(time.time() + self._pauses_left * self._pause))
@@ -93,31 +95,27 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
 
 
-def make(vault: Vault, key: str) -> bool:
-    """Whether it was missing, and is there now."""
+def make(vault: Vault, key: str) -> None:
     if vault.has(key):
         print(f"{key}: kept", flush=True)
-        return False
+        return
     vault.put(key, [new_key()])
     print(f"{key}: made", flush=True)
-    return True
 
 
-def renew(vault: Vault, key: str) -> bool:
+def renew(vault: Vault, key: str) -> None:
     old = vault.keys(key)
     vault.put(key, [new_key(), *old])
     print(f"{key}: a new key is used, and {len(old)} before it accepted", flush=True)
-    return True
 
 
-def drop_old(vault: Vault, key: str) -> bool:
+def drop_old(vault: Vault, key: str) -> None:
     used, *old = vault.keys(key) or [""]
     if not old:
         print(f"{key}: there is no old key", flush=True)
-        return False
+        return
     vault.put(key, [used])
     print(f"{key}: only the newest key is accepted, {len(old)} taken out", flush=True)
-    return True
 
 
 def have_app_service_look_again(az: str) -> None:
@@ -180,17 +178,16 @@ def main() -> int:
     vault = Vault(az, name, asked.pause)
     try:
         if asked.renew:
-            changed = renew(vault, asked.renew)
+            renew(vault, asked.renew)
         elif asked.drop_old:
-            changed = drop_old(vault, asked.drop_old)
+            drop_old(vault, asked.drop_old)
         else:
-            made = [make(vault, key) for key in KEYS]
-            changed = any(made)
+            for key in KEYS:
+                make(vault, key)
     except Refused as refusal:
         print(f"{refusal}\n{cure(str(refusal))}{again}", file=sys.stderr)
         return 1
-    if changed:
-        have_app_service_look_again(az)
+    have_app_service_look_again(az)
     return 0
 
 

@@ -22,6 +22,7 @@ _REGISTER = "to register what the subscription has not registered"
 _MAKE_GROUP = "to make the resource group"
 _MAKE = "to make the gateway's parts, to look at them, and to remove them on the way back"
 _JOIN = "to connect the gateway's parts with one another"
+_LOOK = "to look at the new gateway's parts"
 _WATCH = "to see whether the instances are healthy"
 _DEPLOY = "to let instances take the certificate from the vault"
 _RECORD = "to point the service name at the new gateway, and back"
@@ -33,6 +34,11 @@ _NETWORK_PARTS = tuple(
 )
 _SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 
+_INSTANCES = (
+    ("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read", _WATCH),
+    ("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/instanceView/read", _WATCH),
+)
+
 IN_THE_GROUP: tuple[tuple[str, str], ...] = (
     *((f"{kind}/{verb}", _MAKE) for kind in (*_NETWORK_PARTS, _SCALE_SET) for verb in ("read", "write", "delete")),
     # Azure checks these where one resource names another (LinkedAuthorizationFailed).
@@ -40,10 +46,15 @@ IN_THE_GROUP: tuple[tuple[str, str], ...] = (
     ("Microsoft.Network/virtualNetworks/subnets/join/action", _JOIN),
     ("Microsoft.Network/publicIPAddresses/join/action", _JOIN),
     ("Microsoft.Network/loadBalancers/backendAddressPools/join/action", _JOIN),
-    ("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read", _WATCH),
-    ("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/instanceView/read", _WATCH),
+    *_INSTANCES,
 )
 """What making, watching and taking back a gateway asks for in its resource group, with why."""
+
+OF_OTHERS: tuple[tuple[str, str], ...] = (
+    *((f"{kind}/read", _LOOK) for kind in (*_NETWORK_PARTS, _SCALE_SET)),
+    *_INSTANCES,
+)
+"""The same for a gateway that somebody else makes or has made: looking."""
 
 ON_THE_ZONE: tuple[tuple[str, str], ...] = (
     ("Microsoft.Network/dnsZones/CNAME/read", _RECORD),
@@ -84,6 +95,8 @@ def needs_of(request: Request, *, group_exists: bool, unregistered: Sequence[str
             need(subscription, (make_group, *IN_THE_GROUP))
         if vault_id:
             need(vault_id, ON_THE_VAULT)
+    else:
+        need(group if group_exists else subscription, OF_OTHERS)
     if request.dns is not None:
         need(request.dns.zone_id, ON_THE_ZONE)
     if isinstance(request, ReplacementRequest) and not request.old_gateway.gone:

@@ -13,7 +13,7 @@ param classicGateways bool
 @description('What is assigned on the whole subscription: groups (looking only), subscriptions (everything) or none.')
 param assign string
 
-// loadJsonContent takes no variable: one line a role. The first looks, and registers resource providers.
+// loadJsonContent takes no variable: one line a role. The first looks at everything, and registers resource providers.
 var roles = [
   loadJsonContent('../roles/cmg-migrator-subscription.json')
   loadJsonContent('../roles/cmg-migrator-new-gateway.json')

@@ -136,9 +136,13 @@ def test_one_scope_is_one_need_whatever_its_letter_case() -> None:
 
 
 @pytest.mark.parametrize("maker", ["site", "existing"])
-def test_who_does_not_make_the_gateway_needs_no_right_to_make_it(maker: str) -> None:
-    needs = scopes(*needs_of(migration(provisioned_by=maker), group_exists=False, unregistered=(), vault_id=VAULT_ID))
-    assert set(needs) == {ZONE_ID, f"{ROOT}/resourceGroups/{OLD_GROUP}"}
+def test_who_does_not_make_the_gateway_needs_to_look_at_it_only(maker: str) -> None:
+    """Otherwise it would show when the gateway is made, and a person has opened the gate."""
+    for there, scope in ((False, ROOT), (True, f"{ROOT}/resourceGroups/{GROUP}")):
+        request = migration(provisioned_by=maker)
+        needs = scopes(*needs_of(request, group_exists=there, unregistered=(), vault_id=VAULT_ID))
+        assert set(needs) == {scope, ZONE_ID, f"{ROOT}/resourceGroups/{OLD_GROUP}"}
+        assert needs[scope] == tuple(action for action, _ in IN_THE_GROUP if action.endswith("/read"))
 
 
 @pytest.mark.parametrize(("maker", "registers"), [("automation", True), ("site", True), ("existing", False)])
