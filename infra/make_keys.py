@@ -27,8 +27,6 @@ PAUSES = 10
 NO_RIGHT_YET = ("ForbiddenByRbac", "Caller is not authorized to perform action")
 OUT_OF_REACH = ("ForbiddenByConnection", "ForbiddenByFirewall", "Public network access is disabled")
 APP = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_APP_NAME")
-SUBSCRIPTION = ("--subscription", os.environ["AZURE_SUBSCRIPTION_ID"]) if os.environ.get("AZURE_SUBSCRIPTION_ID") else ()
-"""Where azd deploys to: the Azure CLI has a default of its own, in another tenant even."""
 LOOK_AGAIN = (
     "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Web/sites/{}"
     "/config/configreferences/appsettings/refresh?api-version=2022-03-01"
@@ -44,6 +42,9 @@ class Vault:
 
     def __init__(self, az: str, name: str, pause: float) -> None:
         self._az, self._name, self._pause, self._pauses_left = az, name, pause, PAUSES
+        # azd's subscription: the Azure CLI has a default of its own, perhaps in another tenant.
+        subscription = os.environ.get("AZURE_SUBSCRIPTION_ID")
+        self._where = ("--subscription", subscription) if subscription else ()
 
     def has(self, key: str) -> bool:
         return self._looked_for(key, "--output", "none") is not None
@@ -72,7 +73,7 @@ class Vault:
         raise Refused(f"{key}: {shown.stderr.strip()}")
 
     def _ask(self, verb: str, key: str, *more: str) -> "subprocess.CompletedProcess[str]":
-        words = ("keyvault", "secret", verb, "--vault-name", self._name, "--name", key, *SUBSCRIPTION, *more)
+        words = ("keyvault", "secret", verb, "--vault-name", self._name, "--name", key, *self._where, *more)
         done = run(self._az, *words)
         while done.returncode != 0 and says(done.stderr, NO_RIGHT_YET) and self._pauses_left:
             until = time.strftime("%H:%M", time.localtime(time.time() + self._pauses_left * self._pause))

@@ -148,6 +148,17 @@ def test_what_preflight_asks_for_is_in_the_roles() -> None:
     assert {f"{namespace}/register/action" for namespace in PROVIDERS} <= granted("subscription")
 
 
+def test_with_the_role_that_looks_a_plan_names_what_it_would_remove_and_each_right_that_is_missing() -> None:
+    sample = load(ROOT / "samples" / "s07-own-domain-from-scale-set.json")
+    request = read_request(sample.plain_request, kind_of_request(sample.request))
+    held: JsonObject = {"scope": f"/subscriptions/{request.subscription_id}", "actions": [*actions("subscription")]}
+    report = run(sample.model_copy(update={"world": sample.world | {"role_assignments": [held]}}))
+    plan = report.record.state.plan
+    assert plan is not None and report.created == report.deleted == frozenset()
+    assert {finding.code for finding in plan.blocked_by} == {"permissions-missing"}
+    assert len(plan.blocked_by) == 4 and [part.id.rpartition("/")[2] for part in plan.delete] != []
+
+
 @pytest.mark.parametrize("name", ROLES)
 def test_a_definition_is_one_that_azure_takes(name: str) -> None:
     """Keys and rules of "Azure custom roles": a name of its own, no data actions above a subscription, scopes."""

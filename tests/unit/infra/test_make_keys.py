@@ -104,19 +104,20 @@ def test_no_file_with_a_key_is_left(vault: Path) -> None:
     assert len(given) == 2 and not any(Path(file).exists() for file in given)
 
 
-def test_what_is_there_is_kept_and_app_service_left_alone(vault: Path) -> None:
+def test_what_is_there_is_kept_and_app_service_reads_it_again(vault: Path) -> None:
+    """A right that the app got late leaves a reference unread though nothing is made."""
     (vault / "message-keys").write_text("as it was")
     assert run(vault).stdout == "message-keys: kept\ncallback-keys: made\n" + READ_AGAIN
     made = (vault / "callback-keys").read_text()
-    assert run(vault).stdout == "message-keys: kept\ncallback-keys: kept\n"
+    assert run(vault).stdout == "message-keys: kept\ncallback-keys: kept\n" + READ_AGAIN
     assert ((vault / "message-keys").read_text(), (vault / "callback-keys").read_text()) == ("as it was", made)
-    assert len(calls(vault, "rest")) == 1
 
 
 def test_every_call_is_to_the_vault_that_was_made(vault: Path) -> None:
     run(vault, name="kv-of-prod")
-    vaults = {words[words.index("--vault-name") + 1] for call in calls(vault, "keyvault") if (words := call["words"])}
-    assert vaults == {"kv-of-prod"}
+    made = [list(call["words"]) for call in calls(vault, "keyvault")]
+    assert {words[words.index("--vault-name") + 1] for words in made} == {"kv-of-prod"}
+    assert {words[words.index("--subscription") + 1] for words in made} == {"sub-1"}
 
 
 @pytest.mark.parametrize("verb", ["show", "set"])
@@ -203,8 +204,8 @@ def test_old_keys_are_dropped_and_the_one_that_is_used_stays(vault: Path) -> Non
     assert done.stdout == "callback-keys: only the newest key is accepted, 2 taken out\n" + READ_AGAIN
     assert (vault / "callback-keys").read_text() == "bmV3"
     again = run(vault, "--drop-old", "callback-keys")
-    assert (again.returncode, again.stdout) == (0, "callback-keys: there is no old key\n")
-    assert len(calls(vault, "set")) == len(calls(vault, "rest")) == 1
+    assert (again.returncode, again.stdout) == (0, "callback-keys: there is no old key\n" + READ_AGAIN)
+    assert len(calls(vault, "set")) == 1
 
 
 @pytest.mark.parametrize("option", ["--renew", "--drop-old"])
@@ -220,7 +221,7 @@ def test_what_cannot_be_read_is_neither_renewed_nor_dropped(vault: Path, option:
 def test_a_key_that_was_never_made_is_made_by_renewing_it(vault: Path, held: str | None) -> None:
     if held is not None:
         (vault / "message-keys").write_text(held)
-    assert run(vault, "--drop-old", "message-keys").stdout == "message-keys: there is no old key\n"
+    assert run(vault, "--drop-old", "message-keys").stdout == "message-keys: there is no old key\n" + READ_AGAIN
     run(vault, "--renew", "message-keys")
     assert len(base64.b64decode((vault / "message-keys").read_text(), validate=True)) == 32
 

@@ -48,13 +48,16 @@ QUEUE = "Microsoft.Storage/storageAccounts/queueServices/queues"
 CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
 PRIVATE = {"privateNetwork": True}
 GROUPS = (Place(SUBSCRIPTION, "rg-cmg-eastus").id, Place(OTHER, "rg-dns").id)
+BY_GROUP: Mapping[str, Any] = {
+    "newGatewayGroups": GROUPS[0], "oldGatewayGroups": ", ".join(GROUPS),
+    "vaultGroups": GROUPS[0], "zoneGroups": GROUPS[1], "classicGateways": True,
+}  # fmt: skip
 CALLERS: Mapping[str, Any] = {
     "callerApp": APP, "authTenants": f"{TENANT}, {OTHER}", "keyRoles": "none", "separateDuties": True,
 }  # fmt: skip
 ALL: Mapping[str, Any] = {
     "maximumInstances": 1000, "instanceMemory": 4096, "alwaysReadyHttp": 20,
-    "gatewaySubscriptions": f"{SUBSCRIPTION}, {OTHER}", "gatewayGroups": ", ".join(GROUPS),
-    "classicGateways": True,
+    "gatewaySubscriptions": f"{SUBSCRIPTION}, {OTHER}", **BY_GROUP,
     "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, **CALLERS,
     "appServiceSignIn": True, "callbackHosts": "hooks.contoso.com, *.logic.azure.com", "probePath": "/health",
     "claimSeconds": "250",
@@ -70,9 +73,9 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "premium, private network": {"plan": "premium", **PRIVATE},
     "always ready": {"alwaysReadyHttp": 1},
     "customers' tenants": {"customerApp": APP, **CALLERS, "gatewaySubscriptions": "none"},
-    "roles on groups": {"gatewayGroups": GROUPS[0]},
-    "classic gateways": {"gatewayGroups": GROUPS[0], "classicGateways": True},
-    "roles on whole subscriptions": {"assignRoles": "subscriptions", "gatewayGroups": GROUPS[0]},
+    "roles on groups": {"newGatewayGroups": GROUPS[0], "vaultGroups": GROUPS[0]},
+    "classic gateways": {"oldGatewayGroups": GROUPS[0], "classicGateways": True},
+    "roles on whole subscriptions": {"assignRoles": "subscriptions", "newGatewayGroups": GROUPS[0]},
     "roles that somebody else assigns": {"assignRoles": "none", "gatewaySubscriptions": f"{SUBSCRIPTION},{OTHER}"},
     "mails and a budget": {"alertEmails": "operator@contoso.com", "monthlyBudget": 1, "budgetStart": "2026-11-01"},
     "from a pipeline": {"deployerId": SOMEBODY, "deployerType": "ServicePrincipal"},
@@ -145,13 +148,11 @@ def logic_app(waits_by: str) -> Played:
 
 
 LOOKS = {"CMG migrator: looks at the subscription"}
-ACTS = {
-    "CMG migrator: makes a gateway",
-    "CMG migrator: removes a gateway",
-    "CMG migrator: hands on the certificate",
-    "CMG migrator: points the service name",
-}
-FOLLOWS, REMOVES = {"CMG migrator: follows classic operations"}, {"CMG migrator: removes a classic gateway"}
+MAKES = {"CMG migrator: makes a gateway"}
+REMOVES = {"CMG migrator: removes a gateway"}
+HANDS_ON = {"CMG migrator: hands on the certificate"}
+POINTS = {"CMG migrator: points the service name"}
+FOLLOWS, REMOVES_CLASSIC = {"CMG migrator: follows classic operations"}, {"CMG migrator: removes a classic gateway"}
 WAYS = ("webhook", "polling")
 EVERY = [*(functools.partial(played, name) for name in SETS), *(functools.partial(logic_app, way) for way in WAYS)]
 each = pytest.mark.parametrize("play", EVERY, ids=[*SETS, *(f"Logic App, {way}" for way in WAYS)])
@@ -251,13 +252,13 @@ def test_roles_go_to_the_app_or_to_who_deploys_and_each_once(name: str) -> None:
         ("as azd gives them", {Place(SUBSCRIPTION).id: LOOKS}),
         ("customers' tenants", {}),
         ("roles that somebody else assigns", {}),
-        ("roles on groups", {Place(SUBSCRIPTION).id: LOOKS, GROUPS[0]: ACTS}),
-        ("roles on whole subscriptions", {Place(SUBSCRIPTION).id: LOOKS | ACTS}),
-        ("classic gateways", {Place(SUBSCRIPTION).id: LOOKS | FOLLOWS, GROUPS[0]: ACTS | REMOVES}),
+        ("roles on groups", {Place(SUBSCRIPTION).id: LOOKS, GROUPS[0]: MAKES | HANDS_ON}),
+        ("roles on whole subscriptions", {Place(SUBSCRIPTION).id: LOOKS | MAKES | REMOVES | HANDS_ON | POINTS}),
+        ("classic gateways", {Place(SUBSCRIPTION).id: LOOKS | FOLLOWS, GROUPS[0]: REMOVES | REMOVES_CLASSIC}),
         (
             "everything",
             dict.fromkeys((Place(SUBSCRIPTION).id, Place(OTHER).id), LOOKS | FOLLOWS)
-            | dict.fromkeys(GROUPS, ACTS | REMOVES),
+            | {GROUPS[0]: MAKES | REMOVES | REMOVES_CLASSIC | HANDS_ON, GROUPS[1]: REMOVES | REMOVES_CLASSIC | POINTS},
         ),
     ],
 )
@@ -281,7 +282,7 @@ def test_no_role_names_classic_cloud_services_unless_somebody_has_one(name: str)
     Microsoft.ClassicCompute any more. Source: MicrosoftDocs/azure-docs#128389."""
     roles = [one.body["properties"] for one in played(name).of("Microsoft.Authorization/roleDefinitions")]
     named = {one["roleName"].partition(" (")[0] for one in roles if "ClassicCompute" in json.dumps(one)}
-    assert named == (FOLLOWS | REMOVES if SETS[name].get("classicGateways") else set())
+    assert named == (FOLLOWS | REMOVES_CLASSIC if SETS[name].get("classicGateways") else set())
     classic = [action for one in roles if "classic" in one["roleName"] for action in one["permissions"][0]["actions"]]
     assert all(action.startswith("Microsoft.ClassicCompute/") for action in classic)
 
