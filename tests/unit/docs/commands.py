@@ -102,7 +102,13 @@ def typed(page: Path, folder: Path) -> Iterator[Typed]:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", code],
         cwd=folder,
-        env={"PATH": f"{programs}:/usr/bin:/bin", "NOTES": str(notes), "REAL_PYTHON": sys.executable, **TOLD},
+        env={
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "HOME": str(folder),
+            "NOTES": str(notes),
+            "REAL_PYTHON": sys.executable,
+            **TOLD,
+        },
         capture_output=True,
         text=True,
     )

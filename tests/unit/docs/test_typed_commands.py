@@ -27,7 +27,7 @@ from tests.unit.docs.commands import PAGES, STANDING, Typed, blocks_of, inline_o
 
 NEEDS_AZURE = {
     "azd": "the Azure Developer CLI: makes the app's resources and publishes it",
-    "az account": "a token of Entra ID",
+    "az account": "a token of Entra ID, and the subscription that the Azure CLI works in",
     "az ad": "app registrations and service principals of Entra ID",
     "az cloud": "the cloud that the Azure CLI works in",
     "az deployment": "Azure deploys a template",
@@ -63,6 +63,8 @@ RUN_BY = {
 DOOR: Mapping[str, type[BaseModel]] = {"/_sim/seed": WorldSeed, "/_sim/site": SiteChange}
 """What the simulator's door takes as bodies."""
 DOOR_ROUTE = re.compile(r'web\.(get|post|delete)\("(/_sim/[\w/]+)"')
+CONFIGURED_HEADER = re.compile(r'^header = "(.*)"$', re.MULTILINE)
+"""A header in a file of curl's arguments (`-K`)."""
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +167,9 @@ def test_whatever_needs_azure_is_known_to_need_it_and_nothing_else_is(commands: 
 def called(each: Typed, folder: Path) -> tuple[str, str, str | None, dict[str, str]]:
     """Method, path, body and headers of a call, as curl would send them."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("-s", action="store_true")
+    for flag in ("-s", "-S", "--fail-with-body"):
+        parser.add_argument(flag, action="store_true")
+    parser.add_argument("-K", type=Path)
     parser.add_argument("-X")
     parser.add_argument("-H", action="append", default=[])
     parser.add_argument("-d")
@@ -173,7 +177,8 @@ def called(each: Typed, folder: Path) -> tuple[str, str, str | None, dict[str, s
     parser.add_argument("url")
     said = parser.parse_args(each.arguments)
     body = (folder / said.d[1:]).read_text() if (said.d or "").startswith("@") else said.d
-    headers = {name.lower(): value for name, _, value in (header.partition(": ") for header in said.H)}
+    given = [*said.H, *(CONFIGURED_HEADER.findall(said.K.read_text()) if said.K else ())]
+    headers = {name.lower(): value for name, _, value in (header.partition(": ") for header in given)}
     # What Azure's commands tell of an address has no scheme here, or is nothing at all.
     path = "/" + urlsplit(said.url).path.partition("/")[2]
     return said.X or ("GET" if body is None else "POST"), path, body, headers
