@@ -10,6 +10,7 @@ import re
 import runpy
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -162,6 +163,18 @@ def test_each_call_is_one_that_the_app_or_the_simulator_answers(commands: list[t
 def test_whatever_needs_azure_is_known_to_need_it_and_nothing_else_is(commands: list[tuple[Typed, Path]]) -> None:
     used = {"azd" for _ in of(commands, "azd")} | {f"az {each.arguments[0]}" for each, _ in of(commands, "az")}
     assert used == NEEDS_AZURE.keys()
+
+
+def test_each_custom_role_that_a_command_assigns_is_one_of_those_described(commands: list[tuple[Typed, Path]]) -> None:
+    described = {json.loads(file.read_text())["Name"] for file in (dev.ROOT / "infra" / "roles").glob("*.json")}
+    assigned = {
+        word.partition(" (")[0]  # what azd adds to a name
+        for each, _ in of(commands, "az")
+        for option, word in pairwise(each.arguments)
+        if option == "--role" and word.startswith("CMG migrator: ")
+    }
+    assert assigned
+    assert assigned <= described
 
 
 def called(each: Typed, folder: Path) -> tuple[str, str, str | None, dict[str, str]]:
