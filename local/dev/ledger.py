@@ -79,6 +79,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def _save(options: argparse.Namespace) -> int:
+    if options.file.exists():  # it may be the one copy of what is lost since
+        raise CannotCopy(f"{options.file} is there already, and no copy is written over: say another name.")
     async with _table(options) as table:
         lines = [json.dumps(_in_text(row)) async for row in table.list_entities() if _is_wanted(row, options.only)]
     _write(options.file, "".join(f"{line}\n" for line in lines))
@@ -163,9 +165,8 @@ def _rows_in(file: Path) -> list[dict[str, str | int | bytes]]:
 
 
 def _write(file: Path, text: str) -> None:
-    """A file for its owner alone, from the first byte on: it says what may be deleted."""
-    file.unlink(missing_ok=True)
-    file.touch(mode=0o600)
+    """A new file, for its owner alone from the first byte on: it says what may be deleted."""
+    file.touch(mode=0o600, exist_ok=False)
     file.write_text(text, encoding="utf-8")
 
 

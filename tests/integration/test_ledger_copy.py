@@ -103,6 +103,17 @@ def test_a_copy_is_never_put_over_a_ledger_that_has_rows(
     assert "nothing was changed" in capsys.readouterr().err
 
 
+def test_a_copy_is_never_written_over(storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ledger.jsonl"
+    with_ledger(storage, begun)
+    assert main(["save", str(file)]) == 0
+    kept = file.read_text()
+    asyncio.run(lost(storage))
+    assert main(["save", str(file)]) == 1
+    assert f"{file} is there already" in capsys.readouterr().err
+    assert file.read_text() == kept != ""
+
+
 def test_the_missing_row_of_one_deployment_is_put_back_and_what_stands_stays(storage: str, tmp_path: Path) -> None:
     file = tmp_path / "ledger.jsonl"
     one, _ = with_ledger(storage, begun)
