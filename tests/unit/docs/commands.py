@@ -30,6 +30,8 @@ TOLD = {
     "ID": "55aefa8d-59c4-55a2-ba46-67122d43834d",
 } | dict.fromkeys(("ACCOUNT", "IDENTITY", "ROLE", "SUBSCRIPTION", "VAULT", "ZONE"), "told")
 """Variables that the pages speak of before they use them. Any other must be set by a command before."""
+CALL = 'CALL=(-H "x-functions-key: $KEY")'
+"""What docs/first-gateway.md makes for the pages that refer to it; a list, which no environment passes on."""
 SAMPLE = ROOT / "samples" / "s07-own-domain-from-classic.json"
 
 _FENCED = re.compile(r"^(?P<in> *)```sh\n(?P<code>.*?)^(?P=in)```", re.MULTILINE | re.DOTALL)
@@ -46,7 +48,7 @@ _ANSWERS = {
     "curl": """printf '{"deployments": [{"id": "%s"}], "receivers": [{"received": []}]}' "$ID" """,
     "python3": '[ "$1" = dev.py ] || exec "$REAL_PYTHON" "$@"',
     "az": "echo made",
-    "azd": '[ "$3" != AZURE_APP_URL ] || exec echo "$APP"; echo told',
+    "azd": """[ "$2" != get-values ] || exec echo 'CMG_PLAN="flex"'; [ "$3" != AZURE_APP_URL ] || exec echo "$APP"; echo told""",
 }
 
 
@@ -98,7 +100,7 @@ def typed(page: Path, folder: Path) -> Iterator[Typed]:
         (programs / name).write_text(f"{_NOTE}{_ANSWERS[name]}\n")
         (programs / name).chmod(0o755)
     notes.mkdir()
-    code = "\n".join([*blocks_of(page), *inline_of(page)])
+    code = "\n".join([CALL, *blocks_of(page), *inline_of(page)])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", code],
         cwd=folder,

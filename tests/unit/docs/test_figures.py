@@ -27,6 +27,7 @@ from cmg_core.steps.retire_old_gateway import PATIENCE
 from cmg_core.wake import AT_ONCE, REMIND_EACH, SENDS_WITHOUT_PROGRESS, SOON, WITHIN
 from local.dev.processes import ROOT
 from local.docs.reference import settings_page
+from tests.unit.docs.commands import PAGES, blocks_of
 
 HOST = json.loads((ROOT / "host.json").read_text())
 
@@ -46,6 +47,8 @@ def in_bicep(file: str, pattern: str) -> str:
 
 
 FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
+    ("docs/operations.md", r"at most (\d+) days in a request", lambda: LONGEST_SPAN.days),
+    ("docs/operations.md", r"until (\d+) days from now", lambda: LONGEST_EXTENSION.days),
     ("docs/operations.md", r"(\d+) KiB in one table row", lambda: LARGEST_PROPERTY // 1024),
     ("docs/operations.md", r"instances of a gateway \| (\d+) ", most_instances),
     ("docs/operations.md", r"woken at a time \| (\d+);", lambda: AT_ONCE),
@@ -72,11 +75,6 @@ FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("docs/operations.md", r"--prefix (\S+) ", lambda: queue_name("")),
     (
         "docs/operations.md",
-        r"az lock delete --name (\S+)",
-        lambda: in_bicep("modules/storage.bicep", r"name: '(holds-.*)'"),
-    ),
-    (
-        "docs/operations.md",
         r"az group create --name (\S+-)prod",
         lambda: in_bicep("main.bicep", r"name: '(rg-.*-)\$\{"),
     ),
@@ -96,6 +94,20 @@ FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
 @pytest.mark.parametrize(("page", "figure", "of"), FIGURES, ids=[f"{page}: {figure}" for page, figure, _ in FIGURES])
 def test_a_figure_is_the_codes(page: str, figure: str, of: Callable[[], object]) -> None:
     assert re.findall(figure, " ".join((ROOT / page).read_text().split())) == [str(of())]
+
+
+def test_the_lock_that_is_taken_off_and_put_back_is_the_one_that_is_made() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    name = in_bicep("modules/storage.bicep", r"name: '(holds-.*)'")
+    level = in_bicep("modules/storage.bicep", r"level: '(.*)'")
+    assert re.findall(r"az lock delete --name (\S+)", page) == [name, name]
+    assert re.findall(r"az lock create --name (\S+) --lock-type (\S+)", page) == [(name, level)]
+
+
+def test_nothing_is_taken_away_by_what_takes_the_gateways_groups_too() -> None:
+    """`azd down` stands on the page as what never to type, in a sentence and in no block."""
+    assert [page for page in PAGES for code in blocks_of(page) if "azd down" in code] == []
+    assert "**Never `azd down`" in (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_the_roles_that_are_taken_back_are_those_that_are_made() -> None:
