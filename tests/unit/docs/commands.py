@@ -48,7 +48,9 @@ _ANSWERS = {
     "curl": """printf '{"deployments": [{"id": "%s"}], "receivers": [{"received": []}]}' "$ID" """,
     "python3": '[ "$1" = dev.py ] || exec "$REAL_PYTHON" "$@"',
     "az": "echo made",
-    "azd": """[ "$2" != get-values ] || exec echo 'CMG_PLAN="flex"'; [ "$3" != AZURE_APP_URL ] || exec echo "$APP"; echo told""",
+    "azd": """[ "$2" != get-values ] || exec echo 'CMG_PLAN="flex"'
+        [ "$3" != AZURE_APP_URL ] || exec echo "$APP"
+        echo told""",
 }
 
 
