@@ -8,10 +8,11 @@ import argparse
 import asyncio
 import base64
 import json
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ CONNECTION = "CmgStorage"
 """The app's own setting."""
 KEYS = ("PartitionKey", "RowKey")
 CURES = {
+    "TableNotFound": "See that it is the account of the app (AZURE_STORAGE_NAME), and its cloud.",
     "TableBeingDeleted": "Azure takes some time to delete a table, 40 seconds at least: start this again in a minute.",
     "AuthorizationPermissionMismatch": "This needs «Storage Table Data Contributor» on the account; a role given "
     "minutes ago may not hold yet.",
@@ -45,6 +47,7 @@ class CannotCopy(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Save or restore; the exit code."""
     options = _options(arguments)
+    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # what it would say is told below, in one line
     from azure.core.exceptions import AzureError
 
     try:
@@ -83,6 +86,8 @@ async def _save(options: argparse.Namespace) -> int:
         raise CannotCopy(f"{options.file} is there already, and no copy is written over: say another name.")
     async with _table(options) as table:
         lines = [json.dumps(_in_text(row)) async for row in table.list_entities() if _is_wanted(row, options.only)]
+    if not lines:  # the wrong account, or what was to be put back
+        raise CannotCopy(f"the table {TABLE} holds no row of that kind: nothing was saved.")
     _write(options.file, "".join(f"{line}\n" for line in lines))
     print(f"{len(lines)} rows saved in {options.file}")
     return 0
@@ -96,6 +101,7 @@ async def _restore(options: argparse.Namespace) -> int:
         raise CannotCopy(f"{options.file} holds no row of that kind: nothing was changed.")
     room = asyncio.Semaphore(AT_ONCE)
     async with _table(options) as table:
+        await _make(table)
         if not options.only and await _holds_rows(table):
             raise CannotCopy(
                 f"the table {TABLE} holds rows, which may be newer than the copy: nothing was changed. Restore into a "
@@ -115,6 +121,13 @@ async def _restore(options: argparse.Namespace) -> int:
     return 0
 
 
+async def _make(table: "TableClient") -> None:
+    from azure.core.exceptions import ResourceExistsError
+
+    with suppress(ResourceExistsError):
+        await table.create_table()
+
+
 async def _holds_rows(table: "TableClient") -> bool:
     async for _ in table.list_entities(results_per_page=1):
         return True
@@ -123,17 +136,21 @@ async def _holds_rows(table: "TableClient") -> bool:
 
 @asynccontextmanager
 async def _table(options: argparse.Namespace) -> "AsyncIterator[TableClient]":
-    """The ledger's table, made where it is missing."""
+    """The ledger's table, which need not be there."""
     from azure.data.tables.aio import TableServiceClient
     from azure.identity.aio import AzureCliCredential
 
     if connection := os.environ.get(CONNECTION):
-        async with TableServiceClient.from_connection_string(connection) as service:
-            yield await service.create_table_if_not_exists(TABLE)
+        try:
+            service = TableServiceClient.from_connection_string(connection)
+        except ValueError:
+            raise CannotCopy(f"{CONNECTION} is no connection string of a storage account.") from None
+        async with service:
+            yield service.get_table_client(TABLE)
     elif options.account:
         endpoint = table_endpoint(options.account, CloudName(options.cloud))
         async with AzureCliCredential() as credential, TableServiceClient(endpoint, credential=credential) as service:
-            yield await service.create_table_if_not_exists(TABLE)
+            yield service.get_table_client(TABLE)
     else:
         raise CannotCopy("say which account: --account NAME")
 
@@ -148,7 +165,7 @@ def _told(error: "AzureError") -> str:
     """What storage, or the sign-in, says, and what helps where that is known."""
     code = getattr(error, "error_code", "")
     code = getattr(code, "value", code)
-    said = error.message.strip().splitlines()[0]
+    said = (error.message.strip() or type(error).__name__).splitlines()[0]
     return f"{said} [{code}] {CURES.get(code, '')}".rstrip() if code else said
 
 

@@ -181,11 +181,10 @@ def refusing(status: int, code: str) -> Iterator[str]:
     """A storage account that refuses everything in that way. Its connection string."""
 
     class Refusal(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_GET(self) -> None:
             said = json.dumps(
                 {"odata.error": {"code": code, "message": {"lang": "en-US", "value": "No.\nRequestId:1"}}}
             )
-            self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
             self.send_header("x-ms-error-code", code)
             self.send_header("Content-Type", "application/json")
@@ -229,3 +228,27 @@ def test_what_storage_refuses_is_told_in_one_line_with_what_helps(
     told = capsys.readouterr().err
     assert cure in told and code in told
     assert told.count("\n") == 1
+
+
+def test_an_empty_ledger_is_not_saved_and_no_table_is_made_for_it(
+    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever types «save» for «restore», or the wrong account, gets no file that looks like a copy."""
+    file = tmp_path / "ledger.jsonl"
+    assert main(["save", str(file)]) == 1
+    assert "TableNotFound" in capsys.readouterr().err
+    with_ledger(storage, begun)
+    assert main(["save", str(file), "--only", str(uuid.uuid4())]) == 1
+    assert "nothing was saved" in capsys.readouterr().err and not file.exists()
+
+
+def test_a_sign_in_or_setting_that_is_no_good_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CmgStorage", "no connection string")
+    assert main(["save", str(tmp_path / "ledger.jsonl")]) == 1
+    monkeypatch.delenv("CmgStorage")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["save", str(tmp_path / "ledger.jsonl"), "--account", "stcmg"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and "CmgStorage is no connection string" in told[0]
