@@ -131,6 +131,15 @@ def test_each_documented_command_of_dev_py_is_run_by_a_test(commands: list[tuple
     assert [file for file in RUN_BY.values() if not (dev.ROOT / file).is_file()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_variable_is_one_that_bash_keeps_for_itself(page: Path) -> None:
+    """Bash takes no value for these, and says nothing."""
+    own = re.compile(
+        r"^\s*(?:GROUPS|FUNCNAME|DIRSTACK|RANDOM|SECONDS|LINENO|BASHPID|PIPESTATUS|U?E?UID|PPID)=", re.MULTILINE
+    )
+    assert own.findall("\n".join(blocks_of(page))) == []
+
+
 def test_each_file_that_a_command_names_is_there(commands: list[tuple[Typed, Path]]) -> None:
     for each, folder in commands:
         for word in each.arguments:
