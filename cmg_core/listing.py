@@ -21,7 +21,10 @@ WIDER = 3
 covers one month; where that does not fill the page, the next covers so many times as much. So a page over the whole
 year takes three, and a busy ledger is not read a year back to fill one."""
 
-_TOKEN = re.compile(r"ended:(\d{4})-(0[1-9]|1[0-2])")
+_MONTH = r"(\d{4})-(0[1-9]|1[0-2])"
+_TOKEN = re.compile(rf"ended:{_MONTH}(?::{_MONTH})?")
+"""The month to go on with, and the first page's newest one, from which the year is counted: earlier releases left that
+out."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,14 @@ async def page(services: Services, filters: Filters, continuation: str = "") -> 
 
     Raises CallRefused (400) for a token that this product did not make.
     """
-    newest = _month_of(services.clock.now())
-    month, oldest = _read(continuation, newest) if continuation else newest, newest - MONTHS_BACK
     is_of_ended = bool(filters.status and filters.status.is_end)
-    # Those under way are read first: one that ends meanwhile is found twice, and not at all the other way round.
+    # Those under way are read first, and the clock after them: one that ends meanwhile is found twice, though a month
+    # ends with it, and not at all the other way round. One that is resumed between two reads may be in neither, or be
+    # found twice: nothing holds the ledger still, and whoever needs it reads the list anew.
     active = [] if continuation or is_of_ended else _shown(await services.ledger.active(), filters)
+    now = _month_of(services.clock.now())
+    month, newest = _read(continuation, now) if continuation else (now, now)
+    oldest = newest - MONTHS_BACK
     if filters.status and not is_of_ended:
         return Page(tuple(active))
     rows = {row.id: row for row in active}
@@ -78,12 +84,13 @@ async def page(services: Services, filters: Filters, continuation: str = "") -> 
         last = max(month - span + 1, oldest)
         ended: dict[int, list[ActiveRow]] = defaultdict(list)
         for row in _shown(await services.ledger.ended(_text(last), _text(month)), filters):
-            ended[_month_of(row.updated_at)].append(row)
+            # The ledger's key is what found it: a moment that says another month does not let it vanish.
+            ended[min(max(_month_of(row.updated_at), last), month)].append(row)
         while month >= last and len(rows) < FULL:
             rows |= {row.id: row for row in ended[month]}
             month -= 1
         span *= WIDER
-    return Page(tuple(rows.values()), _token(month) if month >= oldest else "")
+    return Page(tuple(rows.values()), _token(month, newest) if month >= oldest else "")
 
 
 def _shown(rows: Iterable[ActiveRow], filters: Filters) -> list[ActiveRow]:
@@ -95,22 +102,28 @@ def _month_of(moment: datetime) -> int:
     return moment.year * 12 + moment.month - 1
 
 
+def _counted(year: str, month: str) -> int:
+    return int(year) * 12 + int(month) - 1
+
+
 def _text(month: int) -> str:
     return f"{month // 12:04}-{month % 12 + 1:02}"
 
 
-def _token(month: int) -> str:
-    return base64.urlsafe_b64encode(f"ended:{_text(month)}".encode()).decode().rstrip("=")
+def _token(month: int, newest: int) -> str:
+    return base64.urlsafe_b64encode(f"ended:{_text(month)}:{_text(newest)}".encode()).decode().rstrip("=")
 
 
-def _read(token: str, newest: int) -> int:
+def _read(token: str, now: int) -> tuple[int, int]:
+    """The month to go on with, and the list's newest one."""
     try:
         plain = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         plain = ""
     found = _TOKEN.fullmatch(plain)
-    month = int(found[1]) * 12 + int(found[2]) - 1 if found else newest + 1
-    if month > newest:
+    month = _counted(found[1], found[2]) if found else now + 1
+    newest = _counted(found[3], found[4]) if found and found[3] else now
+    if not month <= newest <= now:
         raise CallRefused(
             Problem(
                 code="bad-continuation",
@@ -120,4 +133,4 @@ def _read(token: str, newest: int) -> int:
                 status=400,
             )
         )
-    return month
+    return month, newest

@@ -237,7 +237,8 @@ CALLS: Mapping[str, Described] = {
         "Those under way first, then those that ended this month and in the twelve before it, newest month first. A "
         "page is filled until it has 100; only the last one has fewer, and no `continuation`. So a ticket's "
         "`external_reference` finds its deployment on the first page, under way or ended. Case matters only in "
-        "`external_reference`.",
+        "`external_reference`. One that changes while the list is read may be missing or be shown twice until it is "
+        "read anew: the later one counts.",
         (Answer(200, "One page.", DeploymentsAnswer),),
         ("invalid-request", "bad-continuation"),
         parameters=FILTERS,

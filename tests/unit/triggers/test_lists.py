@@ -4,6 +4,7 @@ import asyncio
 import base64
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -150,6 +151,65 @@ def test_one_that_ends_while_it_is_looked_for_is_shown_once_as_ended() -> None:
     assert (row["id"], row["status"]) == (ending, "succeeded")  # type: ignore[call-overload,index]
 
 
+END_OF_OCTOBER = datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def test_one_that_ends_with_the_month_while_it_is_looked_for_is_shown_as_ended() -> None:
+    services = MemoryServices()
+
+    class EndingLedger(MemoryLedger):
+        async def active(self) -> Sequence[ActiveRow]:
+            before = [row for row in await super().active() if row.id != ending]
+            services.clock.pass_by(timedelta(seconds=2))
+            stored = await self.read(ending)
+            assert stored is not None
+            save = Save(3, "done", Status.SUCCEEDED, stored.record.state, None, "a test", services.clock.now())
+            await self.save(ending, stored.etag, save, [])
+            return before
+
+    services.ledger = EndingLedger()
+    services.clock.at = END_OF_OCTOBER
+    ending = deployment(services, END_OF_OCTOBER)
+    assert listed(services) == ([ending], None)
+
+
+def test_the_oldest_month_stays_in_the_list_though_a_month_ends_between_its_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "FULL", 2)
+    services = MemoryServices()
+    services.clock.at = END_OF_OCTOBER
+    on_first = {deployment(services, END_OF_OCTOBER - timedelta(days=days), Status.SUCCEEDED) for days in (1, 2)}
+    oldest = deployment(services, datetime(2025, 10, 3, tzinfo=UTC), Status.SUCCEEDED)
+    ids, continuation = listed(services)
+    assert set(ids) == on_first and continuation is not None
+    services.clock.pass_by(timedelta(seconds=2))
+    assert listed(services, continuation=continuation) == ([oldest], None)
+
+
+@pytest.mark.parametrize("plain", ["ended:2025-12", "ended:2025-12:2026-11"])
+def test_a_page_far_back_looks_no_further_than_a_year_before_the_first(plain: str) -> None:
+    """One read goes on three months at once from the second on, and stops at the oldest all the same."""
+    services = MemoryServices()
+    within = deployment(services, datetime(2025, 11, 1, tzinfo=UTC), Status.SUCCEEDED)
+    deployment(services, datetime(2025, 10, 31, tzinfo=UTC), Status.SUCCEEDED)
+    assert listed(services, continuation=token_of(plain)) == ([within], None)
+
+
+@pytest.mark.parametrize("days", [-400, -31, 31, 400])
+def test_one_whose_moment_is_of_another_month_than_its_place_in_the_ledger_is_shown(days: int) -> None:
+    services = MemoryServices()
+
+    class ChangedLedger(MemoryLedger):
+        async def ended(self, oldest: str, newest: str) -> Sequence[ActiveRow]:
+            found = await super().ended(oldest, newest)
+            return [replace(row, updated_at=row.updated_at + timedelta(days=days)) for row in found]
+
+    services.ledger = ChangedLedger()
+    ended = deployment(services, datetime(2026, 8, 15, tzinfo=UTC), Status.SUCCEEDED)
+    assert everything(services) == [ended]
+
+
 def test_filters() -> None:
     services = MemoryServices()
     own = call(
@@ -215,10 +275,27 @@ def test_the_function_key_in_the_address_is_no_unknown_parameter() -> None:
     assert call(MemoryServices(), "list-deployments", query={"code": "key"}).status == 200
 
 
-@pytest.mark.parametrize("plain", ["", "ended:2026-12", "ended:2026-13", "ended:9999-01", "active", "ended:2026-1"])
+def token_of(plain: str) -> str:
+    return base64.urlsafe_b64encode(plain.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "",
+        "ended:2026-12",
+        "ended:2026-13",
+        "ended:9999-01",
+        "active",
+        "ended:2026-1",
+        "ended:2026-10:2026-12",
+        "ended:2026-11:2026-10",
+        "ended:2026-10:2026-13",
+        "ended:2026-10:",
+    ],
+)
 def test_a_forged_token_is_refused(plain: str) -> None:
-    token = base64.urlsafe_b64encode(plain.encode()).decode() or "?"
-    assert refused(400, continuation=token).body["type"] == "/api/problems/bad-continuation"
+    assert refused(400, continuation=token_of(plain) or "?").body["type"] == "/api/problems/bad-continuation"
 
 
 @given(st.text(min_size=1, max_size=40))
@@ -226,6 +303,8 @@ def test_any_token_is_answered(token: str) -> None:
     assert call(MemoryServices(), "list-deployments", query={"continuation": token}).status in (200, 400)
 
 
-def test_a_token_that_has_grown_too_old_is_the_end() -> None:
-    token = base64.urlsafe_b64encode(b"ended:2024-01").decode()
-    assert listed(MemoryServices(), continuation=token) == ([], None)
+@pytest.mark.parametrize("plain", ["ended:2024-01", "ended:2024-01:2026-11", "ended:0000-01:0000-01"])
+def test_a_token_that_looks_too_far_back_is_the_end(plain: str) -> None:
+    services = MemoryServices()
+    deployment(services, datetime(2024, 1, 3, tzinfo=UTC), Status.SUCCEEDED)
+    assert listed(services, continuation=token_of(plain)) == ([], None)
