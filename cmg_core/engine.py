@@ -39,7 +39,6 @@ from cmg_core.domain.record import (
     schema_of,
 )
 from cmg_core.domain.transitions import Course, take_up
-from cmg_core.domain.validation import repeated
 from cmg_core.history import Line, events_of, line_of_call, lines_of_run
 from cmg_core.observing import Observed
 from cmg_core.plan import STEPS, PlannedStep, step_after
@@ -94,11 +93,12 @@ class Engine:
             raise UnreadableMessage(
                 f"queue cmg-{step} holds a message that is none: {error.error_count()} errors"
             ) from None
-        if message.step != step or step not in {known.name for known in self._steps}:
-            raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{repeated(message.step)}»")
+        if message.step not in {known.name for known in self._steps}:
+            raise UnreadableMessage(f"queue cmg-{step} holds a message for a step that there is not")
+        if message.step != step:
+            raise UnreadableMessage(f"queue cmg-{step} holds a message for step «{message.step}»")
         if message.state is not None and not self._services.queues.vouch_for(message):
-            told = repeated(message.deployment_id)
-            log.warning("deployment %s: the message's state is not sealed, the ledger's is used", told)
+            log.warning("deployment %s: the message's state is not sealed, the ledger's is used", message.deployment_id)
             message = replace(message, state=None)
         run = _Run(self._services, self._steps, self._jitter, message, message_id, invocation_id)
         telemetry, facts = self._services.telemetry, {"cmg.step": step, "cmg.invocation": invocation_id}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from cmg_core.domain.errors import ClaimRunsOut
 from cmg_core.domain.gates import OBSERVATION, Gate, GateName
@@ -16,6 +16,8 @@ from cmg_core.domain.requests import Request
 from cmg_core.domain.values import Moment
 
 SCHEMA = 2
+DeploymentId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+"""As a queue may name it: whatever else stands there would be somebody's own text in the log."""
 LONGEST_CALL = timedelta(seconds=60)
 """One call's time-out: a claim that does not last this long is not enough to write under."""
 
@@ -335,7 +337,7 @@ class Event:
 class Message:
     """What a queue carries: a copy of the record's state that saves a read, never the truth."""
 
-    deployment_id: str
+    deployment_id: DeploymentId
     step: str
     revision: int
     etag: str

@@ -217,11 +217,12 @@ def _shown(value: object) -> str:
 
 
 def repeated(text: str) -> str:
-    """What of a caller's text may be told back: at most 100 characters, fit for UTF-8, and nothing of a secret."""
+    """What of a caller's text may be told back: at most 100 characters, each of them printable (no half of a surrogate
+    pair, no line's end, nothing that steers a terminal), and nothing of a secret."""
     if SECRET_LOOKING.search(text):
         return "(a text that looks like a secret)"
     short = text if len(text) <= LONGEST_ECHO else f"{text[: LONGEST_ECHO - 1]}…"
-    return short.encode("utf-8", "replace").decode()
+    return "".join(character if character.isprintable() else "?" for character in short)
 
 
 def _cross_checks(body: JsonObject) -> list[Finding]:

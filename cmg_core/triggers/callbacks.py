@@ -2,19 +2,19 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import azure.functions as func
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cmg_core.answers import SubscriptionAnswer, SubscriptionsAnswer
 from cmg_core.domain.errors import NewerSchema, TryAgain, UnreadableMessage, UnreadableRow
 from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding
-from cmg_core.domain.record import Happening
+from cmg_core.domain.record import DeploymentId, Happening
 from cmg_core.domain.requests import Request
 from cmg_core.domain.validation import InvalidRequest, Kind, read_request
 from cmg_core.domain.values import Json
+from cmg_core.ledger.queues import NOTIFY
 from cmg_core.notify import subscribe as asked
 from cmg_core.notify.addresses import LONGEST_URL
 from cmg_core.notify.cloud_events import TYPE_PREFIX, TYPES
@@ -25,6 +25,7 @@ from cmg_core.notify.subscription import Subscription
 from cmg_core.services import Services
 from cmg_core.triggers.answering import GUID, Call, answer
 from cmg_core.triggers.bodies import AN_ADDRESS, RedeliverCall, SubscribeCall, read_json
+from cmg_core.triggers.poison import tell_last_try, tell_poison
 
 log = logging.getLogger("cmg.notify")
 
@@ -173,38 +174,40 @@ def _subscription_id(call: Call) -> str:
 
 
 class _Notice(BaseModel):
-    deployment_id: Annotated[str, StringConstraints(pattern=f"^{GUID.pattern}$")]
+    deployment_id: DeploymentId
 
 
 def notifying(services: Callable[[], Services]) -> Callable[[func.QueueMessage], Awaitable[None]]:
     """The function that the Functions host calls for each message that a deployment has news."""
 
     async def notify(message: func.QueueMessage) -> None:
-        await run_notify(services, message.get_body())
+        await run_notify(services, message)
 
     return notify
 
 
-async def run_notify(services: Callable[[], Services], body: bytes) -> None:
-    """Post what is new. What cannot be read is told to the log, and looked at again by ``wake-due``.
+async def run_notify(services: Callable[[], Services], message: func.QueueMessage) -> None:
+    """Post what is new. What cannot be read, or is given up, is told to the log, and looked at again by ``wake-due``.
 
     Raises UnreadableMessage for what is no such message, TryAgain where storage does not answer, NotifyFailed for
     anything else.
     """
     try:
-        deployment_id = _Notice.model_validate_json(body).deployment_id
+        deployment_id = _Notice.model_validate_json(message.get_body()).deployment_id
     except ValidationError:
         reason = "queue cmg-notify holds a message that is none"
-        log.error("step notify leaves a message to the poison queue: %s", reason)
+        tell_poison(log, NOTIFY, reason, {})
         raise UnreadableMessage(reason) from None
     told = {"deployment_id": deployment_id}
     try:
         await deliver(services(), deployment_id)
     except TryAgain as reason:
         log.warning("the listeners of deployment %s are told later: %s", deployment_id, reason, extra=told)
+        tell_last_try(log, NOTIFY, message, reason, told)
         raise
     except (NewerSchema, UnreadableRow) as reason:
         log.error("the listeners of deployment %s are not told: %s", deployment_id, reason, extra=told)
     except Exception:
-        log.exception("the listeners of deployment %s were not told: unknown error", deployment_id, extra=told)
+        log.exception("step notify of deployment %s met an unknown error", deployment_id, extra=told)
+        tell_last_try(log, NOTIFY, message, "see the error", told)
         raise NotifyFailed(f"posting for deployment {deployment_id} met an unknown error: see the log") from None

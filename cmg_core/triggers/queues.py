@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from cmg_core.correlation import correlated
 from cmg_core.domain.errors import ClaimRunsOut, NewerSchema, TryAgain, UnreadableMessage, UnreadableRow
 from cmg_core.domain.record import MESSAGE
-from cmg_core.domain.validation import repeated
 from cmg_core.engine import Engine
 from cmg_core.services import Services
+from cmg_core.triggers.poison import tell_last_try, tell_poison
 
 log = logging.getLogger("cmg.queues")
 
@@ -37,7 +37,8 @@ async def run_step(
     """Run one step for one message. ``host`` is the `traceparent` of the host's own span of the invocation.
 
     Raises UnreadableMessage for what is no message of this product and NewerSchema for a newer release's (the host
-    moves them to the poison queue), TryAgain and ClaimRunsOut as the engine does, RunFailed for anything else.
+    moves them to the poison queue), TryAgain and ClaimRunsOut as the engine does, RunFailed for anything else. What is
+    given up is told to the log.
     """
     body = ""
     try:
@@ -45,11 +46,12 @@ async def run_step(
         with correlated(invocation_id, host):
             await Engine(services()).handle(step, body, message.id or "", invocation_id)
     except (UnreadableMessage, UnreadableRow, NewerSchema) as reason:
-        log.error("step %s leaves a message to the poison queue: %s", step, reason, extra=_told(body, invocation_id))
+        tell_poison(log, step, reason, _told(body, invocation_id))
         raise
     except (TryAgain, ClaimRunsOut) as reason:
         told = _told(body, invocation_id)
         log.warning("step %s of deployment %s is tried again: %s", step, told["deployment_id"], reason, extra=told)
+        tell_last_try(log, step, message, reason, told)
         raise
     except Exception:
         told = _told(body, invocation_id)
@@ -61,6 +63,7 @@ async def run_step(
             invocation_id,
             extra=told,
         )
+        tell_last_try(log, step, message, f"see the error, correlation {invocation_id}", told)
         raise RunFailed(
             f"step {step} of deployment {deployment_id} met an unknown error: see the log, correlation {invocation_id}"
         ) from None
@@ -76,7 +79,7 @@ def _text_of(message: func.QueueMessage, step: str) -> str:
 def _told(body: str, invocation_id: str) -> dict[str, str]:
     """By what a line of the log is found again."""
     try:
-        deployment_id = repeated(MESSAGE.validate_json(body).deployment_id)
+        deployment_id = MESSAGE.validate_json(body).deployment_id
     except ValidationError:
         deployment_id = "unknown"
     return {"deployment_id": deployment_id, "correlation_id": invocation_id}

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import azure.functions as func
 from azure.keyvault.certificates._shared import http_challenge_cache
 from pydantic import TypeAdapter
 
@@ -226,7 +227,7 @@ def function_of(engine: Engine, services: Services) -> Function:
 
     async def work(step: str, body: str, message_id: str, invocation_id: str) -> None:
         if step == NOTIFY:
-            await run_notify(lambda: services, body.encode())
+            await run_notify(lambda: services, func.QueueMessage(body=body.encode()))
         else:
             await engine.handle(step, body, message_id, invocation_id)
 

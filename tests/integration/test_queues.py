@@ -11,6 +11,7 @@ from cmg_core.domain.record import MESSAGE, Message
 from cmg_core.ledger.connection import StorageConnection
 from cmg_core.ledger.queues import StorageQueues
 from cmg_core.ledger.seals import Seals
+from tests.fakes import DEPLOYMENT
 from tests.records import a_state
 
 SEALS = Seals.of_a_new_key()
@@ -32,24 +33,24 @@ async def sent(connection: str, *messages: Message, delay: timedelta = timedelta
 
 
 def test_a_message_is_base64_and_never_expires(azurite: str) -> None:
-    message = Message("d", "register-providers", 2, 'W/"1"', a_state())
+    message = Message(DEPLOYMENT, "register-providers", 2, 'W/"1"', a_state())
     ((text, for_ever),) = asyncio.run(sent(azurite, message))
     assert MESSAGE.validate_json(base64.b64decode(text)) == SEALS.sealed(message)
     assert for_ever
 
 
 def test_a_queue_is_made_once_and_found_again(azurite: str) -> None:
-    message = Message("d", "fetch-certificate", 2, 'W/"1"')
+    message = Message(DEPLOYMENT, "fetch-certificate", 2, 'W/"1"')
     assert len(asyncio.run(sent(azurite, message, replace(message, revision=3)))) == 2
 
 
 def test_a_delayed_message_is_hidden(azurite: str) -> None:
-    message = Message("d", "provision-network", 2, 'W/"1"')
+    message = Message(DEPLOYMENT, "provision-network", 2, 'W/"1"')
     assert asyncio.run(sent(azurite, message, delay=timedelta(minutes=59))) == []
 
 
 def test_the_largest_body_is_taken(azurite: str) -> None:
-    message = SEALS.sealed(Message("d", "verify-gateway", 2, "", a_state()))
+    message = SEALS.sealed(Message(DEPLOYMENT, "verify-gateway", 2, "", a_state()))
     room = 49_152 - len(MESSAGE.dump_json(message, by_alias=True))
     ((text, _),) = asyncio.run(sent(azurite, replace(message, etag="e" * room)))
     body = base64.b64decode(text)

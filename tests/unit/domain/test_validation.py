@@ -13,7 +13,16 @@ from pydantic import BaseModel
 
 from cmg_core.domain.problems import Finding
 from cmg_core.domain.requests import LONGEST_SPAN, DeploymentRequest, MigrationRequest, RetirementRequest
-from cmg_core.domain.validation import ENTRIES, SPANS, WANTED, InvalidRequest, Kind, kind_of_request, read_request
+from cmg_core.domain.validation import (
+    ENTRIES,
+    SPANS,
+    WANTED,
+    InvalidRequest,
+    Kind,
+    kind_of_request,
+    read_request,
+    repeated,
+)
 from cmg_core.domain.values import Json, JsonObject
 from tests.authorities import authority
 from tests.fakes import CLASSIC_ID, TENANT, migration, resource_id
@@ -299,6 +308,12 @@ def test_fifty_mistakes_are_told_and_the_rest_is_counted(strange: int, rest: int
 def test_secrets_are_not_repeated(secret: str) -> None:
     found = mistakes(good() | {"certificate": {"vault": secret, "name": secret, "password": secret}})
     assert "hunter2" not in json.dumps([finding.model_dump(mode="json") for finding in found.values()])
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\x1b", "\x00", "\x85", "\u2028", "\u202e", "\ud800", "\ufeff"])
+def test_what_is_not_printed_is_not_repeated(odd: str) -> None:
+    assert repeated(f"[2J{odd}ERROR forged é→😀") == "[2J?ERROR forged é→😀"
+    assert all(finding.seen.isprintable() for finding in mistakes(good() | {"region": f"x{odd}", odd: 1}).values())
 
 
 ROOT = authority("Contoso root")

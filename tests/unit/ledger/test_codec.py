@@ -12,6 +12,7 @@ from cmg_core.domain.principals import Principal
 from cmg_core.domain.record import MESSAGE, Ask, CutOver, Message, Record, Requested, State, Status
 from cmg_core.ledger import codec
 from cmg_core.ledger.seals import Seals
+from tests.fakes import DEPLOYMENT
 from tests.records import NOW, a_record, a_save, a_state
 
 moments = st.datetimes(timezones=st.just(NOW.tzinfo))
@@ -86,7 +87,7 @@ def read(text: str) -> Message:
 
 @given(states, st.integers(0, 60_000))
 def test_a_message_always_fits_and_never_carries_addresses(state: State, padding: int) -> None:
-    message = Message("d", "preflight", 7, 'W/"7"', replace(state, deleted=("x" * padding,)))
+    message = Message(DEPLOYMENT, "preflight", 7, 'W/"7"', replace(state, deleted=("x" * padding,)))
     text = text_of(message)
     assert len(text) <= 65_536
     carried = read(text)
@@ -95,7 +96,7 @@ def test_a_message_always_fits_and_never_carries_addresses(state: State, padding
 
 
 def test_only_what_is_too_large_or_points_somewhere_stays_behind() -> None:
-    message = Message("d", "preflight", 7, 'W/"7"', a_state())
+    message = Message(DEPLOYMENT, "preflight", 7, 'W/"7"', a_state())
     assert read(text_of(message)) == message
     pointing = replace(message, state=a_state(operations={"id": "https://management.azure.com/x"}))
     assert read(text_of(pointing)).state is None

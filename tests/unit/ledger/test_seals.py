@@ -8,10 +8,11 @@ import pytest
 
 from cmg_core.domain.record import MESSAGE, Message
 from cmg_core.ledger.seals import SHORTEST_KEY, Seals
+from tests.fakes import DEPLOYMENT
 from tests.records import a_state
 
 FIRST, SECOND = b"1" * SHORTEST_KEY, b"2" * SHORTEST_KEY
-MESSAGE_OF = Message("d", "cut-over", 7, 'W/"7"', a_state())
+MESSAGE_OF = Message(DEPLOYMENT, "cut-over", 7, 'W/"7"', a_state())
 OTHER: dict[str, Any] = {
     "deployment_id": "e",
     "step": "verify-gateway",

@@ -129,7 +129,7 @@ def test_a_newer_releases_record_is_left_as_it_is_whatever_message_comes() -> No
 
 def test_a_message_without_a_record_is_kept_as_evidence(caplog: pytest.LogCaptureFixture) -> None:
     services = MemoryServices()
-    body = MESSAGE.dump_json(Message("nobody", "retire-old-gateway", 1, "e")).decode()
+    body = MESSAGE.dump_json(Message(DEPLOYMENT, "retire-old-gateway", 1, "e")).decode()
     with pytest.raises(UnreadableMessage, match="no record"):
         deliver(services, "retire-old-gateway", body.encode())
-    assert [vars(line)["deployment_id"] for line in caplog.records] == ["nobody"]
+    assert [vars(line)["deployment_id"] for line in caplog.records] == [DEPLOYMENT]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+import azure.functions as func
 import pytest
 
 from cmg_core.domain.errors import TooLarge, TryAgain, UnreadableMessage
@@ -53,7 +54,7 @@ def notified(services: MemoryServices) -> None:
     """Work off queue cmg-notify as the host does."""
     for message in [each for each in services.queues.waiting if each.step == "notify"]:
         services.queues.waiting.remove(message)
-        asyncio.run(run_notify(lambda: services, message.body.encode()))
+        asyncio.run(run_notify(lambda: services, func.QueueMessage(body=message.body.encode())))
 
 
 def types(services: MemoryServices) -> list[str]:
@@ -342,7 +343,7 @@ A_GUID = "7f0c3f0e-6a67-4d0e-9d2c-2a3f6a1c8b11"
 )
 def test_what_is_no_notice_goes_to_the_poison_queue(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(UnreadableMessage):
-        asyncio.run(run_notify(MemoryServices, body))
+        asyncio.run(run_notify(MemoryServices, func.QueueMessage(body=body)))
     assert A_GUID not in caplog.text
     assert [line.message for line in caplog.records if line.message.startswith("step notify leaves a message to the")]
 
@@ -354,7 +355,7 @@ def test_unknown_errors_are_told_without_their_text(caplog: pytest.LogCaptureFix
     def busy() -> MemoryServices:
         raise TryAgain("busy")
 
-    notice = json.dumps({"deployment_id": A_GUID}).encode()
+    notice = func.QueueMessage(body=json.dumps({"deployment_id": A_GUID}).encode())
     with pytest.raises(NotifyFailed) as failed:
         asyncio.run(run_notify(failing, notice))
     assert SECRET not in str(failed.value) and failed.value.__suppress_context__
