@@ -23,7 +23,7 @@ from cmg_core.domain.requests import (
     Request,
     RetirementRequest,
 )
-from cmg_core.domain.values import Json, JsonObject, ResourceId, at, text_at
+from cmg_core.domain.values import Json, JsonObject, ResourceId, at, text_at, written_out
 
 LONGEST_ECHO = 100
 MOST_FINDINGS = 50
@@ -139,7 +139,12 @@ def read_request(body: Json, kind: Kind) -> Request:
     except ValidationError as error:
         findings += [_finding(kind, detail) for detail in error.errors(include_url=False, include_context=False)]
     pointers = {finding.pointer for finding in findings}
-    findings += [finding for finding in _cross_checks(body) if finding.pointer not in pointers]
+    not_wanted = tuple(f"{finding.pointer}/" for finding in findings if finding.code == "unknown-key")
+    findings += [
+        finding
+        for finding in _cross_checks(body)
+        if finding.pointer not in pointers and not finding.pointer.startswith(not_wanted)
+    ]
     if request is None or findings:
         raise InvalidRequest(_capped(findings))
     return request
@@ -227,11 +232,7 @@ def repeated(text: str) -> str:
 
 def _cross_checks(body: JsonObject) -> list[Finding]:
     """What one key says against another. Works on JSON that is wrong elsewhere: every mistake is told at once."""
-    return [
-        finding
-        for check in (_check_guids, _check_maker, _check_zone, _check_first_label, _check_deletions, _check_spans)
-        for finding in check(body)
-    ]
+    return [finding for check in _CROSS_CHECKS for finding in check(body)]
 
 
 def _check_guids(body: JsonObject) -> Iterable[Finding]:
@@ -322,6 +323,27 @@ def _check_spans(body: JsonObject) -> Iterable[Finding]:
                 f"Give {WANTED[pointer]}.",
                 pointer=pointer,
             )
+
+
+def _check_moment(body: JsonObject) -> Iterable[Finding]:
+    """Looked at here for the same reason: a bare number was once taken."""
+    pointer, given = "/cut_over_not_before", body.get("cut_over_not_before")
+    try:
+        written_out(given)
+    except ValueError:
+        if given is not None:
+            yield blocks("bad-value", f"The value is {_shown(given)}.", f"Give {WANTED[pointer]}.", pointer=pointer)
+
+
+_CROSS_CHECKS = (
+    _check_guids,
+    _check_maker,
+    _check_zone,
+    _check_first_label,
+    _check_deletions,
+    _check_spans,
+    _check_moment,
+)
 
 
 def _capped(findings: Sequence[Finding]) -> Sequence[Finding]:

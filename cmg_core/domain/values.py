@@ -1,5 +1,6 @@
 """Plain values that every part of the product shares: JSON as Azure speaks it, and resource IDs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,19 @@ _DURATION: Final = TypeAdapter(timedelta)
 
 Moment = AwareDatetime
 """An instant with its offset; everything the product stores is in UTC."""
+
+_WRITTEN_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,}([Zz]|[+-][0-9]{2}:[0-9]{2})")
+
+
+def written_out(given: object) -> str:
+    """A moment as RFC 3339 writes it: a bare number would be taken for seconds or milliseconds, by anybody's guess.
+
+    Raises ValueError for anything else.
+    """
+    if not isinstance(given, str) or not _WRITTEN_MOMENT.fullmatch(given):
+        raise ValueError("no moment of RFC 3339")
+    return given
+
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
 

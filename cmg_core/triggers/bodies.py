@@ -20,7 +20,7 @@ from cmg_core.domain.findings import blocks
 from cmg_core.domain.problems import Finding, Problem
 from cmg_core.domain.requests import is_scale_set_id
 from cmg_core.domain.validation import InvalidRequest, repeated
-from cmg_core.domain.values import Frozen, Json, JsonObject, Moment, Text
+from cmg_core.domain.values import Frozen, Json, JsonObject, Moment, Text, written_out
 from cmg_core.notify.addresses import LONGEST_URL
 from cmg_core.notify.cloud_events import TYPES
 from cmg_core.refusals import CallRefused
@@ -38,15 +38,7 @@ AN_EXTENSION = '{"by": "change.manager@contoso.com", "reason": "CHG0031337", "un
 AN_ADDRESS = '{"callback_url": "https://tickets.contoso.com/events"}'
 A_REQUEST = '{"provisioned_by": "automation", …} (with curl: `-d @request.json`). `GET /api/docs` has whole requests.'
 
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,}([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _PLAIN_KEY = re.compile(r"[a-z][a-z_-]{0,39}")
-
-
-def _written_out(given: object) -> str:
-    """A moment as RFC 3339 writes it: a bare number would be taken for seconds or milliseconds, by anybody's guess."""
-    if not isinstance(given, str) or not _MOMENT.fullmatch(given):
-        raise ValueError("no moment of RFC 3339")
-    return given
 
 
 class PersonsCall(Frozen):
@@ -59,7 +51,7 @@ class PersonsCall(Frozen):
 class ExtendCall(PersonsCall):
     """Who asks for a longer grace period, why, and until when."""
 
-    until: Annotated[Moment, BeforeValidator(_written_out)]
+    until: Annotated[Moment, BeforeValidator(written_out)]
 
 
 class GateCall(PersonsCall):
@@ -86,7 +78,7 @@ class FiguresPayload(Frozen):
 
     active: Annotated[int, Field(ge=0, le=LARGEST_COUNT, strict=True)]
     moved: Annotated[int, Field(ge=0, le=LARGEST_COUNT, strict=True)]
-    silent_since: Annotated[Moment, BeforeValidator(_written_out)] | None = None
+    silent_since: Annotated[Moment, BeforeValidator(written_out)] | None = None
 
     @model_validator(mode="after")
     def _is_a_part(self) -> Self:
@@ -197,15 +189,20 @@ def _finding(mistake: str, place: Sequence[str], known: Sequence[str]) -> Findin
             else f"Leave it out. Known here: {', '.join(f'`{each}`' for each in known)}."
         )
         return blocks("unknown-key", f"`{shown}` is not a key of this call.", cure, pointer=pointer)
-    match key, mistake:
-        case _, "missing":
-            return blocks("missing-key", f"`{key}` is missing.", _CURES[key], pointer=pointer)
-        case _, "string_too_short":
-            return blocks("bad-value", f"`{key}` is empty.", _CURES[key], pointer=pointer)
-        case "payload", "too_long":
-            seen = "This gate takes no payload: it would be lost."
-            return blocks("payload-not-taken", seen, "Leave it out, and say what matters in `reason`.", pointer=pointer)
-    return blocks("bad-value", f"`{key}` has a value that it does not take.", _CURES[key], pointer=pointer)
+    if (key, mistake) == ("payload", "too_long"):
+        seen = "This gate takes no payload: it would be lost."
+        return blocks("payload-not-taken", seen, "Leave it out, and say what matters in `reason`.", pointer=pointer)
+    return wrong_at(key, mistake, _CURES[key], pointer)
+
+
+def wrong_at(key: str, mistake: str, cure: str, pointer: str) -> Finding:
+    """What is wrong with a key that a call knows; ``mistake`` is the type of pydantic's error. No value is repeated."""
+    match mistake:
+        case "missing":
+            return blocks("missing-key", f"`{key}` is missing.", cure, pointer=pointer)
+        case "string_too_short":
+            return blocks("bad-value", f"`{key}` is empty.", cure, pointer=pointer)
+    return blocks("bad-value", f"`{key}` has a value that it does not take.", cure, pointer=pointer)
 
 
 _CURES = {

@@ -24,7 +24,7 @@ from cmg_core.notify.subscribe import Wish, read_url
 from cmg_core.notify.subscription import Subscription
 from cmg_core.services import Services
 from cmg_core.triggers.answering import GUID, Call, answer
-from cmg_core.triggers.bodies import AN_ADDRESS, RedeliverCall, SubscribeCall, read_json
+from cmg_core.triggers.bodies import AN_ADDRESS, RedeliverCall, SubscribeCall, read_json, wrong_at
 from cmg_core.triggers.poison import tell_last_try, tell_poison
 
 log = logging.getLogger("cmg.notify")
@@ -123,11 +123,7 @@ def _finding(key: str, mistake: str, known: tuple[str, ...]) -> Finding:
     if key not in known:
         cure = f"Leave it out. Known here: {', '.join(f'`{each}`' for each in known)}."
         return blocks("unknown-key", "The body has a key that this call does not know.", cure)
-    if mistake == "missing":
-        return blocks("missing-key", f"`{key}` is missing.", _CURES[key], pointer=f"/{key}")
-    if mistake == "string_too_short":
-        return blocks("bad-value", f"`{key}` is empty.", _CURES[key], pointer=f"/{key}")
-    return blocks("bad-value", f"`{key}` has a value that it does not take.", _CURES[key], pointer=f"/{key}")
+    return wrong_at(key, mistake, _CURES[key], f"/{key}")
 
 
 def _wish(body: Json, callbacks: Callbacks) -> Wish:
@@ -155,7 +151,7 @@ def read_with_callback(body: Json, kind: Kind, callbacks: Callbacks) -> tuple[Re
             url = None if isinstance(found, Finding) else found
             findings += [found] if isinstance(found, Finding) else []
         case _:
-            findings.append(_finding(CALLBACK_URL, "", (CALLBACK_URL,)))
+            findings.append(wrong_at(CALLBACK_URL, "", _CURES[CALLBACK_URL], f"/{CALLBACK_URL}"))
     try:
         request = read_request({key: value for key, value in body.items() if key != CALLBACK_URL}, kind)
     except InvalidRequest as error:

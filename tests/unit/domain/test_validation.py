@@ -225,6 +225,36 @@ def test_a_moment_that_has_none_in_utc_is_a_mistake(moment: str) -> None:
     assert (place, found.code) == ("/cut_over_not_before", "bad-value")
 
 
+@pytest.mark.parametrize("moment", [-62135596800, 253402300799, 0, 1.5, "253402300799", "2026-12-01", True])
+def test_a_moment_that_is_not_written_out_is_a_mistake(moment: Json) -> None:
+    [(place, found)] = mistakes(good() | {"cut_over_not_before": moment}).items()
+    assert (place, found.code) == ("/cut_over_not_before", "bad-value")
+    assert "with its offset" in found.cure
+
+
+@pytest.mark.parametrize("moment", [None, "2026-12-01T20:00:00+01:00", "2026-12-01T19:00:00.5Z"])
+def test_a_moment_that_is_written_out_is_taken(moment: Json) -> None:
+    assert read_request(good() | {"cut_over_not_before": moment}, "migration")
+
+
+def test_a_moment_that_an_earlier_release_took_is_still_read_from_the_ledger() -> None:
+    assert MigrationRequest.model_validate(good() | {"cut_over_not_before": 1796151600}).cut_over_not_before
+
+
+def test_nothing_is_told_of_what_lies_in_a_place_that_is_not_wanted() -> None:
+    old = {"resource_id": CLASSIC_ID, "also_delete": [CLASSIC_ID], "inside_ttl": "P999D"}
+    found = mistakes(good() | {"old_gateway": old}, "deployment")
+    assert [place for place in found if place.startswith("/old_gateway")] == ["/old_gateway"]
+
+
+def test_what_is_named_twice_in_a_list_that_is_too_long_is_told_beside_that() -> None:
+    found = mistakes(deleting(*(f"{STORE}{number % 16}" for number in range(17))))
+    assert {place: finding.code for place, finding in found.items()} == {
+        "/old_gateway/also_delete": "bad-value",
+        "/old_gateway/also_delete/16": "also-delete-twice",
+    }
+
+
 def test_a_span_that_an_earlier_release_took_is_still_read_from_the_ledger() -> None:
     assert MigrationRequest.model_validate(good() | {"grace_period": "P400D"}).grace_period == timedelta(days=400)
 

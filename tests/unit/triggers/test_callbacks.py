@@ -292,6 +292,7 @@ def test_events_are_posted_anew_from_one_on_also_after_they_were_given_up() -> N
     [
         ({}, [("missing-key", "/callback_url")]),
         ({"callback_url": 1}, [("bad-value", "/callback_url")]),
+        ({"callback_url": ""}, [("bad-callback-url", "/callback_url")]),
         ({"callback_url": URL, "types": ["cmg.deployment.nothing"]}, [("bad-value", "/types")]),
         ({"callback_url": URL, SECRET: 1}, [("unknown-key", "")]),
         ({"callback_url": f"http://{HOST}/{SECRET}"}, [("bad-callback-url", "/callback_url")]),
@@ -304,6 +305,17 @@ def test_mistakes_are_told_without_the_address(body: object, expected: list[tupl
     answer = call(services, "subscribe", body, path={"id": id})
     assert findings(answer) == expected
     assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize("route", ["subscribe", "redeliver"])
+@pytest.mark.parametrize("by", ["", "  "])
+def test_who_asks_and_leaves_its_name_empty_is_told_so(route: str, by: str) -> None:
+    services = reachable()
+    id = started(services)
+    path = {"id": id, "subscription": str(listed(services, id)[0]["id"])}
+    answer = call(services, route, {"by": by} | ({"callback_url": URL} if route == "subscribe" else {}), path=path)
+    assert findings(answer) == [("bad-value", "/by")]
+    assert "`by` is empty." in answer.text and "leave it out" in answer.text
 
 
 def test_there_is_an_end_to_how_many_listen() -> None:
