@@ -33,8 +33,6 @@ UNSENT = timedelta(minutes=2)
 """When a request whose first message was never sent is started all the same: its first step only looks, so a second
 message beside a late first one does no harm."""
 TRIES = 5
-LONGEST_EXTENSION = LONGEST_SPAN
-"""How far ahead a grace period may end: a later moment is taken for a mistake in the year."""
 
 
 @dataclass(frozen=True)
@@ -241,8 +239,8 @@ async def ask_for(
         ends_at = record.state.grace_ends_at
         if ask is Ask.EXTEND and (until is None or ends_at is None or until <= ends_at):
             raise refusals.grace_not_longer(record)
-        if until is not None and until > now + LONGEST_EXTENSION:
-            raise refusals.grace_too_long(record, LONGEST_EXTENSION)
+        if until is not None and until > now + LONGEST_SPAN:
+            raise refusals.grace_too_long(record, LONGEST_SPAN)
         waiting = record.state.waiting
         if ask is Ask.CHECK and (waiting is None or waiting.next_look <= now):
             return None

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from cmg_core.calls import LONGEST_EXTENSION
 from cmg_core.domain.clients_moved import KEPT
 from cmg_core.domain.gateway_resources import OWNER_TAG
 from cmg_core.domain.record_sets import TTL_BEFORE
@@ -84,7 +83,7 @@ FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
         lambda: in_bicep("main.bicep", r"name: '(kv-.*-)\$\{token"),
     ),
     ("docs/operations.md", r"stays taken for (\d+) days", lambda: in_bicep("modules/vault.bicep", r"InDays: (\d+)")),
-    ("docs/procedures.md", r"within (\d+) days\.", lambda: LONGEST_EXTENSION.days),
+    ("docs/procedures.md", r"within (\d+) days\.", lambda: LONGEST_SPAN.days),
     ("docs/rules/s09.md", r"the last (\d+) reports", lambda: KEPT),
     ("docs/rules/s09.md", r"\| `active_days` \| (\d+) ", lambda: ClientsMoved.model_fields["active_days"].default),
     ("docs/rules/s09.md", r"`minimum_sample` \| (\d+) ", lambda: ClientsMoved.model_fields["minimum_sample"].default),
