@@ -26,12 +26,19 @@ from tests.unit.triggers.callers import MemoryServices
 PROBLEM = Problem(code="scale-set-failed", title="The scale set failed", detail="d", cure="c")
 
 
+def id_of(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+D0, D1, D2 = map(id_of, range(3))
+
+
 async def begun(services: MemoryServices, count: int) -> None:
     """So many deployments, one minute apart, all overdue; whose turn comes first was changed last."""
     for number in range(count):
         later = timedelta(minutes=number)
         wake_at, changed_at = services.clock.now() + later, services.clock.now() - later
-        await services.ledger.create(replace(a_record(f"d{number}"), wake_at=wake_at, updated_at=changed_at), [])
+        await services.ledger.create(replace(a_record(id_of(number)), wake_at=wake_at, updated_at=changed_at), [])
     services.clock.pass_by(timedelta(days=1, minutes=1))
 
 
@@ -83,7 +90,7 @@ def test_what_is_not_begun_in_time_is_left_to_the_next_run_and_the_longest_overd
         await begun(services, 100)
         tally = await woken(services)
         assert tally.came == {Came.SENT: 2 * AT_ONCE, Came.LEFT: 100 - 2 * AT_ONCE}
-        first = {f'"d{number}"' for number in range(2 * AT_ONCE)}
+        first = {f'"{id_of(number)}"' for number in range(2 * AT_ONCE)}
         assert {next(id for id in first if id in message.body) for message in services.queues.waiting} == first
         assert (await woken(services)).sent == 2 * AT_ONCE
 
@@ -93,10 +100,10 @@ def test_what_is_not_begun_in_time_is_left_to_the_next_run_and_the_longest_overd
 def test_a_claim_that_may_be_live_by_its_holders_clock_is_left_alone() -> None:
     async def story(services: MemoryServices) -> None:
         await begun(services, 1)
-        stored = services.ledger.peek("d0")
+        stored = services.ledger.peek(D0)
         assert stored is not None
         until = services.clock.now() - timedelta(minutes=4)
-        await services.ledger.claim("d0", stored.etag, Claim("i", "m", until))
+        await services.ledger.claim(D0, stored.etag, Claim("i", "m", until))
         assert (await woken(services)).came == {Came.NOT_DUE: 1}
         services.clock.pass_by(timedelta(minutes=1))
         assert (await woken(services)).sent == 1
@@ -106,14 +113,14 @@ def test_a_claim_that_may_be_live_by_its_holders_clock_is_left_alone() -> None:
 
 def test_what_needs_attention_is_named_once_a_day_and_never_sent(caplog: pytest.LogCaptureFixture) -> None:
     async def story(services: MemoryServices) -> None:
-        record = replace(a_record("d0", a_state(problem=PROBLEM)), status=Status.NEEDS_ATTENTION, wake_at=None)
+        record = replace(a_record(D0, a_state(problem=PROBLEM)), status=Status.NEEDS_ATTENTION, wake_at=None)
         await services.ledger.create(record, [])
         for _ in range(3 * 24 * 60):
             await woken(services)
             services.clock.pass_by(timedelta(minutes=1))
         assert services.queues.waiting == []
         named = [line for line in caplog.records if line.levelno == logging.WARNING and PROBLEM.title in line.message]
-        assert len(named) == 3 and {vars(line)["deployment_id"] for line in named} == {"d0"}
+        assert len(named) == 3 and {vars(line)["deployment_id"] for line in named} == {D0}
 
     played(story)
 
@@ -123,8 +130,8 @@ def test_a_grace_period_that_ends_within_a_day_is_named_each_hour(caplog: pytest
         ends_at = services.clock.now() + timedelta(days=2)
         looks_earlier = a_state(grace_ends_at=ends_at + timedelta(days=28))  # to count the old gateway's connections
         for name, status, state in (
-            ("d0", Status.GRACE, a_state(grace_ends_at=ends_at)),
-            ("d1", Status.RUNNING, a_state(grace_ends_at=ends_at)),
+            (D0, Status.GRACE, a_state(grace_ends_at=ends_at)),
+            (D1, Status.RUNNING, a_state(grace_ends_at=ends_at)),
             ("d2", Status.GRACE, looks_earlier),
         ):
             await services.ledger.create(replace(a_record(name, state), status=status, wake_at=ends_at), [])
@@ -132,7 +139,7 @@ def test_a_grace_period_that_ends_within_a_day_is_named_each_hour(caplog: pytest
             await woken(services)
             services.clock.pass_by(timedelta(minutes=1))
         named = [line for line in caplog.records if "grace period ends" in line.message]
-        assert len(named) == 24 and {vars(line)["deployment_id"] for line in named} == {"d0"}
+        assert len(named) == 24 and {vars(line)["deployment_id"] for line in named} == {D0}
 
     played(story)
 
@@ -145,13 +152,13 @@ def test_rows_without_record_and_records_without_row_are_reported_each_hour(capl
     async def story(services: MemoryServices) -> None:
         services.ledger = ledger = ByHand()
         await begun(services, 3)
-        ledger.lose(record="d0", row="d1")
+        ledger.lose(record=D0, row=D1)
         for _ in range(60):
             tally = await woken(services)
             assert tally.came[Came.WITHOUT_RECORD] == 1
             services.clock.pass_by(timedelta(minutes=1))
         told = [vars(line)["deployment_id"] for line in caplog.records if line.levelno >= logging.WARNING]
-        assert sorted(told) == ["d0", "d1"]
+        assert sorted(told) == [D0, D1]
         assert {message.step for message in services.queues.waiting} == {"preflight"}
 
     played(story)
@@ -165,11 +172,11 @@ def test_a_newer_releases_deployment_is_left_alone_without_a_read(caplog: pytest
     async def story(services: MemoryServices) -> None:
         services.ledger = Newer()
         await begun(services, 1)
-        before = services.ledger.peek("d0")
+        before = services.ledger.peek(D0)
         for _ in range(60):
             assert (await woken(services)).came == {Came.NEWER: 1}
             services.clock.pass_by(timedelta(minutes=1))
-        assert services.ledger.peek("d0") == before and services.queues.waiting == []
+        assert services.ledger.peek(D0) == before and services.queues.waiting == []
         assert not [call for call in services.ledger.tape.calls if call.name == "read"]
         assert len([line for line in caplog.records if "newer release" in line.message]) == 1
 
@@ -181,10 +188,10 @@ def test_the_message_of_a_deployment_carries_its_state() -> None:
         await begun(services, 1)
         await woken(services)
         [message] = services.queues.waiting
-        stored = services.ledger.peek("d0")
+        stored = services.ledger.peek(D0)
         assert stored is not None
         sent = MESSAGE.validate_json(message.body)
-        assert replace(sent, seal="") == Message("d0", "preflight", 1, stored.etag, stored.record.state)
+        assert replace(sent, seal="") == Message(D0, "preflight", 1, stored.etag, stored.record.state)
 
     played(story)
 
@@ -195,10 +202,10 @@ def test_after_five_sends_without_progress_a_person_is_called_who_is_told_why(se
 
     async def story(services: MemoryServices) -> None:
         waiting = Waiting("for the world", services.clock.now(), services.clock.now())
-        record = replace(a_record("d0", a_state(waiting=waiting)), wake_at=services.clock.now(), sends=sends)
+        record = replace(a_record(D0, a_state(waiting=waiting)), wake_at=services.clock.now(), sends=sends)
         await services.ledger.create(replace(record, subscribed=True), [])
         tally = await woken(services)
-        stored = services.ledger.peek("d0")
+        stored = services.ledger.peek(D0)
         assert stored is not None
         if sends < SENDS_WITHOUT_PROGRESS:
             assert tally.sent == 1 and stored.record.state == record.state
@@ -207,13 +214,13 @@ def test_after_five_sends_without_progress_a_person_is_called_who_is_told_why(se
             assert MESSAGE.validate_json(message.body).subscribed
             return
         called, now = stored.record, services.clock.now()
-        assert tally.came == {Came.CALLED_FOR_ATTENTION: 1} and notices(services) == ["d0"]
+        assert tally.came == {Came.CALLED_FOR_ATTENTION: 1} and notices(services) == [D0]
         assert len(services.queues.waiting) == 1, "nothing is sent to the step any more"
         assert (called.status, called.revision, called.step) == (Status.NEEDS_ATTENTION, 2, "preflight")
         assert called.state.waiting is None and called.wake_at is None and called.saved_by.startswith("wake-due:")
         problem = called.state.problem
         assert problem is not None and (problem.code, problem.step, problem.at) == ("no-progress", "preflight", now)
-        [event] = services.ledger.history("d0")
+        [event] = services.ledger.history(D0)
         assert (event.at, event.step, event.text, event.revision) == (now, "preflight", problem.title, 2)
         assert event.kind is Happening.NEEDS_ATTENTION
 
@@ -223,11 +230,11 @@ def test_after_five_sends_without_progress_a_person_is_called_who_is_told_why(se
 def test_what_is_due_this_very_second_is_woken_and_what_has_no_moment_is_not() -> None:
     async def story(services: MemoryServices) -> None:
         now = services.clock.now()
-        for id, wake_at in (("now", now), ("later", now + timedelta(seconds=1)), ("never", None)):
+        for id, wake_at in ((D0, now), (D1, now + timedelta(seconds=1)), (D2, None)):
             await services.ledger.create(replace(a_record(id), wake_at=wake_at), [])
         assert (await woken(services)).came == {Came.SENT: 1}
         [message] = services.queues.waiting
-        assert MESSAGE.validate_json(message.body).deployment_id == "now"
+        assert MESSAGE.validate_json(message.body).deployment_id == D0
 
     played(story)
 
@@ -235,14 +242,14 @@ def test_what_is_due_this_very_second_is_woken_and_what_has_no_moment_is_not() -
 def test_a_row_that_is_behind_its_record_wakes_nothing_too_early() -> None:
     class Behind(MemoryLedger):
         async def active(self) -> Sequence[ActiveRow]:
-            long_ago = a_record("d0").created_at - timedelta(days=1)
+            long_ago = a_record(D0).created_at - timedelta(days=1)
             return [replace(row, wake_at=long_ago) for row in await super().active()]
 
     async def story(services: MemoryServices) -> None:
         services.ledger = Behind()
         now = services.clock.now()
-        problem = replace(a_record("d1", a_state(problem=PROBLEM)), status=Status.NEEDS_ATTENTION)
-        await services.ledger.create(replace(a_record("d0"), wake_at=None), [])
+        problem = replace(a_record(D1, a_state(problem=PROBLEM)), status=Status.NEEDS_ATTENTION)
+        await services.ledger.create(replace(a_record(D0), wake_at=None), [])
         await services.ledger.create(replace(problem, wake_at=now + timedelta(hours=1)), [])
         assert (await woken(services)).came == {Came.NOT_DUE: 2}
         assert services.queues.waiting == []
@@ -253,19 +260,19 @@ def test_a_row_that_is_behind_its_record_wakes_nothing_too_early() -> None:
 def test_a_reminder_is_due_to_the_second_and_carries_the_problems_code(caplog: pytest.LogCaptureFixture) -> None:
     async def story(services: MemoryServices) -> None:
         now = services.clock.now()
-        for id, state in (("d0", a_state(problem=PROBLEM)), ("d1", a_state())):
+        for id, state in ((D0, a_state(problem=PROBLEM)), (D1, a_state())):
             await services.ledger.create(replace(a_record(id, state), status=Status.NEEDS_ATTENTION, wake_at=now), [])
         assert (await woken(services)).came == {Came.REMINDED: 2}
         codes = {vars(line)["deployment_id"]: vars(line)["code"] for line in caplog.records}
-        assert codes == {"d0": "scale-set-failed", "d1": ""}
+        assert codes == {D0: "scale-set-failed", D1: ""}
 
     played(story)
 
 
 def test_a_tally_is_told_in_words() -> None:
     assert str(Tally(Counter({Came.SENT: 2, Came.NOT_DUE: 1}))) == f"1 {Came.NOT_DUE}, 2 {Came.SENT}"
-    assert str(Tally(Counter(), ("d0",))) == "1 records without a row"
-    assert str(Tally(Counter(), ("d0",), 3)) == "3 listened to, 1 records without a row"
+    assert str(Tally(Counter(), (D0,))) == "1 records without a row"
+    assert str(Tally(Counter(), (D0,), 3)) == "3 listened to, 1 records without a row"
 
 
 def test_rows_that_no_release_can_read_are_named_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
@@ -280,7 +287,7 @@ def test_rows_that_no_release_can_read_are_named_with_the_reason(caplog: pytest.
             assert (await woken(services)).came == {Came.UNREADABLE: 1}
             services.clock.pass_by(timedelta(minutes=1))
         [line] = [line for line in caplog.records if line.levelno >= logging.WARNING]
-        assert "cannot be read (state)" in line.message and vars(line)["deployment_id"] == "d0"
+        assert "cannot be read (state)" in line.message and vars(line)["deployment_id"] == D0
 
     played(story)
 
