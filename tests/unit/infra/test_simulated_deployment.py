@@ -18,6 +18,7 @@ from cmg_core.domain.roles import KEYS_MAY
 from cmg_core.ledger.queues import NOTIFY, queue_name
 from cmg_core.plan import STEPS
 from cmg_core.settings import read
+from infra.check_environment import problems
 from infra.make_keys import KEYS
 from local.azure.arm.registry import TYPES
 from tests.unit.azure.worlds import SUBSCRIPTION, Azure
@@ -42,7 +43,7 @@ OTHER = "33333333-3333-4333-8333-333333333333"
 SOMEBODY = "44444444-4444-4444-8444-444444444444"
 APP = "55555555-5555-4555-8555-555555555555"
 ENVIRONMENT = {"AZURE_ENV_NAME": "prod", "AZURE_LOCATION": "eastus", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
-SOFTWARE = '{"name": "gateway", "properties": {"publisher": "Contoso"}}'
+SOFTWARE = '{"name": "cmg", "properties": {"publisher": "Contoso", "type": "Cmg", "typeHandlerVersion": "1.0"}}'
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 QUEUE = "Microsoft.Storage/storageAccounts/queueServices/queues"
 CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
@@ -66,12 +67,18 @@ ALL: Mapping[str, Any] = {
     "budgetStart": "2026-12-01",
     "logRetention": 730, **PRIVATE,
 }  # fmt: skip
+REFUSED_BEFORE = {
+    "roles on whole subscriptions": ["CMG_NEW_GATEWAY_GROUPS"],
+    "a check of tokens, and no registration": ["CMG_APP_SERVICE_SIGN_IN"],
+}
+"""Sets that the templates make harmless, of which azd is told before."""
 SETS: Mapping[str, Mapping[str, Any]] = {
     "as azd gives them": {},
     "private network": PRIVATE,
     "premium": {"plan": "premium"},
     "premium, private network": {"plan": "premium", **PRIVATE},
     "always ready": {"alwaysReadyHttp": 1},
+    "a check of tokens, and no registration": {"appServiceSignIn": True},
     "customers' tenants": {"customerApp": APP, **CALLERS, "gatewaySubscriptions": "none"},
     "roles on groups": {"newGatewayGroups": GROUPS[0], "vaultGroups": GROUPS[0]},
     "classic gateways": {"oldGatewayGroups": GROUPS[0], "classicGateways": True},
@@ -87,6 +94,13 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "government": {"gatewayCloud": "usgovernment", **PRIVATE},
     "everything": ALL,
     "everything, premium": {**ALL, "plan": "premium"},
+}
+
+
+VARIABLE_OF = {
+    name: found[1]
+    for name, one in json.loads(PARAMETERS.read_text())["parameters"].items()
+    if (found := VARIABLE.fullmatch(one["value"]))
 }
 
 
@@ -177,6 +191,15 @@ def test_it_is_made_to_its_end(name: str) -> None:
     assert kinds["Microsoft.Network/virtualNetworks"] == kinds["Microsoft.Network/networkSecurityGroups"] == private
     assert play.outputs["AZURE_KEY_VAULT_NAME"] == play.of("Microsoft.KeyVault/vaults")[0].name
     assert play.outputs["AZURE_APP_URL"].startswith(f"https://{play.outputs['AZURE_APP_NAME']}.")
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_azd_is_told_before_is_what_would_not_do_what_was_meant(name: str) -> None:
+    given = dict(ENVIRONMENT)
+    for parameter, value in {**azd_gives(), **SETS[name]}.items():
+        packed = base64.b64encode(value.encode()).decode() if value == SOFTWARE else value
+        given[VARIABLE_OF[parameter]] = str(packed).lower() if isinstance(packed, bool) else str(packed)
+    assert [one.name for one in problems(given)] == REFUSED_BEFORE.get(name, [])
 
 
 @each
@@ -290,7 +313,7 @@ def test_no_role_names_classic_cloud_services_unless_somebody_has_one(name: str)
 @pytest.mark.parametrize("name", SETS)
 def test_the_app_obeys_the_settings_that_it_is_given(name: str) -> None:
     """App Service puts the secret where the reference stands."""
-    secrets = {"gateway-software": SOFTWARE.replace("}}", ', "type": "Cmg", "typeHandlerVersion": "1.0"}}')}
+    secrets = {"gateway-software": SOFTWARE}
     key = base64.b64encode(bytes(32)).decode()
     given = {
         name: secrets.get(value.rpartition("/")[2].rstrip(")"), key) if value.startswith("@") else value
@@ -312,7 +335,7 @@ def test_the_app_obeys_the_settings_that_it_is_given(name: str) -> None:
 def test_app_service_signs_in_only_where_that_is_asked_for(name: str) -> None:
     """Its issuer is the home tenant's: it would turn customers' callers away, whom the app itself knows."""
     [config] = [one.body["properties"] for one in played(name).made if one.name == "authsettingsV2"]
-    asked = SETS[name].get("appServiceSignIn", False)
+    asked = SETS[name].get("appServiceSignIn", False) and "callerApp" in SETS[name]
     assert config["platform"]["enabled"] is asked and bool(config["identityProviders"]) is asked
 
 
