@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.unit.infra.azure_facts import BUILT_IN
 from tests.unit.infra.evaluation import Absent, Evaluator, Module, Place, Resource
 from tests.unit.infra.language import BicepError, Condition, Declared, Loop, Object, Reader
 
 TYPES: Mapping[str, type] = {"string": str, "int": int, "bool": bool, "array": list, "object": dict}
 GROUP = "Microsoft.Resources/resourceGroups"
+ROLE = "Microsoft.Authorization/roleDefinitions"
 LIMITS: Mapping[str, Callable[[Any, Any], bool]] = {
     "minLength": lambda value, limit: len(value) >= limit,
     "maxLength": lambda value, limit: len(value) <= limit,
@@ -129,7 +131,10 @@ class _File:
             scope = Place(scope.place.subscription, scope.name, scope.body["location"])
         if not isinstance(scope, Place) or body.without("name", "scope", "params", "dependsOn").pairs:
             raise BicepError(f"{self.path.name}: what the module «{declared.name}» is given is not understood here")
-        self.deployment.modules.append(f"{scope.id}/providers/Microsoft.Resources/deployments/{name}")
+        module_id = f"{scope.id}/providers/Microsoft.Resources/deployments/{name}"
+        if module_id.lower() in map(str.lower, self.deployment.modules):
+            raise BicepError(f"{self.path.name}: a second module «{name}» at {scope.id}")
+        self.deployment.modules.append(module_id)
         parameters = self.evaluator.value(body.get("params") or Object(()), local)
         return Module(name, self.deployment.run(self.path.parent / declared.of, scope, parameters))
 
@@ -154,9 +159,20 @@ class _File:
         except TypeError:
             raise BicepError(f"{symbol}: a resource stands for a value") from None
         made = Resource(symbol, kind, version, resource_id, name, self.place, given)
+        if kind == "Microsoft.Authorization/roleAssignments":
+            self._check_role(made)
         made.answer = self.deployment.make(made)
         self.deployment.resources.append(made)
         return made
+
+    def _check_role(self, assignment: Resource) -> None:
+        """Azure answers RoleDefinitionDoesNotExist where it does not know the role in the assignment's subscription."""
+        definitions = f"/subscriptions/{assignment.place.subscription}/providers/{ROLE}/"
+        known = {f"{definitions}{one}" for one in BUILT_IN} | {
+            one.id for one in self.deployment.resources if one.type == ROLE and one.id.startswith(definitions)
+        }
+        if assignment.body["properties"]["roleDefinitionId"].lower() not in map(str.lower, known):
+            raise BicepError(f"{assignment.symbol}: in {assignment.place.id} nothing made the role that it assigns")
 
     def _holder(self, body: Object, key: str, local: Mapping[str, Any]) -> Resource | None:
         if body.get(key) is None:

@@ -491,6 +491,10 @@ def test_what_is_not_known_is_refused() -> None:
     ):
         with pytest.raises(BicepError):
             Played("main.bicep", Place(SUBSCRIPTION), {**given, **wrong}, CLOUD)
+    with pytest.raises(BicepError, match="a second module"):
+        Played("main.bicep", Place(SUBSCRIPTION), {**given, "vaultGroups": f"{GROUPS[0]},{GROUPS[0]}"}, CLOUD)
+    with pytest.raises(BicepError, match="nothing made the role"):
+        Played("main.bicep", Place(SUBSCRIPTION), {**given, "zoneGroups": GROUPS[1]}, CLOUD)
     with pytest.raises(BicepError, match="for the scope"):
         Played("main.bicep", Place(SUBSCRIPTION, "rg-old"), given, CLOUD)
 
