@@ -2,8 +2,10 @@
 
 What messages are sealed with (``message-keys``) and callbacks are signed with (``callback-keys``): 32 random
 bytes each, in base64. A key that is there is kept, so that a second run changes nothing, and one that cannot be
-looked for is not made. Needs the Azure CLI, signed in as somebody who may write secrets in the vault, where the
-vault answers, and Python 3.9 or newer: the one that is on the machine. docs/operations.md has when to renew a key.
+looked for is not made. Where a secret holds anything that the app would not take for a key, and for which it would
+refuse all its settings, that is told and nothing changed. Needs the Azure CLI, signed in as somebody who may write
+secrets in the vault, where the vault answers, and Python 3.9 or newer: the one that is on the machine.
+docs/operations.md has when to renew a key.
 
 App Service keeps what a reference to a secret came to for up to 24 hours, "there is none" too, unless it is asked to
 look again (Microsoft Learn, "Use Key Vault references as app settings", "Understand rotation").
@@ -12,6 +14,7 @@ look again (Microsoft Learn, "Use Key Vault references as app settings", "Unders
 import argparse
 import base64
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -21,10 +24,21 @@ import time
 from pathlib import Path
 
 KEYS = ("message-keys", "callback-keys")
+PREFIX = "whsec_"
+"""How Standard Webhooks writes a key ("Signature scheme"): callback keys may be written so, too."""
+BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+SHORTEST = 32
+"""Bytes of a key that the app takes."""
 PAUSES = 10
 """How often a right that does not hold yet is waited for; each is a minute, and a role takes up to ten
 (Microsoft Learn, "Troubleshoot Azure RBAC")."""
 NO_RIGHT_YET = ("ForbiddenByRbac", "Caller is not authorized to perform action")
+NO_KEY = "the secret holds what is no key: nothing was changed"
+MEANWHILE = "somebody else wrote it meanwhile"
+AS_READ = "kept, and written anew without its blanks and empty parts"
+SEALED = (
+    "Addresses of listeners that an older callback key sealed cannot be opened any more: nothing is posted to them."
+)
 OUT_OF_REACH = ("ForbiddenByConnection", "ForbiddenByFirewall", "Public network access is disabled")
 APP = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_APP_NAME")
 LOOK_AGAIN = (
@@ -34,7 +48,7 @@ LOOK_AGAIN = (
 
 
 class Refused(Exception):
-    """What Azure said to a call about one of the keys."""
+    """Why one of the keys was not made or changed: what Azure said, or what its secret holds."""
 
 
 class Vault:
@@ -46,31 +60,28 @@ class Vault:
         subscription = os.environ.get("AZURE_SUBSCRIPTION_ID")
         self._where = ("--subscription", subscription) if subscription else ()
 
-    def has(self, key: str) -> bool:
-        return self._looked_for(key, "--output", "none") is not None
-
-    def keys(self, key: str) -> "list[str]":
-        """What the secret holds: the key that is used, then those that are accepted still."""
-        held = self._looked_for(key, "--query", "value", "--output", "tsv") or ""
-        return [each.strip() for each in held.split(",") if each.strip()]
-
-    def put(self, key: str, held: "list[str]") -> None:
-        """By way of a file that only this user can read: arguments show in lists of processes."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "key")
-            file.touch(mode=0o600)
-            file.write_text(",".join(held))
-            done = self._ask("set", key, "--file", str(file), "--output", "none")
-        if done.returncode != 0:
-            raise Refused(f"{key}: {done.stderr.strip()}")
-
-    def _looked_for(self, key: str, *output: str) -> "str | None":
-        shown = self._ask("show", key, *output)
+    def held(self, key: str) -> "str | None":
+        """What the secret holds, as it is written; None where there is none."""
+        shown = self._ask("show", key, "--query", "value", "--output", "tsv")
         if shown.returncode == 0:
-            return shown.stdout
+            return shown.stdout.rstrip("\r\n")
         if "SecretNotFound" in shown.stderr:
             return None
         raise Refused(f"{key}: {shown.stderr.strip()}")
+
+    def put(self, key: str, keys: "list[str]") -> None:
+        """By way of a file that only this user can read: arguments show in lists of processes. Looks afterwards, as of
+        two who write at the same time one loses a key."""
+        text = ",".join(keys)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "key")
+            file.touch(mode=0o600)
+            file.write_text(text)
+            done = self._ask("set", key, "--file", str(file), "--output", "none")
+        if done.returncode != 0:
+            raise Refused(f"{key}: {done.stderr.strip()}")
+        if self.held(key) != text:
+            raise Refused(f"{key}: {MEANWHILE}")
 
     def _ask(self, verb: str, key: str, *more: str) -> "subprocess.CompletedProcess[str]":
         words = ("keyvault", "secret", verb, "--vault-name", self._name, "--name", key, *self._where, *more)
@@ -96,27 +107,52 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
 
 
+def is_key(key: str, text: str) -> bool:
+    """Whether the app takes it for one of these keys."""
+    coded = text.removeprefix(PREFIX) if key == "callback-keys" else text
+    whole = BASE64.fullmatch(coded) and len(coded) % 4 == 0
+    return bool(whole) and len(base64.b64decode(coded)) >= SHORTEST
+
+
+def keys_in(key: str, held: "str | None") -> "list[str]":
+    """The key that is used, then those that are accepted still. An empty part, which the app refuses, is none."""
+    found = [part.strip() for part in (held or "").split(",") if part.strip()]
+    if not all(is_key(key, part) for part in found):
+        raise Refused(f"{key}: {NO_KEY}")
+    return found
+
+
 def make(vault: Vault, key: str) -> None:
-    if vault.has(key):
+    held = vault.held(key)
+    keys = keys_in(key, held)
+    if keys and held == ",".join(keys):
         print(f"{key}: kept", flush=True)
         return
-    vault.put(key, [new_key()])
-    print(f"{key}: made", flush=True)
+    vault.put(key, keys or [new_key()])
+    print(f"{key}: {AS_READ if keys else 'made'}", flush=True)
 
 
 def renew(vault: Vault, key: str) -> None:
-    old = vault.keys(key)
+    old = keys_in(key, vault.held(key))
     vault.put(key, [new_key(), *old])
     print(f"{key}: a new key is used, and {len(old)} before it accepted", flush=True)
 
 
 def drop_old(vault: Vault, key: str) -> None:
-    used, *old = vault.keys(key) or [""]
-    if not old:
+    held = vault.held(key)
+    used, *old = keys_in(key, held) or [""]
+    if not used:
+        print(f"{key}: there is no key, --renew makes one", flush=True)
+        return
+    if held == used:
         print(f"{key}: there is no old key", flush=True)
         return
     vault.put(key, [used])
-    print(f"{key}: only the newest key is accepted, {len(old)} taken out", flush=True)
+    if not old:
+        print(f"{key}: {AS_READ}", flush=True)
+        return
+    sealed = f". {SEALED}" if key == "callback-keys" else ""
+    print(f"{key}: only the newest key is accepted, {len(old)} taken out{sealed}", flush=True)
 
 
 def have_app_service_look_again(az: str) -> None:
@@ -148,6 +184,14 @@ def cure(refusal: str) -> str:
             "`azd provision` gave it to who is signed in to azd: sign in as the same, or give yourself the role "
             "Key Vault Secrets Officer on the vault; then "
         )
+    if says(refusal, (MEANWHILE,)):
+        return "Run "
+    if says(refusal, (NO_KEY,)):
+        return (
+            "The app takes base64 of 32 bytes or more, with commas between the keys, and refuses all its settings "
+            "otherwise. Take out what is none, or bring back the version before (`az keyvault secret list-versions`, "
+            "`download` with --id, `set` with --file), then "
+        )
     return "Put right what it says, then "
 
 
@@ -159,7 +203,7 @@ def arguments() -> argparse.Namespace:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--renew", choices=KEYS, help="use a new key, and accept those before it still")
-    what.add_argument("--drop-old", choices=KEYS, help="accept no key but the one that is used")
+    what.add_argument("--drop-old", choices=KEYS, help=f"accept no key but the one that is used. {SEALED}")
     parser.add_argument(
         "--pause", type=float, default=60, metavar="SECONDS", help=f"between {PAUSES} tries for a right (%(default)s)"
     )

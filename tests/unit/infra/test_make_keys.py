@@ -12,8 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from infra.make_keys import PAUSES
+from cmg_core.notify.keys import read_keys
+from cmg_core.settings import SettingsError, read
+from infra.make_keys import KEYS, MEANWHILE, NO_KEY, PAUSES, SEALED, is_key
 from tests.unit.infra.templates import INFRA, template
 
 AZ = """#!{python} -I
@@ -32,7 +36,7 @@ if words[0] == "keyvault":
         file = pathlib.Path(given["--file"])
         call["mode"] = stat.S_IMODE(file.stat().st_mode)
         if not refusal:
-            kept.write_text(file.read_text())
+            kept.write_text({meanwhile!r} or file.read_text())
     elif "--query" in given and kept.exists() and not refusal:
         print(kept.read_text())
 (vault / "calls").open("a").write(json.dumps(call) + "\\n")
@@ -55,6 +59,7 @@ ADDRESS = (
     "/subscriptions/sub-1/resourceGroups/rg-cmg/providers/Microsoft.Web/sites/func-cmg"
     "/config/configreferences/appsettings/refresh?api-version=2022-03-01"
 )
+NEW, OLD, OLDER = (base64.b64encode(bytes([each]) * 32).decode() for each in range(3))
 READ_AGAIN = "App Service reads the vault again\n"
 
 
@@ -72,10 +77,16 @@ def run(
     app: dict[str, str] = APP,
     refusals: dict[str, str] | None = None,
     refused: Sequence[int] = range(1000),
+    meanwhile: str = "",
 ) -> "subprocess.CompletedProcess[str]":
-    """`refusals` are what Azure says against each verb, in the calls that are `refused`."""
+    """`refusals` are what Azure says against each verb, in the calls that are `refused`. `meanwhile` is
+    what somebody else writes at once after this."""
     az = vault.parent / "az"
-    az.write_text(AZ.format(python=sys.executable, vault=str(vault), refusals=refusals or {}, refused=refused))
+    az.write_text(
+        AZ.format(
+            python=sys.executable, vault=str(vault), refusals=refusals or {}, refused=refused, meanwhile=meanwhile
+        )
+    )
     az.chmod(0o755)
     environment = {"PATH": f"{vault.parent}:{os.defpath}", "AZURE_KEY_VAULT_NAME": name, **app}
     command = [sys.executable, str(INFRA / "make_keys.py"), "--pause", "0", *arguments]
@@ -106,11 +117,11 @@ def test_no_file_with_a_key_is_left(vault: Path) -> None:
 
 def test_what_is_there_is_kept_and_app_service_reads_it_again(vault: Path) -> None:
     """A right that the app got late leaves a reference unread though nothing is made."""
-    (vault / "message-keys").write_text("as it was")
+    (vault / "message-keys").write_text(OLD)
     assert run(vault).stdout == "message-keys: kept\ncallback-keys: made\n" + READ_AGAIN
     made = (vault / "callback-keys").read_text()
     assert run(vault).stdout == "message-keys: kept\ncallback-keys: kept\n" + READ_AGAIN
-    assert ((vault / "message-keys").read_text(), (vault / "callback-keys").read_text()) == ("as it was", made)
+    assert ((vault / "message-keys").read_text(), (vault / "callback-keys").read_text()) == (OLD, made)
 
 
 def test_every_call_is_to_the_vault_that_was_made(vault: Path) -> None:
@@ -141,7 +152,7 @@ def test_a_right_that_never_holds_ends_it_after_ten_minutes(vault: Path) -> None
 
 def test_the_waiting_for_all_keys_together_is_ten_minutes(vault: Path) -> None:
     """Ten pauses for each would keep a pipeline for twenty."""
-    done = run(vault, refusals={"show": NO_RIGHT}, refused=[*range(4), *range(6, 1000)])
+    done = run(vault, refusals={"show": NO_RIGHT}, refused=[*range(4), *range(7, 1000)])
     told = [line.partition(":")[0] for line in done.stdout.splitlines() if "does not hold yet" in line]
     assert (done.returncode, told) == (1, ["message-keys"] * 4 + ["callback-keys"] * (PAUSES - 4))
 
@@ -159,11 +170,11 @@ def test_a_vault_in_a_private_network_is_told_of_at_once(vault: Path, refusal: s
 
 
 def test_a_key_that_cannot_be_looked_for_is_not_made(vault: Path) -> None:
-    (vault / "message-keys").write_text("as it was")
+    (vault / "message-keys").write_text(OLD)
     done = run(vault, refusals={"show": "Failed to establish a new connection"})
     assert (done.returncode, done.stdout, len(calls(vault))) == (1, "", 1)
     assert "message-keys: Failed to establish" in done.stderr
-    assert (vault / "message-keys").read_text() == "as it was" and not (vault / "callback-keys").exists()
+    assert (vault / "message-keys").read_text() == OLD and not (vault / "callback-keys").exists()
 
 
 def test_app_service_is_asked_by_azds_names_to_look_again(vault: Path) -> None:
@@ -187,22 +198,22 @@ def test_where_the_app_is_not_named_the_command_is_told(vault: Path, missing: st
 
 
 def test_a_renewed_key_stands_before_the_old_ones_and_none_is_shown(vault: Path) -> None:
-    (vault / "message-keys").write_text("b2xk,b2xkZXI=")
+    (vault / "message-keys").write_text(f"{OLD},{OLDER}")
     done = run(vault, "--renew", "message-keys")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "message-keys: a new key is used, and 2 before it accepted\n" + READ_AGAIN
     new, *old = (vault / "message-keys").read_text().split(",")
-    assert len(base64.b64decode(new, validate=True)) == 32 and old == ["b2xk", "b2xkZXI="]
+    assert len(base64.b64decode(new, validate=True)) == 32 and old == [OLD, OLDER]
     shown = done.stdout + json.dumps(calls(vault))
     assert [key for key in (new, *old) if key in shown] == []
     assert not (vault / "callback-keys").exists()
 
 
 def test_old_keys_are_dropped_and_the_one_that_is_used_stays(vault: Path) -> None:
-    (vault / "callback-keys").write_text("bmV3,b2xk,b2xkZXI=")
+    (vault / "callback-keys").write_text(f"{NEW},{OLD},{OLDER}")
     done = run(vault, "--drop-old", "callback-keys")
-    assert done.stdout == "callback-keys: only the newest key is accepted, 2 taken out\n" + READ_AGAIN
-    assert (vault / "callback-keys").read_text() == "bmV3"
+    assert done.stdout == f"callback-keys: only the newest key is accepted, 2 taken out. {SEALED}\n" + READ_AGAIN
+    assert (vault / "callback-keys").read_text() == NEW
     again = run(vault, "--drop-old", "callback-keys")
     assert (again.returncode, again.stdout) == (0, "callback-keys: there is no old key\n" + READ_AGAIN)
     assert len(calls(vault, "set")) == 1
@@ -211,17 +222,20 @@ def test_old_keys_are_dropped_and_the_one_that_is_used_stays(vault: Path) -> Non
 @pytest.mark.parametrize("option", ["--renew", "--drop-old"])
 def test_what_cannot_be_read_is_neither_renewed_nor_dropped(vault: Path, option: str) -> None:
     """Writing then would take keys away that messages were sealed with."""
-    (vault / "message-keys").write_text("bmV3,b2xk")
+    (vault / "message-keys").write_text(f"{NEW},{OLD}")
     done = run(vault, option, "message-keys", refusals={"show": "Failed to establish a new connection"})
     assert done.returncode == 1 and done.stderr.endswith("then the same again.\n")
-    assert calls(vault, "set") == [] and (vault / "message-keys").read_text() == "bmV3,b2xk"
+    assert calls(vault, "set") == [] and (vault / "message-keys").read_text() == f"{NEW},{OLD}"
 
 
 @pytest.mark.parametrize("held", [None, "", " , "])
 def test_a_key_that_was_never_made_is_made_by_renewing_it(vault: Path, held: str | None) -> None:
     if held is not None:
         (vault / "message-keys").write_text(held)
-    assert run(vault, "--drop-old", "message-keys").stdout == "message-keys: there is no old key\n" + READ_AGAIN
+    assert (
+        run(vault, "--drop-old", "message-keys").stdout
+        == "message-keys: there is no key, --renew makes one\n" + READ_AGAIN
+    )
     run(vault, "--renew", "message-keys")
     assert len(base64.b64decode((vault / "message-keys").read_text(), validate=True)) == 32
 
@@ -251,6 +265,81 @@ def test_without_the_vaults_name_it_says_what_to_run(vault: Path) -> None:
 def test_the_template_tells_azd_what_the_script_reads(name: str) -> None:
     """The subscription's ID is azd's own."""
     assert name in template(INFRA / "main.bicep").part("outputs")
+
+
+def test_what_messages_do_not_need_is_not_said_of_their_keys(vault: Path) -> None:
+    (vault / "message-keys").write_text(f"{NEW},{OLD}")
+    told = run(vault, "--drop-old", "message-keys").stdout
+    assert told == "message-keys: only the newest key is accepted, 1 taken out\n" + READ_AGAIN
+
+
+def test_the_help_says_what_is_lost_with_an_old_callback_key() -> None:
+    done = subprocess.run([sys.executable, str(INFRA / "make_keys.py"), "--help"], capture_output=True, text=True)
+    assert SEALED in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--renew", "message-keys"), ("--drop-old", "message-keys")])
+@pytest.mark.parametrize("held", [f"not base64!,{NEW}", '{"a": "x,y"}'])
+def test_a_secret_that_holds_what_is_no_key_is_told_and_left_as_it_is(
+    vault: Path, held: str, arguments: tuple[str, ...]
+) -> None:
+    """Its first part need not be the key that is used: dropping the others could drop the only one."""
+    (vault / "message-keys").write_text(held)
+    done = run(vault, *arguments)
+    assert (done.returncode, done.stdout) == (1, "") and f"message-keys: {NO_KEY}" in done.stderr
+    assert calls(vault, "set") == [] and (vault / "message-keys").read_text() == held
+    assert [part for part in held.split(",") if part in done.stderr] == []
+    again = "the same again.\n" if arguments else "`azd hooks run postprovision` and `azd deploy`.\n"
+    assert "list-versions" in done.stderr and done.stderr.endswith("then " + again)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--drop-old", "message-keys")])
+@pytest.mark.parametrize("held", [f",{NEW}", f" {NEW} , "])
+def test_empty_parts_are_taken_out_as_the_app_refuses_them(vault: Path, held: str, arguments: tuple[str, ...]) -> None:
+    (vault / "message-keys").write_text(held)
+    (vault / "callback-keys").write_text(OLD)
+    done = run(vault, *arguments)
+    told = "message-keys: kept, and written anew without its blanks and empty parts\n"
+    assert (done.returncode, done.stdout.partition("callback")[0].removesuffix(READ_AGAIN)) == (0, told)
+    assert (vault / "message-keys").read_text() == NEW
+
+
+@pytest.mark.parametrize("held", ["", " , "])
+def test_a_secret_that_holds_nothing_gets_its_key(vault: Path, held: str) -> None:
+    (vault / "message-keys").write_text(held)
+    assert run(vault).stdout.startswith("message-keys: made\n")
+    assert is_key("message-keys", (vault / "message-keys").read_text())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--renew", "message-keys"), ("--drop-old", "message-keys")])
+def test_who_was_written_over_is_told_to_run_it_again(vault: Path, arguments: tuple[str, ...]) -> None:
+    """Of two runs at the same time the second would take the first one's new key away, and both say it is used."""
+    if arguments:
+        (vault / "message-keys").write_text(f"{NEW},{OLD}")
+    done = run(vault, *arguments, meanwhile=OLDER)
+    again = "the same again." if arguments else "`azd hooks run postprovision` and `azd deploy`."
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"message-keys: {MEANWHILE}\nRun {again}\n"
+
+
+def app_takes(key: str, text: str) -> bool:
+    storage = {"CmgStorage": "UseDevelopmentStorage=true"}
+    try:
+        return bool(read({**storage, "CMG_MESSAGE_KEYS": text}) if key == "message-keys" else read_keys(text).keys)
+    except (SettingsError, ValueError):
+        return False
+
+
+@pytest.mark.parametrize("key", KEYS)
+@given(
+    text=st.builds(
+        str.__add__,
+        st.sampled_from([NEW[:-1], NEW[:-4], f"whsec_{NEW[:-2]}", "whsec"]),
+        st.text("Az9+/=-_ é", max_size=3),
+    )
+)
+def test_a_key_is_what_the_app_takes_for_one(key: str, text: str) -> None:
+    assert is_key(key, text.strip()) == app_takes(key, text)
 
 
 def test_it_runs_by_the_python_that_is_on_the_machine() -> None:
