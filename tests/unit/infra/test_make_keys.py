@@ -1,6 +1,5 @@
 """`infra/make_keys.py` with an `az` that stands on PATH: it keeps what is there, and no argument shows a key."""
 
-import ast
 import base64
 import json
 import os
@@ -340,8 +339,3 @@ def app_takes(key: str, text: str) -> bool:
 )
 def test_a_key_is_what_the_app_takes_for_one(key: str, text: str) -> None:
     assert is_key(key, text.strip()) == app_takes(key, text)
-
-
-def test_it_runs_by_the_python_that_is_on_the_machine() -> None:
-    """Not by the project's: macOS brings 3.9."""
-    ast.parse((INFRA / "make_keys.py").read_text(), feature_version=(3, 9))
