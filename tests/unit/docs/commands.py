@@ -47,7 +47,12 @@ _ANSWERS = {
     # What commands behind a pipe take out of answers.
     "curl": """printf '{"deployments": [{"id": "%s"}], "receivers": [{"received": []}]}' "$ID" """,
     "python3": '[ "$1" = dev.py ] || exec "$REAL_PYTHON" "$@"',
-    "az": "echo made",
+    # A vault of one secret, which holds what was put into it last.
+    "az": """case "$*" in
+    "keyvault secret set"*--file*) cp "$(sed 's/.*--file \\([^ ]*\\).*/\\1/' <<< "$*")" "$NOTES.secret" ;;
+    "keyvault secret show"*) cat "$NOTES.secret" 2>&- || { echo SecretNotFound >&2; exit 1; } ;;
+    *) echo made ;;
+    esac""",
     "azd": """[ "$2" != get-values ] || exec echo 'CMG_PLAN="flex"'
         [ "$3" != AZURE_APP_URL ] || exec echo "$APP"
         echo told""",
