@@ -47,7 +47,7 @@ def in_bicep(file: str, pattern: str) -> str:
 
 FIGURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("docs/operations.md", r"at most (\d+) days in a request", lambda: LONGEST_SPAN.days),
-    ("docs/operations.md", r"until (\d+) days from now", lambda: LONGEST_EXTENSION.days),
+    ("docs/operations.md", r"until (\d+) days from now", lambda: LONGEST_SPAN.days),
     ("docs/operations.md", r"(\d+) KiB in one table row", lambda: LARGEST_PROPERTY // 1024),
     ("docs/operations.md", r"instances of a gateway \| (\d+) ", most_instances),
     ("docs/operations.md", r"woken at a time \| (\d+);", lambda: AT_ONCE),
