@@ -5,6 +5,7 @@ among resource groups would give a right on its whole group. Needs Python 3.9 or
 """
 
 import base64
+import difflib
 import ipaddress
 import json
 import os
@@ -19,6 +20,8 @@ PARAMETERS = Path(__file__).with_name("main.parameters.json")
 VARIABLE = re.compile(r"\$\{(CMG_\w+)(?:=([^}]*))?\}")
 """What azd fills in, with what counts where that is not set or empty."""
 
+OUTPUTS = ("CMG_PRINCIPAL_ID",)
+"""What azd writes into its environment from main.bicep."""
 SWITCH = ("true", "false")
 ALLOWED: "Mapping[str, tuple[str, ...]]" = {
     "CMG_PLAN": ("flex", "premium"),
@@ -50,6 +53,7 @@ PATH = re.compile(r"/[!#-\[\]-~]*")
 """ASCII without blanks, and without what azd cannot write into JSON: quotes and backslashes."""
 EMAIL = re.compile(r'[^@\s,;<>"\\]+@[^@\s,;<>"\\]+\.[^@\s,;<>"\\.]+')
 FIRST_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-01", re.ASCII)
+DAYS_OR_WEEKS = re.compile(r"P[1-9][0-9]{0,2}[DW]", re.ASCII)
 WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 ROLES = ("reader", "requester", "approver", "operator")
 GROUP_LISTS = ("CMG_NEW_GATEWAY_GROUPS", "CMG_OLD_GATEWAY_GROUPS", "CMG_VAULT_GROUPS", "CMG_ZONE_GROUPS")
@@ -184,13 +188,14 @@ RULES: "Mapping[str, Rule]" = {
     "CMG_AUTH_TENANTS": Rule(each(shaped(GUID, "GUID")), IDS),
     "CMG_KEY_ROLES": Rule(or_none(each(one_of(ROLES))), f"<some of {','.join(ROLES)}; or none>"),
     "CMG_CALLBACK_HOSTS": Rule(each(host), "<host>,*.<host>"),
+    "CMG_MINIMUM_GRACE": Rule(shaped(DAYS_OR_WEEKS, "number of days or weeks, such as P7D"), "P7D"),
     "CMG_PROBE_PATH": Rule(
         shaped(PATH, "path that begins with a slash, in ASCII, without blanks and quotes"), "/<path>"
     ),
     "CMG_DNS_SERVERS": Rule(each(dns_server), "9.9.9.9,1.1.1.1:53"),
     "CMG_ALERT_EMAILS": Rule(each(shaped(EMAIL, "e-mail address")), "<address>,<address>"),
     "CMG_BUDGET_START": Rule(shaped(FIRST_DAY, "first day of a month"), "<YYYY-MM>-01"),
-    SOFTWARE: Rule(software, "<the VM extension as JSON in base64: base64 -w0 gateway.json>"),
+    SOFTWARE: Rule(software, "<the VM extension as JSON in base64: base64 -w0 ../gateway-software.json>"),
     "CMG_ADDRESS_PREFIX": Rule(address_range, "10.71.0.0/24"),
     "CMG_APP_PREFIX": Rule(address_range, "10.71.0.0/26"),
     "CMG_ENDPOINT_PREFIX": Rule(address_range, "10.71.0.64/26"),
@@ -222,6 +227,15 @@ def of_name(environment: "Mapping[str, str]") -> Iterator[Problem]:
         yield Problem("AZURE_ENV_NAME", name, why, "`azd env new <name>`")
 
 
+def of_names(environment: "Mapping[str, str]", given: "Mapping[str, str]") -> Iterator[Problem]:
+    """A mistyped name would leave its setting at the default, in silence."""
+    for name, value in sorted(environment.items()):
+        if name.startswith("CMG_") and value and name not in given and name not in OUTPUTS:
+            near = difflib.get_close_matches(name, given, 1)
+            why = f"no setting has this name{f', perhaps {near[0]} is meant' if near else ''}"
+            yield Problem(name, "", why, f"{setting(name, '')}; where the shell has set it, `unset {name}`")
+
+
 def of_groups(given: "Mapping[str, str]", own: str) -> Iterator[Problem]:
     """Roles are assigned by the lists with ``groups`` only, and made in the named subscriptions only."""
     named = given["CMG_GATEWAY_SUBSCRIPTIONS"] or own
@@ -239,7 +253,8 @@ def of_groups(given: "Mapping[str, str]", own: str) -> Iterator[Problem]:
         else:
             for subscription in sorted(lies_in - {*made_in}):
                 why = f"no role is made in {subscription}, which is not among the gateways' subscriptions («{named}»)"
-                cure = setting("CMG_GATEWAY_SUBSCRIPTIONS", ",".join([*made_in, subscription]))
+                more = setting("CMG_GATEWAY_SUBSCRIPTIONS", ",".join([*made_in, subscription]))
+                cure = f"put its ID right in {setting(name, GROUPS)}; or, where it is right, {more}"
                 yield Problem(name, given[name], why, cure)
 
 
@@ -289,6 +304,7 @@ def problems(environment: "Mapping[str, str]") -> "list[Problem]":
     own = environment.get("AZURE_SUBSCRIPTION_ID", "")
     return [
         *of_name(environment),
+        *of_names(environment, given),
         *alone(given),
         *of_groups(given, own),
         *of_callers(given),

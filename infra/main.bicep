@@ -82,6 +82,9 @@ param separateDuties bool = false
 @description('Host names that events may be posted to, with commas between them. Empty: any public host on 443.')
 param callbackHosts string = ''
 
+@description('Shortest grace period that a request may name, as an ISO 8601 duration of a day or more. Empty: P1D.')
+param minimumGrace string = ''
+
 @description('Path that a gateway is probed at. Empty: the app\'s own choice.')
 param probePath string = ''
 
@@ -265,6 +268,7 @@ module app 'modules/app.bicep' = {
     keyRoles: keyRoles
     separateDuties: separateDuties
     callbackHosts: callbackHosts
+    minimumGrace: minimumGrace
     probePath: probePath
     claimSeconds: claimSeconds
   }

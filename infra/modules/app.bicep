@@ -79,6 +79,9 @@ param separateDuties bool
 @description('Host names that events may be posted to, or empty.')
 param callbackHosts string
 
+@description('Shortest grace period that a request may name, or empty.')
+param minimumGrace string
+
 @description('Path that a gateway is probed at, or empty.')
 param probePath string
 
@@ -118,6 +121,7 @@ var productSettings = {
   CMG_KEY_ROLES: keyRoles
   CMG_SEPARATE_DUTIES: separateDuties ? 'true' : 'false'
   CMG_CALLBACK_HOSTS: callbackHosts
+  CMG_MINIMUM_GRACE: minimumGrace
   CMG_PROBE_PATH: probePath
   CMG_CLAIM_SECONDS: claimSeconds
   CMG_GATEWAY_SOFTWARE: hasGatewaySoftware ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/gateway-software)' : ''

@@ -62,12 +62,11 @@ def _settings() -> dict[str, Any]:
 
 
 def test_the_settings_are_all_those_that_the_app_knows() -> None:
-    """A deployment writes all settings anew: what is not among them is lost at the next one. A shorter grace period is
-    for trials outside Azure."""
+    """A deployment writes all settings anew: what is not among them is lost at the next one."""
     known = {field.alias for field in Settings.model_fields.values()}
     given = {name for name in _settings() if name.startswith(("CMG_", "CmgStorage"))}
     assert given - known - HOSTS_OWN == set()
-    assert {name for name in known if name.startswith("CMG_")} - given == {"CMG_MINIMUM_GRACE"}
+    assert {name for name in known if name.startswith("CMG_")} - given == set()
 
 
 def test_what_is_written_on_the_site_is_written_one_after_the_other() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from cmg_core.domain.record import LONGEST_CALL, MESSAGE_HOLD
 from cmg_core.domain.roles import Role
-from infra.check_environment import ALLOWED, BOUNDS, ROLES, RULES, SWITCH, problems
+from infra.check_environment import ALLOWED, BOUNDS, OUTPUTS, ROLES, RULES, SWITCH, problems
 from tests.unit.infra.language import Array, Declared, Reader
-from tests.unit.infra.templates import INFRA, PARAMETERS, VARIABLE, VARIABLES
+from tests.unit.infra.templates import INFRA, PARAMETERS, VARIABLE, VARIABLES, template
 
 OWN = "22222222-2222-4222-8222-222222222222"
 OTHER = "33333333-3333-4333-8333-333333333333"
@@ -76,6 +76,8 @@ def test_an_environment_in_which_nothing_is_set_is_fine() -> None:
         ("CMG_VAULT_GROUPS", GROUP.lower().replace("resourcegroups", "ResourceGroups")),
         ("CMG_KEY_ROLES", "reader, approver"),
         ("CMG_CALLBACK_HOSTS", "hooks.contoso.com, *.logic.azure.com,hooks.contoso.com:8443"),
+        ("CMG_MINIMUM_GRACE", "P7D"),
+        ("CMG_MINIMUM_GRACE", "P2W"),
         ("CMG_PROBE_PATH", "/CCM_Proxy_ServerAuth/ServiceMetadata?a=b"),
         ("CMG_DNS_SERVERS", "9.9.9.9, 1.1.1.1:53,[2620:fe::fe]:53"),
         ("CMG_ALERT_EMAILS", "operator@contoso.com, change.manager+cmg@mail.contoso.com"),
@@ -124,6 +126,7 @@ def test_what_is_taken(name: str, value: str) -> None:
         ("CMG_KEY_ROLES", "reader, admin", "«admin» is none of reader, requester"),
         ("CMG_CALLBACK_HOSTS", "https://hooks.contoso.com", "no host name"),
         ("CMG_CALLBACK_HOSTS", "hooks.contoso.com:70000", "no host name"),
+        ("CMG_MINIMUM_GRACE", "PT1H", "is no number of days or weeks"),
         ("CMG_PROBE_PATH", "health", "begins with a slash"),
         ("CMG_PROBE_PATH", '/"', "begins with a slash"),
         ("CMG_DNS_SERVERS", "dns.contoso.com", "no IP address"),
@@ -212,3 +215,15 @@ def test_all_problems_are_told_at_once_each_with_what_was_seen_and_its_cure() ->
 def test_what_is_fine_is_said_in_one_line() -> None:
     done = run()
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 1)
+
+
+def test_a_mistyped_name_is_told_with_the_one_that_is_meant() -> None:
+    """Otherwise the control stays off, and nobody hears of it. What azd writes itself is no mistake."""
+    found = dict(told(CMG_SEPERATE_DUTIES="true", CMG_GATEWAY_GROUPS="x", CMG_PRINCIPAL_ID="y"))
+    assert set(found) == {"CMG_SEPERATE_DUTIES", "CMG_GATEWAY_GROUPS"}
+    assert "CMG_SEPARATE_DUTIES is meant" in found["CMG_SEPERATE_DUTIES"]
+
+
+def test_what_azd_writes_itself_is_what_main_bicep_tells() -> None:
+    told = {name for name in template(INFRA / "main.bicep").part("outputs") if name.startswith("CMG_")}
+    assert told == set(OUTPUTS)

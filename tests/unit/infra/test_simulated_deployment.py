@@ -61,6 +61,7 @@ ALL: Mapping[str, Any] = {
     "gatewaySubscriptions": f"{SUBSCRIPTION}, {OTHER}", **BY_GROUP,
     "gatewaySoftware": SOFTWARE, "dnsServers": "9.9.9.9, 1.1.1.1:53", "customerApp": APP, **CALLERS,
     "appServiceSignIn": True, "callbackHosts": "hooks.contoso.com, *.logic.azure.com", "probePath": "/health",
+    "minimumGrace": "P7D",
     "claimSeconds": "250",
     "deployerId": SOMEBODY, "alertEmails": "operator@contoso.com, change.manager@contoso.com",
     "monthlyBudget": 100,
@@ -326,6 +327,7 @@ def test_the_app_obeys_the_settings_that_it_is_given(name: str) -> None:
     assert settings.key_roles == (set() if wanted.get("keyRoles") == "none" else KEYS_MAY)
     assert settings.separate_duties is wanted.get("separateDuties", False)
     assert len(settings.callback_hosts) == (2 if "callbackHosts" in wanted else 0)
+    assert settings.minimum_grace.days == (7 if "minimumGrace" in wanted else 1)
     assert (settings.probe_path == "/health") is ("probePath" in wanted)
     assert settings.claim.seconds == (250 if "claimSeconds" in wanted else 300)
     assert len(settings.dns_servers) == (2 if "dnsServers" in wanted else 0)
