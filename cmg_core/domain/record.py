@@ -13,10 +13,10 @@ from cmg_core.domain.plans import Part, PinnedCertificate, Plan, StandingGateway
 from cmg_core.domain.principals import NOBODY, Principal
 from cmg_core.domain.problems import Problem
 from cmg_core.domain.requests import Request
-from cmg_core.domain.values import Moment
+from cmg_core.domain.values import GUID, Moment
 
 SCHEMA = 2
-DeploymentId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+DeploymentId = Annotated[str, StringConstraints(pattern=f"^{GUID.pattern}$")]
 """As a queue may name it: whatever else stands there would be somebody's own text in the log."""
 LONGEST_CALL = timedelta(seconds=60)
 """One call's time-out: a claim that does not last this long is not enough to write under."""

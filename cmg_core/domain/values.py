@@ -16,6 +16,8 @@ _DURATION: Final = TypeAdapter(timedelta)
 Moment = AwareDatetime
 """An instant with its offset; everything the product stores is in UTC."""
 
+GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""As this product writes one, in small letters."""
 _WRITTEN_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,}([Zz]|[+-][0-9]{2}:[0-9]{2})")
 
 

@@ -5,18 +5,17 @@ messages. Everything else has random IDs. An ID of 0 means none (W3C Trace Conte
 """
 
 import hashlib
-import re
 from contextvars import ContextVar
 from uuid import UUID
 
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+from cmg_core.domain.values import GUID
 
 
 def trace_of(deployment_id: str) -> int:
     """The trace of a deployment: its GUID's 32 hex digits. 0 for what is no deployment's ID."""
-    return UUID(deployment_id).int if _GUID.fullmatch(deployment_id) else 0
+    return UUID(deployment_id).int if GUID.fullmatch(deployment_id) else 0
 
 
 def root_of(deployment_id: str) -> int:

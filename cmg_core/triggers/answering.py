@@ -16,7 +16,7 @@ from cmg_core.correlation import correlated
 from cmg_core.domain.principals import NOBODY
 from cmg_core.domain.record import Record
 from cmg_core.domain.roles import Caller, needs
-from cmg_core.domain.values import Frozen, JsonObject
+from cmg_core.domain.values import GUID, Frozen, JsonObject
 from cmg_core.refusals import no_such_deployment
 from cmg_core.services import Services
 from cmg_core.tenancy import services_for
@@ -25,7 +25,6 @@ from cmg_core.triggers.problems import in_seconds, problem_of, retry_after, unkn
 
 log = logging.getLogger("cmg.http")
 
-GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TRACEPARENT = re.compile(
     r"(?:00(?!.{54})|(?!00|ff)[0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )

@@ -13,7 +13,7 @@ from cmg_core.domain.problems import Finding
 from cmg_core.domain.record import DeploymentId, Happening
 from cmg_core.domain.requests import Request
 from cmg_core.domain.validation import InvalidRequest, Kind, read_request
-from cmg_core.domain.values import Json
+from cmg_core.domain.values import GUID, Json
 from cmg_core.ledger.queues import NOTIFY
 from cmg_core.notify import subscribe as asked
 from cmg_core.notify.addresses import LONGEST_URL
@@ -23,7 +23,7 @@ from cmg_core.notify.ports import Callbacks
 from cmg_core.notify.subscribe import Wish, read_url
 from cmg_core.notify.subscription import Subscription
 from cmg_core.services import Services
-from cmg_core.triggers.answering import GUID, Call, answer
+from cmg_core.triggers.answering import Call, answer
 from cmg_core.triggers.bodies import AN_ADDRESS, RedeliverCall, SubscribeCall, read_json, wrong_at
 from cmg_core.triggers.poison import tell_last_try, tell_poison
 

@@ -13,9 +13,10 @@ from cmg_core.domain.problems import Finding, brief
 from cmg_core.domain.record import Status
 from cmg_core.domain.roles import KEYS_MAY, CallerRules, in_words
 from cmg_core.domain.validation import InvalidRequest, repeated
+from cmg_core.domain.values import GUID
 from cmg_core.settings import SettingsError
 from cmg_core.ticket_comment import history_text, ticket_comment
-from cmg_core.triggers.answering import GUID, Call, accepted, answer
+from cmg_core.triggers.answering import Call, accepted, answer
 from cmg_core.triggers.negotiation import JSON, TEXT, chosen_type
 from cmg_core.triggers.problems import findings_of
 
